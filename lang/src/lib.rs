@@ -1,0 +1,1 @@
+//! KDL files in, a checked and resolved deployment out

@@ -1,0 +1,1 @@
+//! What a provider promises, and the suite that checks it

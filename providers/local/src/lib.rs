@@ -1,0 +1,1 @@
+//! The local runtime: instances are processes of this host

@@ -1,0 +1,1 @@
+//! The nouns of wharf: names, quantities, specs, revisions, records

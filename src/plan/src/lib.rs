@@ -1,0 +1,1 @@
+//! Desired, recorded and observed in; a plan out

@@ -1,0 +1,1 @@
+//! Commits, journal and lease on disk
