@@ -1,1 +1,44 @@
-//! The nouns of wharf: names, quantities, specs, revisions, records
+//! The nouns of wharf: names and addresses, quantities, what a project asks for ([`Deployment`]), what was last written
+//! down ([`Record`]), what a provider reports now ([`Observed`]), and one provider call ([`Operation`]).
+//!
+//! This crate holds values and the rules that hold for every one of them. It reads no file, no clock and no
+//! environment, knows no provider and no KDL, and decides nothing about change: comparing is here, judging what a
+//! difference costs is `wharf-plan`'s.
+
+mod address;
+mod capability;
+mod deployment;
+mod digest;
+mod field;
+mod instance;
+mod name;
+mod observed;
+mod operation;
+mod origin;
+mod quantity;
+mod record;
+mod spec;
+mod time;
+
+pub use address::{Address, AddressError};
+pub use capability::{Capabilities, Cost};
+pub use deployment::{Deployment, ProviderSpec, SecretSource};
+pub use digest::{ContentDigest, Fingerprint, SecretDigest, SecretKey};
+pub use field::{Difference, Entry, Field, FieldPath, Value, compare};
+pub use instance::{Generation, InstanceId, RevisionNumber, Slot};
+pub use name::{EnvName, EnvironmentName, GatewayName, NameError, ProjectName, SecretName, ServiceName};
+pub use observed::{
+    ContentRef, EndpointState, Exit, ListenHint, Observed, ObservedGateway, ObservedInstance, ObservedRoute, Phase,
+    ProbeAnswer, SourceError, SourcePin, SourceRef,
+};
+pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, OperationId, Outcome, PlanId, Verb};
+pub use origin::{Origin, Origins};
+pub use quantity::{Bytes, CountOrPercent, QuantityError, parse_duration, print_duration};
+pub use record::{
+    Lineage, Record, RecordedGateway, RecordedInstance, RecordedRoute, RecordedService, Revision, Wanted,
+};
+pub use spec::{
+    Access, Check, EnvValue, Expose, FolderPath, GatewaySpec, Mount, MountPath, MountPathError, OnFailure, Pins, Probe,
+    Program, RolloutPolicy, RouteSpec, ServiceSpec, Shutdown, Template, TokenSpec,
+};
+pub use time::Timestamp;

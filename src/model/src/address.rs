@@ -1,0 +1,120 @@
+//! The address of a resource: how plans, journals and people point at it.
+
+use crate::{GatewayName, MountPath, NameError, ServiceName, Slot};
+use std::{fmt, str::FromStr};
+
+/// Points at one resource of an environment. The text form (`route.public/hello`) is unique and reads back.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// A gateway.
+    Gateway(GatewayName),
+    /// The third-party libraries of a service.
+    Packages(ServiceName),
+    /// A mount of a service.
+    Mount(ServiceName, MountPath),
+    /// A service as a whole.
+    Service(ServiceName),
+    /// A place of a service.
+    Instance(ServiceName, Slot),
+    /// The way from a gateway to a service.
+    Route(GatewayName, ServiceName),
+}
+
+impl Address {
+    /// The service that the resource belongs to, if it belongs to one.
+    pub fn service(&self) -> Option<&ServiceName> {
+        match self {
+            Self::Gateway(_) => None,
+            Self::Packages(service)
+            | Self::Mount(service, _)
+            | Self::Service(service)
+            | Self::Instance(service, _)
+            | Self::Route(_, service) => Some(service),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gateway(name) => write!(f, "gateway.{name}"),
+            Self::Packages(service) => write!(f, "packages.{service}"),
+            Self::Mount(service, path) => write!(f, "mount.{service}:{path}"),
+            Self::Service(name) => write!(f, "service.{name}"),
+            Self::Instance(service, slot) => write!(f, "instance.{service}[{slot}]"),
+            Self::Route(gateway, service) => write!(f, "route.{gateway}/{service}"),
+        }
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A text that is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Not of the form `kind.name`.
+    #[error("`{0}` is not an address such as service.hello or instance.hello[0]")]
+    Shape(String),
+    /// A part of it is no name.
+    #[error("`{address}` is not an address")]
+    Name {
+        /// The text.
+        address: String,
+        /// What is wrong with the part.
+        source: NameError,
+    },
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let shape = || AddressError::Shape(text.to_owned());
+        let name = |source| AddressError::Name { address: text.to_owned(), source };
+        let (kind, rest) = text.split_once('.').ok_or_else(shape)?;
+        match kind {
+            "gateway" => rest.parse().map(Self::Gateway).map_err(name),
+            "packages" => rest.parse().map(Self::Packages).map_err(name),
+            "service" => rest.parse().map(Self::Service).map_err(name),
+            "mount" => {
+                let (service, path) = rest.split_once(':').ok_or_else(shape)?;
+                Ok(Self::Mount(service.parse().map_err(name)?, path.parse().map_err(|_| shape())?))
+            }
+            "instance" => {
+                let (service, slot) = rest.strip_suffix(']').and_then(|rest| rest.split_once('[')).ok_or_else(shape)?;
+                Ok(Self::Instance(service.parse().map_err(name)?, Slot(slot.parse().map_err(|_| shape())?)))
+            }
+            "route" => {
+                let (gateway, service) = rest.split_once('/').ok_or_else(shape)?;
+                Ok(Self::Route(gateway.parse().map_err(name)?, service.parse().map_err(name)?))
+            }
+            _ => Err(shape()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_form_round_trips() {
+        for text in [
+            "gateway.public",
+            "packages.hello",
+            "mount.hello:/mnt/data",
+            "service.hello",
+            "instance.hello[3]",
+            "route.public/hello",
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+        for bad in ["", "hello", "thing.x", "instance.hello", "instance.hello[x]", "mount.hello:mnt", "gateway.A"] {
+            assert!(bad.parse::<Address>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Everything that a project asks for in one environment: what `wharf-lang` hands on.
+
+use crate::{
+    EnvironmentName, GatewayName, GatewaySpec, Origins, Pins, Probe, ProjectName, RouteSpec, SecretDigest, SecretName,
+    ServiceName, ServiceSpec,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// A checked, resolved project in one environment: every name in it leads somewhere, every number is in range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployment {
+    /// The project.
+    pub project: ProjectName,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// Where it runs.
+    pub provider: ProviderSpec,
+    /// Where the values of secrets come from.
+    pub secrets: BTreeMap<SecretName, SecretSource>,
+    /// The gateways.
+    pub gateways: BTreeMap<GatewayName, GatewaySpec>,
+    /// The services.
+    pub services: BTreeMap<ServiceName, ServiceSpec>,
+    /// Where all that is written.
+    pub origins: Origins,
+}
+
+/// The runtime of an environment, with its own settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProviderSpec {
+    /// Processes of this host.
+    Local {
+        /// Whether the host may stand in for the image that a service names.
+        host_is_image: bool,
+    },
+}
+
+impl ProviderSpec {
+    /// The name in the file.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Local { .. } => "local",
+        }
+    }
+}
+
+/// Where a secret's value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(Arc<str>),
+    /// A file, relative to the project's folder; one newline at its end does not count.
+    File(Arc<str>),
+    /// The standard output of a command; one newline at its end does not count.
+    Command(Vec<Arc<str>>),
+}
+
+impl Deployment {
+    /// The secrets that the environment of a service's instances needs.
+    pub fn env_secrets(spec: &ServiceSpec) -> impl Iterator<Item = &SecretName> {
+        spec.template.env.values().filter_map(|value| match value {
+            crate::EnvValue::Secret(name) => Some(name),
+            crate::EnvValue::Plain(_) => None,
+        })
+    }
+
+    /// The routes that the service's `expose` nodes ask for, with the digests of the tokens as far as `digests` has them.
+    pub fn routes_of(&self, name: &ServiceName, digests: &BTreeMap<SecretName, SecretDigest>) -> Vec<RouteSpec> {
+        let Some(spec) = self.services.get(name) else { return Vec::new() };
+        let known = |secret: &SecretName| digests.get(secret).map(|digest| (secret.clone(), *digest));
+        let route = |(gateway, expose): (&GatewayName, &crate::Expose)| RouteSpec {
+            gateway: gateway.clone(),
+            service: name.clone(),
+            paths: std::iter::once(format!("/api/predict/{name}").into()).chain(expose.path.clone()).collect(),
+            tokens: spec.tokens.clone(),
+            token_digests: spec.tokens.iter().filter_map(|token| known(&token.secret)).collect(),
+            timeout: spec.timeout,
+            max_body: self.gateways.get(gateway).and_then(|gateway| gateway.max_body),
+            probe: spec.readiness.clone().unwrap_or_else(Probe::fallback),
+        };
+        spec.exposes.iter().map(route).collect()
+    }
+
+    /// The pins of a service's secrets, as far as `digests` has them.
+    pub fn secret_pins(spec: &ServiceSpec, digests: &BTreeMap<SecretName, SecretDigest>) -> Pins {
+        let known = |name: &SecretName| digests.get(name).map(|digest| (name.clone(), *digest));
+        Pins { secrets: Self::env_secrets(spec).filter_map(known).collect(), ..Pins::default() }
+    }
+}

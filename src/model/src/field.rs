@@ -1,0 +1,348 @@
+//! The fields of specs as a flat, sorted list, and the difference of two such lists.
+//!
+//! Each spec lists its own fields by taking itself apart completely, so a new field does not compile until it is
+//! listed here. What a change of a field costs is a table of the provider, keyed by [`Field`].
+
+use crate::{
+    ContentDigest, EnvValue, GatewaySpec, Pins, Probe, RouteSpec, SecretDigest, SecretName, ServiceSpec, Template,
+    print_duration,
+};
+use std::{cmp::Ordering, fmt, sync::Arc};
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
+        /// A field of a resource, in the words of the file.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Field { $($(#[$doc])* $name,)* }
+
+        impl Field {
+            /// Every field, in order.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The word of the file.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+fields! {
+    /// The container image.
+    Image => "image",
+    /// What runs.
+    Program => "command",
+    /// Where it listens.
+    Port => "port",
+    /// Third-party libraries.
+    Packages => "packages",
+    /// The interpreter that the libraries are built for.
+    Interpreter => "interpreter",
+    /// One environment variable.
+    Env => "env",
+    /// One mount.
+    Mount => "mount",
+    /// What stands in a snapshot mount.
+    Content => "content",
+    /// How many instances.
+    Instances => "instances",
+    /// The readiness probe.
+    Readiness => "health.readiness",
+    /// How instances are replaced.
+    Rollout => "rollout",
+    /// How instances are stopped.
+    Shutdown => "shutdown",
+    /// How long until an answer begins.
+    Timeout => "timeout",
+    /// One token.
+    Token => "auth.token",
+    /// One way in.
+    Expose => "expose",
+    /// Port and address of a gateway.
+    Listen => "listen",
+    /// The largest body.
+    MaxBody => "max-body",
+    /// One prefix of a route.
+    Path => "path",
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A field, or one entry of a field that has several: `env.LOG_LEVEL`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldPath {
+    /// The field.
+    pub field: Field,
+    /// Which entry.
+    pub key: Option<Arc<str>>,
+}
+
+impl FieldPath {
+    /// The field as a whole.
+    pub fn of(field: Field) -> Self {
+        Self { field, key: None }
+    }
+
+    /// One entry of it.
+    pub fn at(field: Field, key: impl Into<Arc<str>>) -> Self {
+        Self { field, key: Some(key.into()) }
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            Some(key) if key.starts_with('/') => write!(f, "{} {key}", self.field),
+            Some(key) => write!(f, "{}.{key}", self.field),
+            None => write!(f, "{}", self.field),
+        }
+    }
+}
+
+/// The value of a field, as a plan shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// One line.
+    Text(String),
+    /// Text of several lines, compared line by line.
+    Lines(String),
+    /// A secret: which one, and the digest of its value where it is known.
+    Secret(SecretName, Option<SecretDigest>),
+    /// The content of a folder.
+    Content(ContentDigest),
+}
+
+impl Value {
+    /// Whether both mean the same. A digest that is not known yet differs from none.
+    fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Secret(one, Some(before)), Self::Secret(two, Some(after))) => one == two && before == after,
+            (Self::Secret(one, _), Self::Secret(two, _)) => one == two,
+            _ => self == other,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) | Self::Lines(text) => f.write_str(text),
+            Self::Secret(name, _) => write!(f, "(secret){name}"),
+            Self::Content(digest) => f.write_str(&digest.short()),
+        }
+    }
+}
+
+/// One field with its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Which field.
+    pub path: FieldPath,
+    /// What it is.
+    pub value: Value,
+}
+
+/// A field that is unlike: at least one side is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// Which field.
+    pub path: FieldPath,
+    /// What it was.
+    pub before: Option<Value>,
+    /// What it is to be.
+    pub after: Option<Value>,
+}
+
+/// The fields in which two specs differ, in the order of the fields. Both lists are sorted by path, as `entries` makes
+/// them.
+pub fn compare(before: Vec<Entry>, after: Vec<Entry>) -> Vec<Difference> {
+    let (mut before, mut after) = (before.into_iter().peekable(), after.into_iter().peekable());
+    let mut found = Vec::new();
+    loop {
+        let order = match (before.peek(), after.peek()) {
+            (None, None) => return found,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(old), Some(new)) => old.path.cmp(&new.path),
+        };
+        let old = if order.is_le() { before.next() } else { None };
+        let new = if order.is_ge() { after.next() } else { None };
+        let same = matches!((&old, &new), (Some(old), Some(new)) if old.value.same(&new.value));
+        let path = old.as_ref().or(new.as_ref()).map(|entry| entry.path.clone());
+        if let (false, Some(path)) = (same, path) {
+            found.push(Difference { path, before: old.map(|entry| entry.value), after: new.map(|entry| entry.value) });
+        }
+    }
+}
+
+struct List(Vec<Entry>);
+
+impl List {
+    fn text(&mut self, field: Field, value: impl fmt::Display) {
+        self.0.push(Entry { path: FieldPath::of(field), value: Value::Text(value.to_string()) });
+    }
+
+    fn at(&mut self, field: Field, key: &str, value: Value) {
+        self.0.push(Entry { path: FieldPath::at(field, key), value });
+    }
+
+    fn sorted(mut self) -> Vec<Entry> {
+        self.0.sort_by(|one, two| one.path.cmp(&two.path));
+        self.0
+    }
+}
+
+impl Template {
+    /// The fields whose change means new instances, with what the pins add.
+    pub fn entries(&self, pins: &Pins) -> Vec<Entry> {
+        let mut list = List(Vec::new());
+        self.list(pins, &mut list);
+        list.sorted()
+    }
+
+    fn list(&self, pins: &Pins, list: &mut List) {
+        let Self { image, program, port, packages, env, mounts } = self;
+        if let Some(image) = image {
+            list.text(Field::Image, image);
+        }
+        list.0.push(Entry { path: FieldPath::of(Field::Program), value: Value::Lines(program.to_string()) });
+        list.text(Field::Port, port);
+        if !packages.is_empty() {
+            list.0.push(Entry { path: FieldPath::of(Field::Packages), value: Value::Lines(packages.join("\n")) });
+        }
+        for (name, value) in env {
+            let value = match value {
+                EnvValue::Plain(text) => Value::Text(text.to_string()),
+                EnvValue::Secret(secret) => Value::Secret(secret.clone(), pins.secrets.get(secret).copied()),
+            };
+            list.at(Field::Env, name.as_str(), value);
+        }
+        for (path, mount) in mounts {
+            list.at(Field::Mount, path.as_str(), Value::Text(format!("{} {}", mount.folder, mount.access.as_str())));
+        }
+        let Pins { mounts: contents, packages: libraries, secrets: _ } = pins;
+        for (path, content) in contents {
+            list.at(Field::Content, path.as_str(), Value::Content(*content));
+        }
+        if let Some(content) = libraries {
+            list.0.push(Entry { path: FieldPath::of(Field::Interpreter), value: Value::Content(*content) });
+        }
+    }
+}
+
+impl ServiceSpec {
+    /// Every field of the service, with what the pins add.
+    pub fn entries(&self, pins: &Pins) -> Vec<Entry> {
+        let Self { template, instances, readiness, rollout, shutdown, timeout, tokens, exposes } = self;
+        let mut list = List(Vec::new());
+        template.list(pins, &mut list);
+        list.text(Field::Instances, instances);
+        if let Some(probe) = readiness {
+            list.text(Field::Readiness, describe_probe(probe));
+        }
+        list.text(Field::Rollout, describe_rollout(rollout));
+        let sigterm = if shutdown.sigterm { ", SIGTERM first" } else { "" };
+        list.text(Field::Shutdown, format!("grace {}{sigterm}", print_duration(shutdown.grace)));
+        list.text(Field::Timeout, print_duration(*timeout));
+        for token in tokens {
+            list.at(Field::Token, token.secret.as_str(), Value::Text(format!("(secret){}", token.secret)));
+        }
+        for (gateway, expose) in exposes {
+            let path = expose.path.as_deref().unwrap_or("default path");
+            list.at(Field::Expose, gateway.as_str(), Value::Text(path.to_owned()));
+        }
+        list.sorted()
+    }
+}
+
+impl GatewaySpec {
+    /// Every field of the gateway.
+    pub fn entries(&self) -> Vec<Entry> {
+        let Self { port, address, max_body } = self;
+        let mut list = List(Vec::new());
+        list.text(Field::Listen, std::net::SocketAddr::new(*address, *port));
+        if let Some(limit) = max_body {
+            list.text(Field::MaxBody, limit);
+        }
+        list.sorted()
+    }
+}
+
+impl RouteSpec {
+    /// Every field of the route.
+    pub fn entries(&self) -> Vec<Entry> {
+        let Self { gateway: _, service: _, paths, tokens, token_digests, timeout, max_body, probe } = self;
+        let mut list = List(Vec::new());
+        for path in paths {
+            list.at(Field::Path, path, Value::Text(path.to_string()));
+        }
+        for token in tokens {
+            let digest = token_digests.get(&token.secret).copied();
+            list.at(Field::Token, token.secret.as_str(), Value::Secret(token.secret.clone(), digest));
+        }
+        list.text(Field::Timeout, print_duration(*timeout));
+        if let Some(limit) = max_body {
+            list.text(Field::MaxBody, limit);
+        }
+        list.text(Field::Readiness, describe_probe(probe));
+        list.sorted()
+    }
+}
+
+fn describe_probe(probe: &Probe) -> String {
+    let Probe { check, every, timeout, failures, successes } = probe;
+    let check = match check {
+        crate::Check::Http { path } => format!("http {path}"),
+        crate::Check::Tcp => "tcp".to_owned(),
+    };
+    let (every, timeout) = (print_duration(*every), print_duration(*timeout));
+    format!("{check} every {every}, timeout {timeout}, failures {failures}, successes {successes}")
+}
+
+fn describe_rollout(policy: &crate::RolloutPolicy) -> String {
+    let crate::RolloutPolicy { max_surge, max_unavailable, min_ready, deadline, on_failure } = policy;
+    let failure = match on_failure {
+        crate::OnFailure::RollBack => "rollback",
+        crate::OnFailure::Halt => "halt",
+    };
+    let (min_ready, deadline) = (print_duration(*min_ready), print_duration(*deadline));
+    format!(
+        "max-surge {max_surge}, max-unavailable {max_unavailable}, min-ready {min_ready}, deadline {deadline}, \
+         on-failure {failure}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(key: &str, text: &str) -> Entry {
+        Entry { path: FieldPath::at(Field::Env, key), value: Value::Text(text.to_owned()) }
+    }
+
+    #[test]
+    fn compare_names_exactly_what_differs() {
+        let found = compare(vec![entry("A", "1"), entry("B", "2")], vec![entry("B", "3"), entry("C", "4")]);
+        let told: Vec<_> =
+            found.iter().map(|one| (one.path.to_string(), one.before.is_some(), one.after.is_some())).collect();
+        assert_eq!(
+            told,
+            [("env.A".to_owned(), true, false), ("env.B".to_owned(), true, true), ("env.C".to_owned(), false, true)]
+        );
+    }
+
+    #[test]
+    fn a_digest_that_is_not_known_is_no_difference() {
+        let name: SecretName = "hf".parse().unwrap();
+        let digest = crate::SecretKey::new([0; 32]).digest("hf", b"x");
+        let other = crate::SecretKey::new([0; 32]).digest("hf", b"y");
+        let secret =
+            |digest| vec![Entry { path: FieldPath::at(Field::Env, "T"), value: Value::Secret(name.clone(), digest) }];
+        assert!(compare(secret(None), secret(Some(digest))).is_empty());
+        assert_eq!(compare(secret(Some(other)), secret(Some(digest))).len(), 1);
+    }
+}

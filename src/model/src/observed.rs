@@ -1,0 +1,244 @@
+//! What a provider reports now.
+
+use crate::{
+    ContentDigest, Fingerprint, FolderPath, GatewayName, InstanceId, OperationId, RevisionNumber, ServiceName,
+    Timestamp,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::SocketAddr,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+/// One look at an environment: everything there that carries wharf's labels, and what the desired sources hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The gateways.
+    pub gateways: BTreeMap<GatewayName, ObservedGateway>,
+    /// The instances, running or not.
+    pub instances: BTreeMap<InstanceId, ObservedInstance>,
+    /// Contents that are there, whole.
+    pub contents: BTreeSet<ContentRef>,
+    /// What each source that was asked for holds now.
+    pub sources: BTreeMap<SourceRef, Result<SourcePin, SourceError>>,
+}
+
+/// A gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedGateway {
+    /// Whether it answers. One that is down still has the routes that it would take up again.
+    pub running: bool,
+    /// Where it listens.
+    pub listen: Option<SocketAddr>,
+    /// The fingerprint of the spec that it was made from.
+    pub fingerprint: Option<Fingerprint>,
+    /// Its routes.
+    pub routes: BTreeMap<ServiceName, ObservedRoute>,
+}
+
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedRoute {
+    /// The fingerprint of the spec that it was set from.
+    pub fingerprint: Option<Fingerprint>,
+    /// The instances behind it.
+    pub endpoints: BTreeMap<InstanceId, EndpointState>,
+}
+
+/// What a gateway does with an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointState {
+    /// It gets requests, while `ready`.
+    Serving {
+        /// Whether the gateway's own probe passes.
+        ready: bool,
+        /// Requests under way.
+        in_flight: u64,
+    },
+    /// It gets no new requests.
+    Draining {
+        /// Requests under way.
+        in_flight: u64,
+    },
+}
+
+/// An instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedInstance {
+    /// Of which revision its label says it is.
+    pub revision: RevisionNumber,
+    /// Which operation its label says made it.
+    pub operation: Option<OperationId>,
+    /// Where it listens.
+    pub endpoint: SocketAddr,
+    /// Whether it runs.
+    pub phase: Phase,
+    /// What the readiness probe heard; none when nobody asked, or when it does not run.
+    pub answer: Option<ProbeAnswer>,
+    /// The last lines of its log, oldest first; only of one that does not run or is not ready.
+    pub last_lines: Vec<String>,
+}
+
+impl ObservedInstance {
+    /// Whether it runs and its last probe passed.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Running { .. }) && self.answer.as_ref().is_some_and(|answer| answer.passed)
+    }
+}
+
+/// Whether an instance runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Its main process runs.
+    Running {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Its main process ended.
+    Ended(Exit),
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It could not be started.
+    NotStarted(String),
+    /// Nobody was there to see how.
+    Unseen,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with code {code}"),
+            Self::Signal(9) => f.write_str("killed by SIGKILL"),
+            Self::Signal(15) => f.write_str("ended by SIGTERM"),
+            Self::Signal(number) => write!(f, "ended by signal {number}"),
+            Self::NotStarted(why) => write!(f, "could not start: {why}"),
+            Self::Unseen => f.write_str("gone, with everything that watched it"),
+        }
+    }
+}
+
+/// What a probe heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeAnswer {
+    /// Whether that counts as ready.
+    pub passed: bool,
+    /// In words: `HTTP 500: no model`, `connection refused`.
+    pub heard: String,
+    /// Where the process listens instead, when it does not listen where it should.
+    pub hint: Option<ListenHint>,
+}
+
+impl fmt::Display for ProbeAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.heard)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
+    }
+}
+
+/// Where a process listens that does not listen on its `PORT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenHint {
+    /// Where it should listen.
+    pub expected: u16,
+    /// Where it listens.
+    pub found: Vec<SocketAddr>,
+}
+
+impl fmt::Display for ListenHint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.found.is_empty() {
+            return write!(f, "the process listens nowhere; it should listen on PORT={}", self.expected);
+        }
+        let found: Vec<_> = self.found.iter().map(SocketAddr::to_string).collect();
+        write!(f, "the process listens on {} and not on PORT={}", found.join(", "), self.expected)
+    }
+}
+
+/// A prepared, immutable content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ContentRef {
+    /// A snapshot of a folder.
+    Folder(ContentDigest),
+    /// A set of third-party libraries.
+    Packages(ContentDigest),
+}
+
+impl fmt::Display for ContentRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(digest) => write!(f, "folder-{digest}"),
+            Self::Packages(digest) => write!(f, "packages-{digest}"),
+        }
+    }
+}
+
+impl FromStr for ContentRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('-') {
+            Some(("folder", digest)) => digest.parse().map(Self::Folder),
+            Some(("packages", digest)) => digest.parse().map(Self::Packages),
+            _ => Err(format!("`{text}` names no content")),
+        }
+    }
+}
+
+/// Something outside the project's files that a template refers to and a revision pins.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceRef {
+    /// A folder of the host.
+    Folder(FolderPath),
+    /// The interpreter of the host with these libraries.
+    Packages(Vec<Arc<str>>),
+}
+
+impl fmt::Display for SourceRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "folder {path}"),
+            Self::Packages(list) => write!(f, "packages {}", list.join(" ")),
+        }
+    }
+}
+
+/// What a source holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourcePin {
+    /// The digest of it all.
+    pub content: ContentDigest,
+    /// How many files; zero where that says nothing.
+    pub files: u64,
+    /// How many bytes; zero where that says nothing.
+    pub bytes: u64,
+}
+
+/// Why a source could not be looked at: the attempt and the way out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{attempt}")]
+pub struct SourceError {
+    /// What was tried, and what came of it.
+    pub attempt: String,
+    /// What helps.
+    pub help: String,
+}
+
+impl ObservedInstance {
+    /// How long it has run; zero when it does not.
+    pub fn age(&self, now: Timestamp) -> Duration {
+        match self.phase {
+            Phase::Running { since } => now.since(since),
+            Phase::Ended(_) => Duration::ZERO,
+        }
+    }
+}
