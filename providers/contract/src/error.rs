@@ -2,8 +2,6 @@
 
 use std::{error::Error, time::Duration};
 
-type Cause = Option<Box<dyn Error + Send + Sync>>;
-
 /// Why a call failed. The message names the thing and the attempt; `help` is the way out; the cause is apart.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
@@ -15,7 +13,7 @@ pub enum ProviderError {
         /// What helps.
         help: String,
         /// What the platform said.
-        source: Cause,
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// Something that should be there is not.
     #[error("{attempt}")]
@@ -41,7 +39,7 @@ pub enum ProviderError {
         /// What helps.
         help: String,
         /// What the platform said.
-        source: Cause,
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// The platform did not answer, or was busy. The only kind that is tried again.
     #[error("{attempt}")]
@@ -51,7 +49,7 @@ pub enum ProviderError {
         /// How long the platform asked us to wait.
         retry_after: Option<Duration>,
         /// What came instead of an answer.
-        source: Cause,
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
 }
 
