@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
 };
 use wharf_model::{
-    Capabilities, EnvironmentName, InstanceId, Intent, Observed, Operation, OperationId, Outcome, Probe, ProjectName,
+    Capabilities, EnvironmentName, InstanceId, Intent, Observed, Operation, OperationId, Outcome, ProjectName,
     ServiceName, SourceRef, Timestamp,
 };
 
@@ -27,8 +27,8 @@ use wharf_model::{
 pub struct Scope {
     /// Look at the instances of these services only; at all of them when none.
     pub services: Option<BTreeSet<ServiceName>>,
-    /// How the instances of each service are probed; those of other services are not.
-    pub probes: BTreeMap<ServiceName, Probe>,
+    /// Whether each running instance is asked once, by its own readiness probe, whether it is ready.
+    pub probe: bool,
     /// The sources whose content is wanted.
     pub sources: BTreeSet<SourceRef>,
 }

@@ -1,7 +1,7 @@
 //! Everything that a project asks for in one environment: what `wharf-lang` hands on.
 
 use crate::{
-    EnvironmentName, GatewayName, GatewaySpec, Origins, Pins, Probe, ProjectName, RouteSpec, SecretDigest, SecretName,
+    EnvironmentName, GatewayName, GatewaySpec, Origins, Pins, ProjectName, RouteSpec, SecretDigest, SecretName,
     ServiceName, ServiceSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -76,7 +76,6 @@ impl Deployment {
             token_digests: spec.tokens.iter().filter_map(|token| known(&token.secret)).collect(),
             timeout: spec.timeout,
             max_body: self.gateways.get(gateway).and_then(|gateway| gateway.max_body),
-            probe: spec.readiness.clone().unwrap_or_else(Probe::fallback),
         };
         spec.exposes.iter().map(route).collect()
     }

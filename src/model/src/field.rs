@@ -205,7 +205,10 @@ impl Template {
     }
 
     fn list(&self, pins: &Pins, list: &mut List) {
-        let Self { image, program, port, packages, env, mounts } = self;
+        let Self { image, program, port, packages, env, mounts, readiness } = self;
+        if let Some(probe) = readiness {
+            list.text(Field::Readiness, describe_probe(probe));
+        }
         if let Some(image) = image {
             list.text(Field::Image, image);
         }
@@ -237,13 +240,10 @@ impl Template {
 impl ServiceSpec {
     /// Every field of the service, with what the pins add.
     pub fn entries(&self, pins: &Pins) -> Vec<Entry> {
-        let Self { template, instances, readiness, rollout, shutdown, timeout, tokens, exposes } = self;
+        let Self { template, instances, rollout, shutdown, timeout, tokens, exposes } = self;
         let mut list = List(Vec::new());
         template.list(pins, &mut list);
         list.text(Field::Instances, instances);
-        if let Some(probe) = readiness {
-            list.text(Field::Readiness, describe_probe(probe));
-        }
         list.text(Field::Rollout, describe_rollout(rollout));
         let sigterm = if shutdown.sigterm { ", SIGTERM first" } else { "" };
         list.text(Field::Shutdown, format!("grace {}{sigterm}", print_duration(shutdown.grace)));
@@ -275,7 +275,7 @@ impl GatewaySpec {
 impl RouteSpec {
     /// Every field of the route.
     pub fn entries(&self) -> Vec<Entry> {
-        let Self { gateway: _, service: _, paths, tokens, token_digests, timeout, max_body, probe } = self;
+        let Self { gateway: _, service: _, paths, tokens, token_digests, timeout, max_body } = self;
         let mut list = List(Vec::new());
         for path in paths {
             list.at(Field::Path, path, Value::Text(path.to_string()));
@@ -288,7 +288,6 @@ impl RouteSpec {
         if let Some(limit) = max_body {
             list.text(Field::MaxBody, limit);
         }
-        list.text(Field::Readiness, describe_probe(probe));
         list.sorted()
     }
 }

@@ -1,8 +1,8 @@
 //! One provider call, and the journal's words around it.
 
 use crate::{
-    Access, Address, ContentRef, FolderPath, GatewayName, GatewaySpec, InstanceId, Revision, RevisionNumber, RouteSpec,
-    ServiceName, Shutdown,
+    Access, Address, ContentRef, FolderPath, GatewayName, GatewaySpec, InstanceId, Probe, Revision, RevisionNumber,
+    RouteSpec, ServiceName, Shutdown,
 };
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -96,6 +96,8 @@ pub enum Call {
         endpoint: SocketAddr,
         /// Through which gateways.
         gateways: Vec<GatewayName>,
+        /// How they find out whether it is ready.
+        probe: Probe,
     },
     /// Send an instance no new requests, and tell it when it wants to be told.
     DrainInstance {

@@ -11,8 +11,6 @@ pub struct ServiceSpec {
     pub template: Template,
     /// How many instances there should be.
     pub instances: u32,
-    /// How it is found out whether an instance may get requests; a connection to its port when absent.
-    pub readiness: Option<Probe>,
     /// How instances are replaced.
     pub rollout: RolloutPolicy,
     /// How an instance is stopped.
@@ -40,6 +38,16 @@ pub struct Template {
     pub env: BTreeMap<EnvName, EnvValue>,
     /// What is mounted where.
     pub mounts: BTreeMap<MountPath, Mount>,
+    /// How it is found out whether an instance may get requests; a connection to its port when absent. It is part of the
+    /// revision, so that each instance is asked what its own program answers.
+    pub readiness: Option<Probe>,
+}
+
+impl Template {
+    /// The readiness probe, or what counts as one.
+    pub fn probe(&self) -> Probe {
+        self.readiness.clone().unwrap_or_else(Probe::fallback)
+    }
 }
 
 /// What runs in an instance.
@@ -310,8 +318,6 @@ pub struct RouteSpec {
     pub timeout: Duration,
     /// The largest request body.
     pub max_body: Option<Bytes>,
-    /// How the gateway finds out whether an endpoint is ready.
-    pub probe: Probe,
 }
 
 /// What a look outside fixed about a template: with it, a revision means the same for ever.
