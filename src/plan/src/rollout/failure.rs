@@ -1,0 +1,90 @@
+//! Why a rollout failed.
+
+use std::{fmt, time::Duration};
+use wharf_model::{Exit, InstanceId, ProbeAnswer, Verb, print_duration};
+
+/// Why a rollout failed, with what a person needs to see why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// A new instance ended before it got requests.
+    Ended {
+        /// Which.
+        instance: InstanceId,
+        /// How.
+        exit: Exit,
+        /// What its probe heard last.
+        answer: Option<ProbeAnswer>,
+        /// The last lines of its log.
+        last_lines: Vec<String>,
+    },
+    /// No progress for the whole deadline.
+    Deadline {
+        /// The deadline.
+        after: Duration,
+        /// The instance that is waited for, if one was started.
+        instance: Option<InstanceId>,
+        /// What its probe heard last.
+        answer: Option<ProbeAnswer>,
+        /// The last lines of its log.
+        last_lines: Vec<String>,
+    },
+    /// The platform refused an action.
+    Refused {
+        /// To which instance.
+        instance: InstanceId,
+        /// Which action.
+        verb: Verb,
+        /// What it said.
+        error: String,
+    },
+    /// The way back failed as well.
+    Twice {
+        /// Why it turned back.
+        first: Box<Failure>,
+        /// Why it did not get there.
+        second: Box<Failure>,
+    },
+}
+
+impl Failure {
+    /// What the failing instance's probe heard last.
+    pub fn answer(&self) -> Option<&ProbeAnswer> {
+        match self {
+            Self::Ended { answer, .. } | Self::Deadline { answer, .. } => answer.as_ref(),
+            Self::Refused { .. } => None,
+            Self::Twice { first, .. } => first.answer(),
+        }
+    }
+
+    /// The last lines that the failing instance wrote, oldest first.
+    pub fn last_lines(&self) -> &[String] {
+        match self {
+            Self::Ended { last_lines, .. } | Self::Deadline { last_lines, .. } => last_lines,
+            Self::Refused { .. } => &[],
+            Self::Twice { first, .. } => first.last_lines(),
+        }
+    }
+
+    /// The instance that failed.
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Self::Ended { instance, .. } | Self::Refused { instance, .. } => Some(instance),
+            Self::Deadline { instance, .. } => instance.as_ref(),
+            Self::Twice { first, .. } => first.instance(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ended { instance, exit, .. } => write!(f, "{instance} {exit} before it was ready"),
+            Self::Deadline { after, instance: Some(instance), .. } => {
+                write!(f, "{instance} was not ready, and nothing moved for {}", print_duration(*after))
+            }
+            Self::Deadline { after, instance: None, .. } => write!(f, "nothing moved for {}", print_duration(*after)),
+            Self::Refused { instance, verb, error } => write!(f, "cannot {verb} {instance}: {error}"),
+            Self::Twice { first, second } => write!(f, "{first}; and the way back failed: {second}"),
+        }
+    }
+}

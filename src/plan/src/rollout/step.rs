@@ -1,0 +1,304 @@
+//! The rule itself: first take in what was seen, then judge, then choose what to do within the bounds.
+
+use super::{Action, Failure, Phase, Rollout, Seen, Settled, Sight, Stage, Tracked};
+use std::collections::{BTreeMap, BTreeSet};
+use wharf_model::{Generation, InstanceId, Slot, Timestamp, Verb};
+
+/// How often draining or stopping an instance is tried before the rollout halts.
+const REFUSALS: u8 = 3;
+
+impl Rollout {
+    /// One step: what is known now, and what to do about it. Actions that are under way are not ordered again. Once the
+    /// rollout has ended, steps only take in what settles.
+    #[must_use]
+    pub fn step(mut self, seen: &Seen, now: Timestamp) -> (Self, Vec<Action>) {
+        let mut failure = None;
+        for settled in &seen.settled {
+            let refused = self.settle(settled, now);
+            failure = failure.or(refused);
+        }
+        if let Some(look) = &seen.look {
+            let ended = self.look(look, now);
+            failure = failure.or(ended);
+        }
+        if matches!(self.phase, Phase::Done | Phase::RolledBack(_) | Phase::Halted(_)) {
+            return (self, Vec::new());
+        }
+        self.note_progress(now);
+        if let Some(failure) = failure.or_else(|| self.overdue(now)) {
+            self.fail(failure, now);
+        }
+        if self.arrived() {
+            self.phase = match self.phase {
+                Phase::Back(failure) => Phase::RolledBack(failure),
+                _ => Phase::Done,
+            };
+            return (self, Vec::new());
+        }
+        let actions = self.choose(now);
+        for action in &actions {
+            self.begin(action);
+        }
+        (self, actions)
+    }
+
+    /// Takes in the end of an action. A refused start or route fails the rollout; a refused drain or stop is tried again a
+    /// few times, since turning back would need the same.
+    fn settle(&mut self, settled: &Settled, now: Timestamp) -> Option<Failure> {
+        let tracked = self.instances.get_mut(&settled.instance)?;
+        if tracked.pending != Some(settled.verb) {
+            return None;
+        }
+        tracked.pending = None;
+        let Some(error) = &settled.error else {
+            match (settled.verb, &tracked.stage) {
+                (Verb::Start, Stage::Starting) => tracked.stage = Stage::Waiting,
+                (Verb::Route, Stage::Ready { .. }) => tracked.stage = Stage::Serving { ready: true },
+                (Verb::Drain, Stage::Serving { .. }) => {
+                    tracked.stage = Stage::Draining { since: now, in_flight: None };
+                }
+                (Verb::Stop, _) => self.gone(&settled.instance.clone(), now),
+                _ => {}
+            }
+            return None;
+        };
+        let refused = Failure::Refused { instance: settled.instance.clone(), verb: settled.verb, error: error.clone() };
+        match settled.verb {
+            Verb::Start => {
+                tracked.stage = Stage::Ended;
+                Some(refused)
+            }
+            Verb::Drain | Verb::Stop => {
+                tracked.refusals += 1;
+                (tracked.refusals >= REFUSALS).then_some(refused)
+            }
+            _ => Some(refused),
+        }
+    }
+
+    fn gone(&mut self, instance: &InstanceId, now: Timestamp) {
+        let goal = self.goal().revision;
+        if self.instances.remove(instance).is_some_and(|tracked| tracked.revision != goal) {
+            // Old ones only get fewer, so this cannot put off the deadline for ever.
+            self.progress_at = now;
+        }
+    }
+
+    /// Takes in a look. Answers the failure when a new instance ended before it got requests.
+    fn look(&mut self, look: &BTreeMap<InstanceId, Sight>, now: Timestamp) -> Option<Failure> {
+        let goal = self.goal().revision;
+        let mut failure = None;
+        self.instances.retain(|instance, tracked| {
+            tracked.pending.is_some() || tracked.stage == Stage::Starting || look.contains_key(instance)
+        });
+        for (instance, sight) in look {
+            let Some(tracked) = self.instances.get_mut(instance) else { continue };
+            let was_new = tracked.ours && tracked.revision == goal;
+            let unrouted = matches!(tracked.stage, Stage::Waiting | Stage::Ready { .. });
+            tracked.see(sight, now);
+            if let (Some(exit), true, true) = (&sight.ended, was_new, unrouted) {
+                let answer = tracked.sight.as_ref().and_then(|sight| sight.answer.clone());
+                let (instance, exit, last_lines) = (instance.clone(), exit.clone(), sight.last_lines.clone());
+                failure.get_or_insert(Failure::Ended { instance, exit, answer, last_lines });
+            }
+        }
+        failure
+    }
+
+    fn ready_of_goal(&self) -> u32 {
+        let goal = self.goal().revision;
+        let ready = |tracked: &&Tracked| tracked.revision == goal && tracked.stage == Stage::Serving { ready: true };
+        count(self.instances.values().filter(ready))
+    }
+
+    fn note_progress(&mut self, now: Timestamp) {
+        let ready = self.ready_of_goal();
+        if ready > self.high_water {
+            self.high_water = ready;
+            self.progress_at = now;
+        }
+    }
+
+    /// Whether there has been no progress for the deadline. While an instance drains, its grace is the bound.
+    fn overdue(&self, now: Timestamp) -> Option<Failure> {
+        let draining = self.instances.values().any(|tracked| matches!(tracked.stage, Stage::Draining { .. }));
+        if draining || self.ready_of_goal() >= self.goal().count || now.since(self.progress_at) < self.order.deadline {
+            return None;
+        }
+        let goal = self.goal().revision;
+        let late = self.instances.iter().find(|(_, tracked)| {
+            tracked.revision == goal && matches!(tracked.stage, Stage::Waiting | Stage::Serving { ready: false })
+        });
+        let sight = late.and_then(|(_, tracked)| tracked.sight.as_ref());
+        Some(Failure::Deadline {
+            after: self.order.deadline,
+            instance: late.map(|(instance, _)| instance.clone()),
+            answer: sight.and_then(|sight| sight.answer.clone()),
+            last_lines: sight.map(|sight| sight.last_lines.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// Turns back, once, when there is a way back and the failure is not one that would fail there too; halts otherwise.
+    fn fail(&mut self, failure: Failure, now: Timestamp) {
+        let stuck = matches!(&failure, Failure::Refused { verb: Verb::Drain | Verb::Stop, .. });
+        self.phase = match (std::mem::replace(&mut self.phase, Phase::Forward), self.order.back) {
+            (Phase::Forward, Some(_)) if !stuck => Phase::Back(failure),
+            (Phase::Back(first), _) => {
+                Phase::Halted(Failure::Twice { first: Box::new(first), second: Box::new(failure) })
+            }
+            _ => Phase::Halted(failure),
+        };
+        self.high_water = 0;
+        self.progress_at = now;
+        self.note_progress(now);
+    }
+
+    /// Whether exactly the goal stands, every instance of it ready.
+    fn arrived(&self) -> bool {
+        let goal = self.goal();
+        matches!(self.phase, Phase::Forward | Phase::Back(_))
+            && count(self.instances.values()) == goal.count
+            && self.ready_of_goal() == goal.count
+            && self.instances.values().all(|tracked| tracked.pending.is_none())
+    }
+
+    fn choose(&self, now: Timestamp) -> Vec<Action> {
+        if matches!(self.phase, Phase::Halted(_)) {
+            return Vec::new();
+        }
+        let wanted = self.wanted();
+        let mut actions = self.stops(&wanted, now);
+        actions.extend(self.routes(&wanted, now));
+        actions.extend(self.drains(&wanted));
+        actions.extend(self.starts(&wanted));
+        actions
+    }
+
+    /// The instances that are to stay: of the goal, alive, the fittest of each slot below the count.
+    fn wanted(&self) -> BTreeSet<&InstanceId> {
+        let goal = self.goal();
+        let mut best: BTreeMap<Slot, (&InstanceId, u8)> = BTreeMap::new();
+        for (instance, tracked) in &self.instances {
+            let fitness = match tracked.stage {
+                Stage::Serving { ready: true } => 4,
+                Stage::Serving { ready: false } => 3,
+                Stage::Ready { .. } => 2,
+                Stage::Starting | Stage::Waiting => 1,
+                Stage::Draining { .. } | Stage::Ended => continue,
+            };
+            let leaving = matches!(tracked.pending, Some(Verb::Drain | Verb::Stop));
+            if leaving || tracked.revision != goal.revision || instance.slot.0 >= goal.count {
+                continue;
+            }
+            let known = best.entry(instance.slot).or_insert((instance, fitness));
+            if known.1 < fitness {
+                *known = (instance, fitness);
+            }
+        }
+        best.into_values().map(|(instance, _)| instance).collect()
+    }
+
+    fn idle(&self) -> impl Iterator<Item = (&InstanceId, &Tracked)> {
+        self.instances.iter().filter(|(_, tracked)| tracked.pending.is_none())
+    }
+
+    /// What is over: ended, drained, out of grace, or unwanted and never routed.
+    fn stops(&self, wanted: &BTreeSet<&InstanceId>, now: Timestamp) -> Vec<Action> {
+        let over = |(instance, tracked): &(&InstanceId, &Tracked)| match tracked.stage {
+            Stage::Ended => true,
+            Stage::Draining { since, in_flight } => in_flight == Some(0) || now.since(since) >= self.order.grace,
+            Stage::Waiting | Stage::Ready { .. } => !wanted.contains(instance),
+            Stage::Starting | Stage::Serving { .. } => false,
+        };
+        self.idle().filter(over).map(|(instance, _)| Action::Stop(instance.clone())).collect()
+    }
+
+    fn routes(&self, wanted: &BTreeSet<&InstanceId>, now: Timestamp) -> Vec<Action> {
+        let due = |(instance, tracked): &(&InstanceId, &Tracked)| {
+            let long_enough =
+                matches!(tracked.stage, Stage::Ready { since } if now.since(since) >= self.order.min_ready);
+            long_enough && wanted.contains(instance)
+        };
+        self.idle().filter(due).map(|(instance, _)| Action::Route(instance.clone())).collect()
+    }
+
+    /// Unwanted instances that serve: those that are not ready first, then as many ready ones as capacity allows.
+    fn drains(&self, wanted: &BTreeSet<&InstanceId>) -> Vec<Action> {
+        let floor = self.goal().count.saturating_sub(self.order.unavailable);
+        let capacity = self
+            .instances
+            .values()
+            .filter(|tracked| tracked.stage == Stage::Serving { ready: true } && tracked.pending != Some(Verb::Drain));
+        let mut spare = count(capacity).saturating_sub(floor);
+        let mut actions = Vec::new();
+        for (instance, tracked) in self.idle() {
+            match tracked.stage {
+                Stage::Serving { .. } if wanted.contains(instance) => {}
+                Stage::Serving { ready: false } if tracked.sight.is_some() => {
+                    actions.push(Action::Drain(instance.clone()));
+                }
+                Stage::Serving { ready: true } if spare > 0 => {
+                    spare -= 1;
+                    actions.push(Action::Drain(instance.clone()));
+                }
+                _ => {}
+            }
+        }
+        actions
+    }
+
+    /// New incarnations for the slots that have none, as far as the surge allows.
+    fn starts(&self, wanted: &BTreeSet<&InstanceId>) -> Vec<Action> {
+        let goal = self.goal();
+        let living = count(self.instances.values().filter(|tracked| tracked.stage != Stage::Ended));
+        let room = (goal.count + self.order.surge).saturating_sub(living);
+        let held: BTreeSet<Slot> = wanted.iter().map(|instance| instance.slot).collect();
+        let free = (0..goal.count).map(Slot).filter(|slot| !held.contains(slot));
+        let start = |slot: Slot| {
+            let highest = self.generations.get(&slot).map_or(0, |generation| generation.0);
+            let generation = Generation(highest.saturating_add(1));
+            Action::Start(InstanceId { service: self.order.service.clone(), slot, generation }, goal.revision)
+        };
+        free.take(room as usize).map(start).collect()
+    }
+
+    fn begin(&mut self, action: &Action) {
+        let instance = action.instance();
+        if let Action::Start(_, revision) = action {
+            self.generations.insert(instance.slot, instance.generation);
+            let (revision, stage) = (*revision, Stage::Starting);
+            let started = Tracked { revision, stage, pending: None, ours: true, refusals: 0, sight: None };
+            self.instances.insert(instance.clone(), started);
+        }
+        if let Some(tracked) = self.instances.get_mut(instance) {
+            tracked.pending = Some(action.verb());
+        }
+    }
+}
+
+impl Tracked {
+    /// Takes in what a look found. What is under way is believed to come about: its outcome settles it.
+    fn see(&mut self, sight: &Sight, now: Timestamp) {
+        let before = self.sight.take().and_then(|sight| sight.answer);
+        let answer = sight.answer.clone().or(before);
+        self.sight = Some(Sight { answer, ..sight.clone() });
+        if sight.ended.is_some() {
+            if self.pending.is_none() {
+                self.stage = Stage::Ended;
+            }
+            return;
+        }
+        self.stage = match (&self.stage, sight.ready) {
+            (Stage::Waiting, true) => Stage::Ready { since: now },
+            // A route that is under way may already be in force; only its end tells.
+            (Stage::Ready { .. }, false) if self.pending.is_none() => Stage::Waiting,
+            (Stage::Serving { .. }, ready) => Stage::Serving { ready },
+            (Stage::Draining { since, .. }, _) => Stage::Draining { since: *since, in_flight: sight.in_flight },
+            (stage, _) => (*stage).clone(),
+        };
+    }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,386 @@
+//! Rollouts in a simulated world that may be as unkind as it likes. The world checks the bounds by its own books.
+
+use super::{Action, Goal, Order, Phase, Rollout, Seen, Settled, Sight, Standing, Traffic};
+use proptest::prelude::*;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+use wharf_model::{Exit, Generation, InstanceId, RevisionNumber, Slot, Timestamp, Verb};
+
+const OLD: RevisionNumber = RevisionNumber(1);
+const NEW: RevisionNumber = RevisionNumber(2);
+const TICK: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    old: u32,
+    count: u32,
+    surge: u32,
+    unavailable: u32,
+    can_go_back: bool,
+}
+
+fn order(shape: Shape) -> Order {
+    Order {
+        service: "hello".parse().unwrap(),
+        goal: Goal { revision: NEW, count: shape.count },
+        back: shape.can_go_back.then_some(Goal { revision: OLD, count: shape.old }),
+        surge: shape.surge,
+        unavailable: shape.unavailable,
+        min_ready: 2 * TICK,
+        deadline: 6 * TICK,
+        grace: 3 * TICK,
+    }
+}
+
+/// What the world does in one tick.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Weather {
+    /// Everything works.
+    Fair,
+    /// New instances do not pass their probes.
+    NewNotReady,
+    /// Nothing passes its probe.
+    NothingReady,
+    /// The n-th instance dies.
+    Dies(u8),
+    /// Draining instances keep their requests.
+    Busy,
+    /// Every action fails.
+    Refused,
+    /// Actions take longer than a tick.
+    Slow,
+}
+
+#[derive(Debug, Clone)]
+struct Body {
+    alive: bool,
+    routed: bool,
+    /// When the drain was settled.
+    drained_at: Option<Timestamp>,
+    /// Since when every look has found it ready.
+    ready_since: Option<Timestamp>,
+    /// What the last look told about its requests, after the drain.
+    idle: bool,
+}
+
+struct World {
+    shape: Shape,
+    now: Timestamp,
+    bodies: BTreeMap<InstanceId, Body>,
+    rollout: Rollout,
+    under_way: Vec<Action>,
+    /// Every name that was ever used.
+    used: BTreeSet<InstanceId>,
+}
+
+impl World {
+    fn new(shape: Shape) -> Self {
+        let now = Timestamp(1_000_000);
+        let name = |slot| InstanceId { service: "hello".parse().unwrap(), slot: Slot(slot), generation: Generation(1) };
+        let standing = |slot| (name(slot), Standing { revision: OLD, traffic: Traffic::Served });
+        let body = Body { alive: true, routed: true, drained_at: None, ready_since: Some(now), idle: false };
+        Self {
+            shape,
+            now,
+            bodies: (0..shape.old).map(|slot| (name(slot), body.clone())).collect(),
+            rollout: Rollout::new(order(shape), (0..shape.old).map(standing), BTreeMap::new(), now),
+            under_way: Vec::new(),
+            used: (0..shape.old).map(name).collect(),
+        }
+    }
+
+    fn look(&mut self, weather: Weather) -> BTreeMap<InstanceId, Sight> {
+        if let Weather::Dies(which) = weather {
+            let alive: Vec<_> = self.bodies.iter_mut().filter(|(_, body)| body.alive).collect();
+            let count = alive.len().max(1);
+            if let Some((_, body)) = alive.into_iter().nth(which as usize % count) {
+                body.alive = false;
+            }
+        }
+        let now = self.now;
+        let mut look = BTreeMap::new();
+        for (instance, body) in &mut self.bodies {
+            let new = instance.generation > Generation(1);
+            let ready = body.alive
+                && match weather {
+                    Weather::NothingReady => false,
+                    Weather::NewNotReady => !new,
+                    _ => true,
+                };
+            body.ready_since = if ready { body.ready_since.or(Some(now)) } else { None };
+            body.idle = body.drained_at.is_some() && weather != Weather::Busy;
+            let in_flight = Some(u64::from(!body.idle));
+            let ended = (!body.alive).then_some(Exit::Code(1));
+            look.insert(instance.clone(), Sight { ended, ready, answer: None, in_flight, last_lines: Vec::new() });
+        }
+        look
+    }
+
+    fn carry_out(&mut self, weather: Weather) -> Vec<Settled> {
+        if weather == Weather::Slow {
+            return Vec::new();
+        }
+        let actions = std::mem::take(&mut self.under_way);
+        actions.into_iter().map(|action| self.settle(&action, weather == Weather::Refused)).collect()
+    }
+
+    fn settle(&mut self, action: &Action, refused: bool) -> Settled {
+        let instance = action.instance().clone();
+        if !refused {
+            let now = self.now;
+            match action {
+                Action::Start(..) => {
+                    let body = Body { alive: true, routed: false, drained_at: None, ready_since: None, idle: false };
+                    self.bodies.insert(instance.clone(), body);
+                }
+                Action::Route(_) => {
+                    if let Some(body) = self.bodies.get_mut(&instance) {
+                        body.routed = true;
+                    }
+                }
+                Action::Drain(_) => {
+                    if let Some(body) = self.bodies.get_mut(&instance) {
+                        body.drained_at = Some(now);
+                    }
+                }
+                Action::Stop(_) => drop(self.bodies.remove(&instance)),
+            }
+        }
+        Settled { instance, verb: action.verb(), error: refused.then(|| "the platform is in a mood".to_owned()) }
+    }
+
+    fn living(&self) -> u32 {
+        let starting = self.under_way.iter().filter(|action| action.verb() == Verb::Start).count();
+        u32::try_from(self.bodies.values().filter(|body| body.alive).count() + starting).unwrap()
+    }
+
+    fn ready_capacity(&self) -> u32 {
+        let leaving: BTreeSet<_> =
+            self.under_way.iter().filter(|action| action.verb() == Verb::Drain).map(Action::instance).collect();
+        let serves = |(instance, body): &(&InstanceId, &Body)| {
+            body.routed && body.ready_since.is_some() && body.drained_at.is_none() && !leaving.contains(*instance)
+        };
+        u32::try_from(self.bodies.iter().filter(serves).count()).unwrap()
+    }
+
+    /// The promise, action by action.
+    fn check(&mut self, action: &Action) {
+        let goal = self.rollout.goal();
+        let floor = goal.count.saturating_sub(self.shape.unavailable);
+        let instance = action.instance();
+        let body = self.bodies.get(instance);
+        match action {
+            Action::Start(..) => {
+                assert!(self.used.insert(instance.clone()), "{instance} is used twice");
+                assert!(self.living() < goal.count + self.shape.surge, "one too many: {instance}");
+            }
+            Action::Route(_) => {
+                let since = body.unwrap().ready_since.expect("ready");
+                assert!(self.now.since(since) >= 2 * TICK, "{instance} gets requests too early");
+            }
+            Action::Drain(_) => {
+                if body.unwrap().ready_since.is_some() {
+                    assert!(self.ready_capacity() > floor, "draining {instance} costs capacity");
+                }
+            }
+            Action::Stop(_) => {
+                let body = body.cloned().unwrap_or(Body {
+                    alive: false,
+                    routed: false,
+                    drained_at: None,
+                    ready_since: None,
+                    idle: true,
+                });
+                let out_of_grace = body.drained_at.is_some_and(|at| self.now.since(at) >= 3 * TICK);
+                assert!(!body.alive || !body.routed || body.idle || out_of_grace, "{instance} is stopped at work");
+            }
+        }
+    }
+
+    fn tick(&mut self, weather: Weather) {
+        self.now = self.now + TICK;
+        let settled = self.carry_out(weather);
+        let look = Some(self.look(weather));
+        let (next, actions) = self.rollout.clone().step(&Seen { look, settled }, self.now);
+        self.rollout = next;
+        for action in actions {
+            self.check(&action);
+            self.under_way.push(action);
+        }
+    }
+
+    fn over(&self) -> bool {
+        self.rollout.is_over()
+    }
+
+    fn run_out(mut self, weather: Weather, ticks: u32) -> Self {
+        for _ in 0..ticks {
+            if self.over() {
+                return self;
+            }
+            self.tick(weather);
+        }
+        panic!("it does not end in {weather:?}: {:#?}", self.rollout);
+    }
+}
+
+/// More ticks than any rollout of these sizes may take.
+const LONG: u32 = 200;
+
+fn shapes() -> Vec<Shape> {
+    let mut shapes = Vec::new();
+    for old in 0..=2 {
+        for count in 0..=2 {
+            for (surge, unavailable) in [(1, 0), (0, 1), (1, 1), (2, 0)] {
+                for can_go_back in [false, true] {
+                    shapes.push(Shape { old, count, surge, unavailable, can_go_back: can_go_back && old > 0 });
+                }
+            }
+        }
+    }
+    shapes
+}
+
+#[test]
+fn in_fair_weather_every_shape_arrives() {
+    for shape in shapes() {
+        let world = World::new(shape).run_out(Weather::Fair, LONG);
+        assert_eq!(world.rollout.phase(), &Phase::Done, "{shape:?}");
+        let left: Vec<_> = world.bodies.iter().map(|(instance, body)| (instance.slot.0, body.routed)).collect();
+        assert_eq!(left, (0..shape.count).map(|slot| (slot, true)).collect::<Vec<_>>(), "{shape:?}");
+    }
+}
+
+#[test]
+fn a_revision_that_never_becomes_ready_costs_no_capacity() {
+    for shape in shapes().into_iter().filter(|shape| shape.can_go_back && shape.count >= shape.old) {
+        let world = World::new(shape).run_out(Weather::NewNotReady, LONG);
+        assert!(world.ready_capacity() >= shape.old.saturating_sub(shape.unavailable), "{shape:?}");
+        if shape.unavailable == 0 {
+            assert!(matches!(world.rollout.phase(), Phase::RolledBack(_)), "{shape:?}: {:?}", world.rollout.phase());
+            assert_eq!(world.living(), shape.old, "{shape:?}");
+        }
+    }
+}
+
+const MENU: [Weather; 8] = [
+    Weather::Fair,
+    Weather::NewNotReady,
+    Weather::NothingReady,
+    Weather::Dies(0),
+    Weather::Dies(1),
+    Weather::Busy,
+    Weather::Refused,
+    Weather::Slow,
+];
+
+/// Every sequence of weathers up to a length, then each kind of steady weather to the end.
+#[test]
+fn no_sequence_of_weathers_breaks_a_bound() {
+    for shape in shapes() {
+        let mut front = vec![World::new(shape)];
+        for _ in 0..5 {
+            front = front
+                .iter()
+                .flat_map(|world| MENU.map(|weather| world.after(weather)))
+                .filter(|world| !world.over())
+                .collect();
+            let mut seen = BTreeSet::new();
+            front.retain(|world| seen.insert(world.portrait()));
+        }
+        for world in front {
+            world.copy().run_out(Weather::NewNotReady, LONG);
+            world.copy().run_out(Weather::Refused, LONG);
+            world.run_out(Weather::Fair, LONG);
+        }
+    }
+}
+
+impl World {
+    fn copy(&self) -> Self {
+        Self {
+            shape: self.shape,
+            now: self.now,
+            bodies: self.bodies.clone(),
+            rollout: self.rollout.clone(),
+            under_way: self.under_way.clone(),
+            used: self.used.clone(),
+        }
+    }
+
+    fn after(&self, weather: Weather) -> Self {
+        let mut next = self.copy();
+        next.tick(weather);
+        next
+    }
+
+    fn portrait(&self) -> String {
+        format!("{:?}{:?}{:?}", self.bodies, self.rollout, self.under_way)
+    }
+}
+
+fn weather() -> impl Strategy<Value = Weather> {
+    prop_oneof![
+        4 => Just(Weather::Fair),
+        1 => Just(Weather::NewNotReady),
+        1 => Just(Weather::NothingReady),
+        1 => (0_u8..8).prop_map(Weather::Dies),
+        1 => Just(Weather::Busy),
+        1 => Just(Weather::Refused),
+        1 => Just(Weather::Slow),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hostile_weather_breaks_no_bound_and_ends(
+        (old, count, surge, unavailable) in (0_u32..6, 0_u32..6, 0_u32..3, 0_u32..3),
+        can_go_back in any::<bool>(),
+        weathers in prop::collection::vec(weather(), 0..80),
+    ) {
+        prop_assume!(surge + unavailable > 0);
+        let mut world = World::new(Shape { old, count, surge, unavailable, can_go_back: can_go_back && old > 0 });
+        for weather in weathers {
+            world.tick(weather);
+        }
+        world.run_out(Weather::Fair, LONG);
+    }
+
+    #[test]
+    fn steadily_dying_instances_end_it_too(which in 0_u8..6, count in 1_u32..5) {
+        let shape = Shape { old: count, count, surge: 1, unavailable: 0, can_go_back: true };
+        World::new(shape).run_out(Weather::Dies(which), 1_000);
+    }
+}
+
+#[test]
+fn the_preview_of_a_roll_reads_as_one_would_tell_it() {
+    let shape = Shape { old: 2, count: 2, surge: 1, unavailable: 0, can_go_back: true };
+    let world = World::new(shape);
+    let standing =
+        world.bodies.keys().map(|name| (name.clone(), Standing { revision: OLD, traffic: Traffic::Served })).collect();
+    let preview = super::preview(&order(shape), &standing, &BTreeMap::new(), |_| true);
+    let told: Vec<_> = preview
+        .steps
+        .iter()
+        .map(|step| format!("{} {:?} -> {} ready", step.verb, step.instances, step.ready))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "start [hello-0-g2] -> 2 ready",
+            "route [hello-0-g2] -> 3 ready",
+            "drain [hello-0-g1] -> 2 ready",
+            "stop [hello-0-g1] -> 2 ready",
+            "start [hello-1-g2] -> 2 ready",
+            "route [hello-1-g2] -> 3 ready",
+            "drain [hello-1-g1] -> 2 ready",
+            "stop [hello-1-g1] -> 2 ready",
+        ]
+    );
+    assert_eq!((preview.lowest_ready, preview.most_living, preview.at_least), (2, 3, 4 * TICK));
+}
