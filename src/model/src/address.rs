@@ -1,6 +1,6 @@
 //! The address of a resource: how plans, journals and people point at it.
 
-use crate::{GatewayName, MountPath, NameError, ServiceName, Slot};
+use crate::{ContentRef, GatewayName, MountPath, NameError, ServiceName, Slot};
 use std::{fmt, str::FromStr};
 
 /// Points at one resource of an environment. The text form (`route.public/hello`) is unique and reads back.
@@ -18,13 +18,15 @@ pub enum Address {
     Instance(ServiceName, Slot),
     /// The way from a gateway to a service.
     Route(GatewayName, ServiceName),
+    /// A prepared content, whoever needs it.
+    Content(ContentRef),
 }
 
 impl Address {
     /// The service that the resource belongs to, if it belongs to one.
     pub fn service(&self) -> Option<&ServiceName> {
         match self {
-            Self::Gateway(_) => None,
+            Self::Gateway(_) | Self::Content(_) => None,
             Self::Packages(service)
             | Self::Mount(service, _)
             | Self::Service(service)
@@ -43,6 +45,7 @@ impl fmt::Display for Address {
             Self::Service(name) => write!(f, "service.{name}"),
             Self::Instance(service, slot) => write!(f, "instance.{service}[{slot}]"),
             Self::Route(gateway, service) => write!(f, "route.{gateway}/{service}"),
+            Self::Content(content) => write!(f, "content.{content}"),
         }
     }
 }
@@ -80,6 +83,7 @@ impl FromStr for Address {
             "gateway" => rest.parse().map(Self::Gateway).map_err(name),
             "packages" => rest.parse().map(Self::Packages).map_err(name),
             "service" => rest.parse().map(Self::Service).map_err(name),
+            "content" => rest.parse().map(Self::Content).map_err(|_| shape()),
             "mount" => {
                 let (service, path) = rest.split_once(':').ok_or_else(shape)?;
                 Ok(Self::Mount(service.parse().map_err(name)?, path.parse().map_err(|_| shape())?))
@@ -110,6 +114,7 @@ mod tests {
             "service.hello",
             "instance.hello[3]",
             "route.public/hello",
+            "content.folder-000102030405060708090a0b0c0d0e0f",
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }

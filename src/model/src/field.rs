@@ -4,8 +4,8 @@
 //! listed here. What a change of a field costs is a table of the provider, keyed by [`Field`].
 
 use crate::{
-    ContentDigest, EnvValue, GatewaySpec, Pins, Probe, RouteSpec, SecretDigest, SecretName, ServiceSpec, Template,
-    print_duration,
+    ContentDigest, EnvValue, Fingerprint, GatewaySpec, Pins, Probe, RouteSpec, SecretDigest, SecretName, ServiceSpec,
+    Template, print_duration,
 };
 use std::{cmp::Ordering, fmt, sync::Arc};
 
@@ -289,6 +289,25 @@ impl RouteSpec {
             list.text(Field::MaxBody, limit);
         }
         list.sorted()
+    }
+}
+
+fn fingerprint(entries: &[Entry]) -> Fingerprint {
+    let lines: Vec<_> = entries.iter().map(|entry| format!("{}={}", entry.path, entry.value)).collect();
+    Fingerprint::of(lines.iter().map(String::as_bytes))
+}
+
+impl GatewaySpec {
+    /// Stands for the spec on the object that is made from it.
+    pub fn fingerprint(&self) -> Fingerprint {
+        fingerprint(&self.entries())
+    }
+}
+
+impl RouteSpec {
+    /// Stands for the spec on the object that is made from it. Says nothing of secrets' values.
+    pub fn fingerprint(&self) -> Fingerprint {
+        fingerprint(&self.entries())
     }
 }
 

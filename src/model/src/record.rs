@@ -191,7 +191,9 @@ impl Record {
 
     fn ended(&mut self, name: &ServiceName, ending: &Ending, wanted: &Wanted) {
         let Some((spec, revision)) = wanted.services.get(name) else {
-            self.services.remove(name);
+            if *ending == Ending::Done {
+                self.services.remove(name);
+            }
             return;
         };
         let Some(service) = self.service(name, wanted) else { return };

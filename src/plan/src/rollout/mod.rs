@@ -110,6 +110,13 @@ pub struct Sight {
     pub last_lines: Vec<String>,
 }
 
+impl Sight {
+    /// What is seen of an instance that a look did not find.
+    fn absent() -> Self {
+        Self { ended: Some(Exit::Unseen), ready: false, answer: None, in_flight: None, last_lines: Vec::new() }
+    }
+}
+
 /// What became of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
@@ -124,7 +131,7 @@ pub struct Settled {
 /// Everything that is new since the last step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
-    /// What a look found; none when this step follows no look. Within a look, an instance that is absent does not exist.
+    /// What a look found; none when this step follows no look. An instance that is absent from it has ended.
     pub look: Option<BTreeMap<InstanceId, Sight>>,
     /// Actions that came to an end.
     pub settled: Vec<Settled>,

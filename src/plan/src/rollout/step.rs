@@ -88,11 +88,12 @@ impl Rollout {
     fn look(&mut self, look: &BTreeMap<InstanceId, Sight>, now: Timestamp) -> Option<Failure> {
         let goal = self.goal().revision;
         let mut failure = None;
-        self.instances.retain(|instance, tracked| {
-            tracked.pending.is_some() || tracked.stage == Stage::Starting || look.contains_key(instance)
-        });
-        for (instance, sight) in look {
-            let Some(tracked) = self.instances.get_mut(instance) else { continue };
+        let absent = Sight::absent();
+        for (instance, tracked) in &mut self.instances {
+            let sight = look.get(instance).unwrap_or(&absent);
+            if tracked.pending == Some(Verb::Start) && !look.contains_key(instance) {
+                continue;
+            }
             let was_new = tracked.ours && tracked.revision == goal;
             let unrouted = matches!(tracked.stage, Stage::Waiting | Stage::Ready { .. });
             tracked.see(sight, now);

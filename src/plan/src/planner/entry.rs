@@ -1,0 +1,153 @@
+//! The way in: gateways and routes.
+
+use super::Planner;
+use crate::{Cause, Change, Risk, StepId, What};
+use wharf_model::{Address, Call, Difference, Field, GatewayName, GatewaySpec, RouteSpec, ServiceName, compare};
+
+impl Planner<'_> {
+    pub(super) fn gateways(&mut self) {
+        for (name, spec) in &self.input.desired.gateways {
+            self.gateway(name, spec);
+        }
+    }
+
+    fn gateway(&mut self, name: &GatewayName, spec: &GatewaySpec) {
+        let address = Address::Gateway(name.clone());
+        let recorded = self.input.recorded.gateways.get(name).map(|gateway| &gateway.spec);
+        let (what, risks) = match recorded {
+            None => {
+                let because = Cause::Declared(self.declared(&address));
+                (What::Create { because, entries: spec.entries(), preview: None }, Vec::new())
+            }
+            Some(recorded) => {
+                let differences = compare(recorded.entries(), spec.entries());
+                let moves = differences.iter().any(|difference| difference.path.field == Field::Listen);
+                let mut because = self.written(&address, differences);
+                because.extend(self.gateway_drift(name, recorded));
+                if because.is_empty() {
+                    self.kept += 1;
+                    return;
+                }
+                (What::Update { because, preview: None }, if moves { vec![Risk::Downtime] } else { Vec::new() })
+            }
+        };
+        let step = self.call(address.clone(), Call::PutGateway { gateway: name.clone(), spec: spec.clone() });
+        self.changes.push(Change { address, what, risks });
+        self.gateway_steps.insert(name.clone(), step);
+        self.wanted.gateways.insert(name.clone(), spec.clone());
+    }
+
+    fn gateway_drift(&self, name: &GatewayName, recorded: &GatewaySpec) -> Option<Cause> {
+        let seen = |saw: &str| Some(Cause::Seen { field: "process", saw: saw.to_owned() });
+        match self.input.observed.gateways.get(name) {
+            None => seen("missing"),
+            Some(gateway) if !gateway.running => seen("not running"),
+            Some(gateway) if gateway.fingerprint != Some(recorded.fingerprint()) => {
+                Some(Cause::Seen { field: "label", saw: "it was not made from the recorded settings".to_owned() })
+            }
+            Some(_) => None,
+        }
+    }
+
+    pub(super) fn written(&self, address: &Address, differences: Vec<Difference>) -> Vec<Cause> {
+        let cause = |difference: Difference| {
+            let origin = self.origin(address, &difference.path);
+            match difference.path.field {
+                Field::Content | Field::Interpreter => Cause::Source { difference, origin },
+                _ => Cause::Written { difference, origin },
+            }
+        };
+        differences.into_iter().map(cause).collect()
+    }
+
+    /// Plans a service's routes. Answers the steps that a rollout of the service waits for, and the gateways whose routes
+    /// are new to a service that already runs.
+    pub(super) fn routes(&mut self, service: &ServiceName) -> (Vec<StepId>, Vec<(GatewayName, StepId)>) {
+        let (mut steps, mut new) = (Vec::new(), Vec::new());
+        let routes = self.input.desired.routes_of(service, self.input.digests);
+        for route in &routes {
+            if let Some((step, is_new)) = self.route(route) {
+                steps.push(step);
+                if is_new {
+                    new.push((route.gateway.clone(), step));
+                }
+            }
+        }
+        let gone = self
+            .input
+            .recorded
+            .routes
+            .keys()
+            .filter(|(gateway, of)| of == service && !routes.iter().any(|route| route.gateway == *gateway));
+        for (gateway, _) in gone {
+            self.delete_route(gateway, service);
+        }
+        (steps, new)
+    }
+
+    fn route(&mut self, route: &RouteSpec) -> Option<(StepId, bool)> {
+        let (gateway, service) = (&route.gateway, &route.service);
+        let address = Address::Route(gateway.clone(), service.clone());
+        let recorded = self.input.recorded.routes.get(&(gateway.clone(), service.clone())).map(|known| &known.spec);
+        let what = match recorded {
+            None => {
+                let because = Cause::Declared(self.declared(&address));
+                What::Create { because, entries: route.entries(), preview: None }
+            }
+            Some(recorded) => {
+                let written = Address::Service(service.clone());
+                let mut because = self.written(&written, compare(recorded.entries(), route.entries()));
+                because.extend(self.route_drift(recorded));
+                if because.is_empty() {
+                    self.kept += 1;
+                    return None;
+                }
+                What::Update { because, preview: None }
+            }
+        };
+        let step = self.call(address.clone(), Call::PutRoute { route: route.clone() });
+        if let Some(gateway) = self.gateway_steps.get(gateway) {
+            self.operations.order(*gateway, step);
+        }
+        self.changes.push(Change { address, what, risks: Vec::new() });
+        self.wanted.routes.insert((gateway.clone(), service.clone()), route.clone());
+        Some((step, recorded.is_none()))
+    }
+
+    fn route_drift(&self, recorded: &RouteSpec) -> Option<Cause> {
+        // A gateway that is missing as a whole comes back without its routes.
+        let observed = self.input.observed.gateways.get(&recorded.gateway);
+        let saw = match observed.and_then(|gateway| gateway.routes.get(&recorded.service)) {
+            None => "missing",
+            Some(route) if route.fingerprint != Some(recorded.fingerprint()) => "otherwise than recorded",
+            Some(_) => return None,
+        };
+        Some(Cause::Seen { field: "route", saw: saw.to_owned() })
+    }
+
+    pub(super) fn delete_route(&mut self, gateway: &GatewayName, service: &ServiceName) -> StepId {
+        let address = Address::Route(gateway.clone(), service.clone());
+        let call = Call::DeleteRoute { gateway: gateway.clone(), service: service.clone() };
+        let step = self.call(address.clone(), call);
+        self.changes.push(Change { address, what: What::Delete { because: Cause::NotDeclared }, risks: Vec::new() });
+        self.route_ends.entry(gateway.clone()).or_default().push(step);
+        step
+    }
+
+    pub(super) fn removed_gateways(&mut self) {
+        let (recorded, observed) = (&self.input.recorded.gateways, &self.input.observed.gateways);
+        let known: std::collections::BTreeSet<_> = recorded.keys().chain(observed.keys()).collect();
+        for name in known.into_iter().filter(|name| !self.input.desired.gateways.contains_key(*name)) {
+            let address = Address::Gateway(name.clone());
+            let step = self.call(address.clone(), Call::DeleteGateway { gateway: name.clone() });
+            for end in self.route_ends.remove(name).unwrap_or_default() {
+                self.operations.order(end, step);
+            }
+            self.changes.push(Change {
+                address,
+                what: What::Delete { because: Cause::NotDeclared },
+                risks: vec![Risk::Downtime],
+            });
+        }
+    }
+}

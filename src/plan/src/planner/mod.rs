@@ -1,0 +1,190 @@
+//! The planner: one pass per kind of resource, in the order in which they depend on each other.
+//!
+//! Each pass compares what is desired with what is recorded and observed, notes the changes for people, and adds the
+//! steps with what they wait for. Work is linear in resources and edges.
+
+mod content;
+mod entry;
+mod service;
+mod standing;
+
+use crate::{Change, Notice, Operations, Plan, Problem, Step, StepId, problem};
+use std::collections::{BTreeMap, BTreeSet};
+use wharf_model::{
+    Access, Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, InstanceId,
+    Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName, ServiceName, SourceRef,
+    Wanted,
+};
+
+/// Everything that a plan depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// What the files ask for.
+    pub desired: &'a Deployment,
+    /// What the runtime can honour.
+    pub capabilities: &'a Capabilities,
+    /// What was last written down.
+    pub recorded: &'a Record,
+    /// What is there now.
+    pub observed: &'a Observed,
+    /// The keyed digests of the secrets' values; empty while the record has no key.
+    pub digests: &'a BTreeMap<SecretName, SecretDigest>,
+}
+
+/// The sources that must be looked at before the deployment can be planned.
+pub fn sources(desired: &Deployment) -> BTreeSet<SourceRef> {
+    let templates = desired.services.values().map(|spec| &spec.template);
+    templates
+        .flat_map(|template| {
+            let snapshots = template.mounts.values().filter(|mount| mount.access == Access::Snapshot);
+            let folders = snapshots.map(|mount| SourceRef::Folder(mount.folder.clone()));
+            let packages = (!template.packages.is_empty()).then(|| SourceRef::Packages(template.packages.clone()));
+            folders.chain(packages)
+        })
+        .collect()
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// Every problem of the project on this runtime and host, at once.
+pub fn plan(input: &Input) -> Result<Plan, Vec<Problem>> {
+    let mut planner = Planner::new(input);
+    let pins = planner.resolve();
+    if !planner.problems.is_empty() {
+        return Err(planner.problems);
+    }
+    planner.gateways();
+    planner.services(&pins);
+    planner.removed_services();
+    planner.removed_gateways();
+    planner.unused_contents();
+    Ok(planner.finish())
+}
+
+struct Planner<'a> {
+    input: &'a Input<'a>,
+    changes: Vec<Change>,
+    kept: usize,
+    notices: Vec<Notice>,
+    problems: Vec<Problem>,
+    operations: Operations,
+    wanted: Wanted,
+    /// The observed instances of each service.
+    instances: BTreeMap<&'a ServiceName, Vec<(&'a InstanceId, &'a ObservedInstance)>>,
+    /// The step that makes each gateway.
+    gateway_steps: BTreeMap<GatewayName, StepId>,
+    /// The steps after which a gateway that goes has no routes.
+    route_ends: BTreeMap<GatewayName, Vec<StepId>>,
+    /// The steps that prepare contents.
+    prepared: BTreeMap<ContentRef, StepId>,
+    /// The contents that stay needed.
+    needed: BTreeSet<ContentRef>,
+    /// The rollouts after which a content may be needed no more.
+    users: BTreeMap<ContentRef, Vec<StepId>>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(input: &'a Input<'a>) -> Self {
+        let mut instances: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (id, instance) in &input.observed.instances {
+            instances.entry(&id.service).or_default().push((id, instance));
+        }
+        Self {
+            input,
+            changes: Vec::new(),
+            kept: 0,
+            notices: Vec::new(),
+            problems: Vec::new(),
+            operations: Operations::default(),
+            wanted: Wanted::default(),
+            instances,
+            gateway_steps: BTreeMap::new(),
+            route_ends: BTreeMap::new(),
+            prepared: BTreeMap::new(),
+            needed: BTreeSet::new(),
+            users: BTreeMap::new(),
+        }
+    }
+
+    /// Checks every field against the runtime, and fixes what the templates refer to.
+    fn resolve(&mut self) -> BTreeMap<&'a ServiceName, Pins> {
+        let input = self.input;
+        for (name, spec) in &input.desired.gateways {
+            self.honour(&Address::Gateway(name.clone()), &spec.entries());
+        }
+        let mut resolved = BTreeMap::new();
+        for (name, spec) in &input.desired.services {
+            let address = Address::Service(name.clone());
+            let mut pins = Deployment::secret_pins(spec, input.digests);
+            self.honour(&address, &spec.entries(&pins));
+            for (path, mount) in &spec.template.mounts {
+                if mount.access == Access::Snapshot {
+                    let at = FieldPath::at(wharf_model::Field::Mount, path.as_str());
+                    let content = self.source(&SourceRef::Folder(mount.folder.clone()), &address, at);
+                    pins.mounts.extend(content.map(|content| (path.clone(), content)));
+                }
+            }
+            if !spec.template.packages.is_empty() {
+                let source = SourceRef::Packages(spec.template.packages.clone());
+                pins.packages = self.source(&source, &address, FieldPath::of(wharf_model::Field::Packages));
+            }
+            resolved.insert(name, pins);
+        }
+        resolved
+    }
+
+    fn honour(&mut self, address: &Address, entries: &[Entry]) {
+        let unsupported = |entry: &Entry| match self.input.capabilities.cost(entry.path.field) {
+            Cost::Unsupported { why, help } => Some(Problem::Unsupported {
+                address: address.clone(),
+                path: entry.path.clone(),
+                provider: self.input.capabilities.provider(),
+                why: why.to_string(),
+                help: help.to_string(),
+                origin: self.origin(address, &entry.path),
+            }),
+            Cost::InPlace | Cost::Roll | Cost::Replace => None,
+        };
+        let found: Vec<_> = entries.iter().filter_map(unsupported).collect();
+        self.problems.extend(found);
+    }
+
+    fn source(&mut self, source: &SourceRef, address: &Address, path: FieldPath) -> Option<wharf_model::ContentDigest> {
+        let error = match self.input.observed.sources.get(source) {
+            Some(Ok(pin)) => return Some(pin.content),
+            Some(Err(error)) => error.clone(),
+            None => problem::not_looked_at(source),
+        };
+        let origin = self.origin(address, &path);
+        self.problems.push(Problem::Source { address: address.clone(), path, error, origin });
+        None
+    }
+
+    fn origin(&self, address: &Address, path: &FieldPath) -> Option<Origin> {
+        self.input.desired.origins.of(address, path).cloned()
+    }
+
+    fn declared(&self, address: &Address) -> Option<Origin> {
+        self.input.desired.origins.declared(address).cloned()
+    }
+
+    fn call(&mut self, address: Address, call: Call) -> StepId {
+        self.operations.add(Step::Call(Operation { address, call }))
+    }
+
+    fn finish(mut self) -> Plan {
+        self.changes.sort_by(|one, two| one.address.cmp(&two.address));
+        let Input { desired, capabilities, .. } = self.input;
+        Plan {
+            project: desired.project.clone(),
+            environment: desired.environment.clone(),
+            provider: capabilities.provider(),
+            changes: self.changes,
+            kept: self.kept,
+            notices: self.notices,
+            operations: self.operations,
+            wanted: self.wanted,
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Services: which revision, which instances, and the rollout that leads there.
+
+use super::{Planner, standing::Stand};
+use crate::{
+    Cause, Change, Notice, Risk, RolloutStep, Step, StepId, What,
+    rollout::{Goal, Order, Preview, preview},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use wharf_model::{
+    Address, Call, Cost, Difference, Effect, Ending, GatewayName, InstanceId, Pins, RecordedService, Revision,
+    RevisionNumber, ServiceName, ServiceSpec, compare,
+};
+
+/// What was found out about one service.
+struct Case<'a> {
+    name: &'a ServiceName,
+    spec: &'a ServiceSpec,
+    recorded: Option<&'a RecordedService>,
+    revision: Arc<Revision>,
+    /// Fields that differ from the record.
+    differences: Vec<Difference>,
+    /// Whether one of them takes new instances.
+    rolls: bool,
+    stand: Stand,
+}
+
+impl Case<'_> {
+    fn goal(&self) -> Goal {
+        Goal { revision: self.revision.number, count: self.spec.instances }
+    }
+
+    /// Where to turn back to: what serves now, when something does.
+    fn back(&self) -> Option<Goal> {
+        let recorded = self.recorded?;
+        let revision = recorded.current?;
+        Some(Goal { revision, count: recorded.spec.instances })
+    }
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn services(&mut self, pins: &BTreeMap<&'a ServiceName, Pins>) {
+        for (name, spec) in &self.input.desired.services {
+            let empty = Pins::default();
+            let pins = pins.get(name).unwrap_or(&empty);
+            self.service(name, spec, pins);
+        }
+    }
+
+    fn service(&mut self, name: &'a ServiceName, spec: &'a ServiceSpec, pins: &Pins) {
+        let case = self.case(name, spec, pins);
+        self.notices(&case);
+        let before = case.recorded.and_then(RecordedService::current_revision).cloned();
+        let mut waits = self.prepare(name, &case.revision, before.as_deref());
+        let (routes, new_routes) = self.routes(name);
+        waits.extend(routes);
+        let moves = !case.stand.is_at(case.goal()) || self.is_unsettled(&case);
+        self.wanted.services.insert(name.clone(), (spec.clone(), case.revision.clone()));
+        let end = if moves { Some(self.roll(&case, &waits)) } else { self.settle_in_place(&case, &new_routes) };
+        self.keep_contents(&case, end);
+    }
+
+    fn case(&self, name: &'a ServiceName, spec: &'a ServiceSpec, pins: &Pins) -> Case<'a> {
+        let recorded = self.input.recorded.services.get(name);
+        let current = recorded.and_then(RecordedService::current_revision);
+        let differences = match (recorded, current) {
+            (Some(recorded), Some(current)) => {
+                let was = ServiceSpec { template: current.template.clone(), ..recorded.spec.clone() };
+                if was == *spec && current.pins == *pins {
+                    Vec::new()
+                } else {
+                    compare(was.entries(&current.pins), spec.entries(pins))
+                }
+            }
+            _ => Vec::new(),
+        };
+        let rolls = differences.iter().any(|difference| {
+            matches!(self.input.capabilities.cost(difference.path.field), Cost::Roll | Cost::Replace)
+        });
+        let revision = match current {
+            Some(current) if !rolls => current.clone(),
+            _ => self.new_revision(recorded, spec, pins),
+        };
+        let seen = self.instances.get(name).map(Vec::as_slice).unwrap_or_default();
+        let stand = Stand::of(recorded, seen, self.input.observed, &self.recorded_gateways(name));
+        Case { name, spec, recorded, revision, differences, rolls, stand }
+    }
+
+    /// The revision to go to: one that an earlier, unfinished apply made of the same, else the next.
+    fn new_revision(&self, recorded: Option<&RecordedService>, spec: &ServiceSpec, pins: &Pins) -> Arc<Revision> {
+        let newest = recorded.and_then(|service| service.revisions.values().next_back());
+        if let Some(same) = newest.filter(|known| known.template == spec.template && known.pins == *pins) {
+            return same.clone();
+        }
+        let number = recorded.map_or(RevisionNumber(1), RecordedService::next_revision);
+        Arc::new(Revision { number, template: spec.template.clone(), pins: pins.clone() })
+    }
+
+    fn recorded_gateways(&self, service: &ServiceName) -> Vec<&'a GatewayName> {
+        let exposes = self.input.desired.services.get(service).map(|spec| &spec.exposes);
+        let desired = exposes.into_iter().flat_map(|exposes| exposes.keys());
+        let recorded =
+            |gateway: &&GatewayName| self.input.recorded.routes.contains_key(&((*gateway).clone(), service.clone()));
+        desired.filter(recorded).collect()
+    }
+
+    /// Every gateway that sends the service requests or ever may have.
+    fn all_gateways(&self, service: &ServiceName) -> Vec<GatewayName> {
+        let desired = self.input.desired.services.get(service).into_iter().flat_map(|spec| spec.exposes.keys());
+        let seen = self.input.observed.gateways.iter();
+        let observed = seen.filter(|(_, gateway)| gateway.routes.contains_key(service)).map(|(name, _)| name);
+        desired.chain(observed).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether the record does not yet say that the service is where it is to be.
+    fn is_unsettled(&self, case: &Case<'_>) -> bool {
+        case.recorded.is_none_or(|recorded| recorded.current != Some(case.revision.number))
+    }
+
+    fn notices(&mut self, case: &Case<'_>) {
+        for (instance, heard) in &case.stand.unready {
+            self.notices.push(Notice::NotReady { instance: instance.clone(), heard: heard.clone() });
+        }
+        if let Some(trouble) = case.recorded.and_then(trouble) {
+            self.notices.push(Notice::LastRollout { address: Address::Service(case.name.clone()), how: trouble });
+        }
+    }
+
+    fn roll(&mut self, case: &Case<'_>, waits: &[StepId]) -> StepId {
+        let policy = &case.spec.rollout;
+        let order = Order::new(case.name.clone(), case.goal(), case.back(), policy, case.spec.shutdown.grace);
+        let step = self.rollout_step(case, order);
+        let ready = |id: &InstanceId| case.stand.running.contains(id) && !case.stand.unready.contains_key(id);
+        let preview = preview(&step.order, &step.standing, &step.generations, ready);
+        self.note_service(case, preview);
+        let id = self.operations.add(Step::Rollout(Box::new(step)));
+        for wait in waits {
+            self.operations.order(*wait, id);
+        }
+        id
+    }
+
+    fn rollout_step(&self, case: &Case<'_>, order: Order) -> RolloutStep {
+        let known = case.recorded.map(|recorded| recorded.revisions.clone()).unwrap_or_default();
+        let mut revisions = known;
+        revisions.insert(case.revision.number, case.revision.clone());
+        RolloutStep {
+            order,
+            revisions,
+            standing: case.stand.instances.clone(),
+            endpoints: case.stand.endpoints.clone(),
+            generations: case.recorded.map(|recorded| recorded.generations.clone()).unwrap_or_default(),
+            gateways: self.all_gateways(case.name),
+            shutdown: case.spec.shutdown.clone(),
+        }
+    }
+
+    /// The rows that say what happens to the service and, where only instances are at fault, to those.
+    fn note_service(&mut self, case: &Case<'_>, preview: Preview) {
+        let address = Address::Service(case.name.clone());
+        let risks = risks(case, &preview);
+        let written = self.written(&address, case.differences.clone());
+        let what = match case.recorded.and_then(|recorded| recorded.current) {
+            Some(from) if case.rolls => What::Roll { because: written, from, to: case.revision.number, preview },
+            Some(_) => {
+                self.note_instances(case);
+                if written.is_empty() {
+                    return;
+                }
+                What::Update { because: written, preview: Some(preview) }
+            }
+            None => {
+                let because = match case.recorded {
+                    Some(_) => Cause::Unfinished("no rollout of it has ended well yet".to_owned()),
+                    None => Cause::Declared(self.declared(&address)),
+                };
+                let entries = case.spec.entries(&case.revision.pins);
+                What::Create { because, entries, preview: Some(preview) }
+            }
+        };
+        self.changes.push(Change { address, what, risks });
+    }
+
+    fn note_instances(&mut self, case: &Case<'_>) {
+        let count = case.spec.instances;
+        for (id, standing) in &case.stand.instances {
+            let address = Address::Instance(case.name.clone(), id.slot);
+            let unknown = case.stand.unknown.contains(id);
+            let what = if let Some(exit) = case.stand.down.get(id) {
+                let because = vec![Cause::Seen { field: "process", saw: exit.to_string() }];
+                if id.slot.0 < count { What::Replace { because, from: id.clone() } } else { delete(Cause::NotDeclared) }
+            } else if id.slot.0 >= count {
+                delete(Cause::NotDeclared)
+            } else if unknown || standing.revision != case.revision.number {
+                delete(Cause::Unfinished(format!("{id} was left by an apply that did not finish")))
+            } else if standing.traffic != crate::rollout::Traffic::Served {
+                let because = vec![Cause::Unfinished(format!("{id} runs but gets no requests"))];
+                What::Update { because, preview: None }
+            } else {
+                continue;
+            };
+            self.changes.push(Change { address, what, risks: Vec::new() });
+        }
+        self.note_missing(case);
+    }
+
+    /// Slots that nothing stands in, although no field asks for more of them.
+    fn note_missing(&mut self, case: &Case<'_>) {
+        let scaled = case.recorded.is_some_and(|recorded| recorded.spec.instances != case.spec.instances);
+        let held: BTreeSet<u32> = case.stand.instances.keys().map(|id| id.slot.0).collect();
+        for slot in (0..case.spec.instances).filter(|slot| !scaled && !held.contains(slot)) {
+            let address = Address::Instance(case.name.clone(), wharf_model::Slot(slot));
+            let because = Cause::Seen { field: "process", saw: "missing".to_owned() };
+            self.changes.push(Change {
+                address,
+                what: What::Create { because, entries: Vec::new(), preview: None },
+                risks: Vec::new(),
+            });
+        }
+    }
+
+    /// A service whose instances stay: only the record, and gateways that are new to it, have something to learn.
+    fn settle_in_place(&mut self, case: &Case<'_>, new_routes: &[(GatewayName, StepId)]) -> Option<StepId> {
+        for (gateway, step) in new_routes {
+            self.introduce(case, gateway, *step);
+        }
+        let address = Address::Service(case.name.clone());
+        if case.differences.is_empty() {
+            self.kept += 1;
+            return None;
+        }
+        let because = self.written(&address, case.differences.clone());
+        let effect = Effect::ServiceUpdated { service: case.name.clone() };
+        let step = self.operations.add(Step::Note(address.clone(), effect));
+        self.changes.push(Change { address, what: What::Update { because, preview: None }, risks: Vec::new() });
+        Some(step)
+    }
+
+    /// Makes a gateway that is new to a service send requests to the instances that already serve.
+    fn introduce(&mut self, case: &Case<'_>, gateway: &GatewayName, after: StepId) {
+        for id in case.stand.running.iter().filter(|id| !case.stand.unready.contains_key(*id)) {
+            let Some(endpoint) = case.stand.endpoints.get(id).copied() else { continue };
+            let gateways = vec![gateway.clone()];
+            let probe = case.revision.template.probe();
+            let call = Call::RouteInstance { instance: id.clone(), endpoint, gateways, probe };
+            let step = self.call(Address::Instance(case.name.clone(), id.slot), call);
+            self.operations.order(after, step);
+        }
+    }
+
+    /// What the revisions that stay known need stays; what only the others need may go after `end`.
+    fn keep_contents(&mut self, case: &Case<'_>, end: Option<StepId>) {
+        self.needed.extend(case.revision.contents());
+        let Some(recorded) = case.recorded else { return };
+        for revision in recorded.revisions.values() {
+            if end.is_none() || Some(revision.number) == recorded.current || revision.number >= case.revision.number {
+                self.needed.extend(revision.contents());
+            } else if let Some(end) = end {
+                for content in revision.contents() {
+                    self.users.entry(content).or_default().push(end);
+                }
+            }
+        }
+    }
+
+    pub(super) fn removed_services(&mut self) {
+        let recorded = self.input.recorded.services.keys();
+        let observed = self.instances.keys().copied();
+        let gone: BTreeSet<&'a ServiceName> =
+            recorded.chain(observed).filter(|name| !self.input.desired.services.contains_key(*name)).collect();
+        for name in gone {
+            self.remove_service(name);
+        }
+        let orphans: Vec<_> = self.input.recorded.routes.keys().cloned().collect();
+        for (gateway, service) in orphans {
+            let known = self.input.recorded.services.contains_key(&service) || self.instances.contains_key(&service);
+            if !known && !self.input.desired.services.contains_key(&service) {
+                self.delete_route(&gateway, &service);
+            }
+        }
+    }
+
+    fn remove_service(&mut self, name: &'a ServiceName) {
+        let address = Address::Service(name.clone());
+        let recorded = self.input.recorded.services.get(name);
+        let seen = self.instances.get(name).map(Vec::as_slice).unwrap_or_default();
+        let stand = Stand::of(recorded, seen, self.input.observed, &[]);
+        let revision = recorded.and_then(|recorded| recorded.current).unwrap_or(RevisionNumber(0));
+        let shutdown = recorded.map(|recorded| recorded.spec.shutdown.clone()).unwrap_or_default();
+        let policy = recorded.map(|recorded| recorded.spec.rollout.clone()).unwrap_or_default();
+        let order = Order::new(name.clone(), Goal { revision, count: 0 }, None, &policy, shutdown.grace);
+        let id = self.operations.add(Step::Rollout(Box::new(RolloutStep {
+            order,
+            revisions: BTreeMap::new(),
+            standing: stand.instances,
+            endpoints: stand.endpoints,
+            generations: BTreeMap::new(),
+            gateways: self.all_gateways(name),
+            shutdown,
+        })));
+        self.changes.push(Change { address, what: delete(Cause::NotDeclared), risks: vec![Risk::Downtime] });
+        for revision in recorded.into_iter().flat_map(|recorded| recorded.revisions.values()) {
+            for content in revision.contents() {
+                self.users.entry(content).or_default().push(id);
+            }
+        }
+        let routes: Vec<_> = self.input.recorded.routes.keys().filter(|(_, of)| of == name).cloned().collect();
+        for (gateway, _) in routes {
+            let step = self.delete_route(&gateway, name);
+            self.operations.order(id, step);
+        }
+    }
+}
+
+fn delete(because: Cause) -> What {
+    What::Delete { because }
+}
+
+fn trouble(recorded: &RecordedService) -> Option<String> {
+    let (revision, ending) = recorded.trouble.as_ref()?;
+    match ending {
+        Ending::Done => None,
+        Ending::RolledBack { because } => Some(format!("to {revision} was rolled back: {because}")),
+        Ending::Halted { because } => Some(format!("to {revision} was halted: {because}")),
+    }
+}
+
+fn risks(case: &Case<'_>, preview: &Preview) -> Vec<Risk> {
+    let Some(recorded) = case.recorded.filter(|recorded| recorded.current.is_some()) else { return Vec::new() };
+    let wanted = case.spec.instances.min(recorded.spec.instances);
+    match preview.lowest_ready {
+        _ if wanted == 0 => Vec::new(),
+        0 => vec![Risk::Downtime],
+        lowest if lowest < wanted => vec![Risk::CapacityDip { lowest, wanted }],
+        _ => Vec::new(),
+    }
+}

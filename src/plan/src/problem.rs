@@ -1,0 +1,104 @@
+//! Why there can be no plan, and what a plan says beside its changes.
+
+use std::fmt;
+use wharf_model::{Address, FieldPath, InstanceId, Origin, SourceError, SourceRef};
+
+/// Something in the project that this runtime, or this host, cannot do. A project with a problem has no plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The runtime cannot honour a field that is set.
+    Unsupported {
+        /// Of which resource.
+        address: Address,
+        /// Which field.
+        path: FieldPath,
+        /// The runtime.
+        provider: &'static str,
+        /// Why not.
+        why: String,
+        /// The way out.
+        help: String,
+        /// Where it is written.
+        origin: Option<Origin>,
+    },
+    /// Something that a template refers to cannot be read.
+    Source {
+        /// Of which resource.
+        address: Address,
+        /// Which field.
+        path: FieldPath,
+        /// What came of it.
+        error: SourceError,
+        /// Where it is written.
+        origin: Option<Origin>,
+    },
+}
+
+impl Problem {
+    /// A stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unsupported { .. } => "wharf::plan::unsupported",
+            Self::Source { .. } => "wharf::plan::source",
+        }
+    }
+
+    /// The way out.
+    pub fn help(&self) -> &str {
+        match self {
+            Self::Unsupported { help, .. } => help,
+            Self::Source { error, .. } => &error.help,
+        }
+    }
+
+    /// Where the cause is written.
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::Unsupported { origin, .. } | Self::Source { origin, .. } => origin.as_ref(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsupported { address, path, provider, why, .. } => {
+                write!(f, "the {provider} runtime cannot honour `{path}` of {address}: {why}")
+            }
+            Self::Source { address, error, .. } => write!(f, "{address}: {error}"),
+        }
+    }
+}
+
+/// What is said of a source that nobody looked at.
+pub(crate) fn not_looked_at(source: &SourceRef) -> SourceError {
+    SourceError { attempt: format!("{source} was not looked at"), help: "run the command again".to_owned() }
+}
+
+/// Something worth knowing that a plan does nothing about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// An instance runs and is not ready; only its own program can change that.
+    NotReady {
+        /// Which.
+        instance: InstanceId,
+        /// What its probe heard.
+        heard: String,
+    },
+    /// The last rollout of a service did not end well.
+    LastRollout {
+        /// The service's address.
+        address: Address,
+        /// How it ended, in a sentence.
+        how: String,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotReady { instance, heard } => write!(f, "{instance} runs but is not ready: {heard}"),
+            Self::LastRollout { address, how } => write!(f, "the last rollout of {address} {how}"),
+        }
+    }
+}
