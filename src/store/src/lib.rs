@@ -1,1 +1,18 @@
-//! Commits, journal and lease on disk
+//! What wharf writes down about an environment, in a folder: numbered commits, a journal behind the last of them, a lock,
+//! and the key of its secrets' digests.
+//!
+//! A commit is created only if no other has its number, so two writers cannot both succeed whatever the lock says. The
+//! journal after commit N begins empty and holds what was about to be done and what came of it; the record as it stands
+//! is commit N with the journal absorbed. This crate decides when a byte is safe, and nothing about what it means.
+
+mod commit;
+mod error;
+mod format;
+mod journal;
+mod lock;
+mod store;
+
+pub use error::StoreError;
+pub use journal::{Begin, Entry, Journal};
+pub use lock::Holder;
+pub use store::{Reader, Standing, Writer};
