@@ -6,9 +6,13 @@
 //! the conformance suite is what every provider must pass.
 
 mod error;
+mod faults;
+mod memory;
 mod secrets;
 
 pub use error::ProviderError;
+pub use faults::{Fault, Faulty};
+pub use memory::MemoryProvider;
 pub use secrets::SecretValues;
 
 use async_trait::async_trait;

@@ -1,5 +1,7 @@
 //! A store on a real disk: what is written reads back, what is torn is as if never written, and no two writers succeed.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::{collections::BTreeMap, fs, io::Write, path::Path, sync::Arc, time::Duration};
 use wharf_model::{
     Access, Bytes, Check, ContentDigest, ContentRef, CountOrPercent, Effect, Ending, EnvValue, Expose, FolderPath,

@@ -1,0 +1,275 @@
+//! A runtime that exists only in memory and behaves like one: objects carry labels, starting twice is once, instances
+//! become ready after a while or crash, gateways drain. Tests choose its weather through the variables of a service:
+//! `MEMORY_CRASH`, `MEMORY_NEVER_READY`.
+
+use crate::{Execute, LogCursor, LogLine, Observe, OpContext, ProviderError, Resolution, Scope};
+use async_trait::async_trait;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use wharf_model::{
+    Address, Call, Capabilities, ContentDigest, ContentRef, Cost, EndpointState, EnvValue, Exit, Field, GatewayName,
+    InstanceId, Intent, Launch, Observed, ObservedGateway, ObservedInstance, ObservedRoute, Operation, Outcome, Phase,
+    ProbeAnswer, ServiceName, SourcePin, SourceRef, Timestamp, Verb,
+};
+
+/// How many looks an instance takes to become ready.
+const LOOKS_UNTIL_READY: u32 = 2;
+
+/// The runtime. Clones of one are different runtimes; share it by reference.
+pub struct MemoryProvider {
+    capabilities: Capabilities,
+    world: Mutex<World>,
+}
+
+/// Everything there is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct World {
+    gateways: BTreeMap<GatewayName, ObservedGateway>,
+    instances: BTreeMap<InstanceId, Instance>,
+    contents: BTreeSet<ContentRef>,
+    /// What a source holds, when it is not what its name alone says.
+    sources: BTreeMap<SourceRef, ContentDigest>,
+    ports: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Instance {
+    seen: ObservedInstance,
+    looks: u32,
+    crashes: bool,
+    never_ready: bool,
+}
+
+impl Default for MemoryProvider {
+    fn default() -> Self {
+        Self { capabilities: Capabilities::of("memory", cost), world: Mutex::default() }
+    }
+}
+
+fn cost(field: Field) -> Cost {
+    match field {
+        Field::Image
+        | Field::Program
+        | Field::Port
+        | Field::Packages
+        | Field::Interpreter
+        | Field::Env
+        | Field::Mount
+        | Field::Content
+        | Field::Readiness => Cost::Roll,
+        _ => Cost::InPlace,
+    }
+}
+
+impl MemoryProvider {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The live instances, each with its revision and the gateways that send it requests: what must be the same after an
+    /// undisturbed run and after one that was cut short and repeated.
+    pub fn live(&self) -> BTreeMap<String, (u32, Vec<String>)> {
+        let world = self.world();
+        let live = world.instances.iter().filter(|(_, instance)| matches!(instance.seen.phase, Phase::Running { .. }));
+        let routed = |id: &InstanceId| {
+            let serves = |gateway: &&ObservedGateway| {
+                let route = gateway.routes.get(&id.service);
+                route.is_some_and(|route| matches!(route.endpoints.get(id), Some(EndpointState::Serving { .. })))
+            };
+            world.gateways.iter().filter(|(_, gateway)| serves(gateway)).map(|(name, _)| name.to_string()).collect()
+        };
+        live.map(|(id, instance)| (id.to_string(), (instance.seen.revision.0, routed(id)))).collect()
+    }
+
+    /// Whether nothing at all is left.
+    pub fn is_empty(&self) -> bool {
+        let World { gateways, instances, contents, sources: _, ports: _ } = &*self.world();
+        gateways.is_empty() && instances.is_empty() && contents.is_empty()
+    }
+
+    /// Ends an instance's process, as somebody by hand would.
+    pub fn kill(&self, id: &InstanceId) {
+        if let Some(instance) = self.world().instances.get_mut(id) {
+            instance.seen.phase = Phase::Ended(Exit::Signal(9));
+        }
+    }
+
+    /// Changes what a source holds.
+    pub fn change_source(&self, source: SourceRef, content: ContentDigest) {
+        self.world().sources.insert(source, content);
+    }
+}
+
+impl World {
+    fn start(&mut self, launch: &Launch, cx: &OpContext) -> SocketAddr {
+        if let Some(known) = self.instances.get(&launch.instance) {
+            return known.seen.endpoint;
+        }
+        self.ports += 1;
+        let endpoint = ([127, 0, 0, 1], 20_000 + self.ports).into();
+        let has = |name: &str| {
+            let plain = |(key, value): (&wharf_model::EnvName, &EnvValue)| {
+                key.as_str() == name && matches!(value, EnvValue::Plain(_))
+            };
+            launch.revision.template.env.iter().any(plain)
+        };
+        let seen = ObservedInstance {
+            revision: launch.revision.number,
+            operation: Some(cx.operation.clone()),
+            endpoint,
+            phase: Phase::Running { since: Timestamp(0) },
+            answer: None,
+            last_lines: Vec::new(),
+        };
+        let (crashes, never_ready) = (has("MEMORY_CRASH"), has("MEMORY_NEVER_READY"));
+        self.instances.insert(launch.instance.clone(), Instance { seen, looks: 0, crashes, never_ready });
+        endpoint
+    }
+
+    fn endpoints(&mut self, service: &ServiceName) -> impl Iterator<Item = &mut BTreeMap<InstanceId, EndpointState>> {
+        let routes = self.gateways.values_mut().filter_map(move |gateway| gateway.routes.get_mut(service));
+        routes.map(|route| &mut route.endpoints)
+    }
+
+    fn route(&mut self, instance: &InstanceId, gateways: &[GatewayName]) -> Result<(), ProviderError> {
+        for name in gateways {
+            let route = self.gateways.get_mut(name).and_then(|gateway| gateway.routes.get_mut(&instance.service));
+            let Some(route) = route else {
+                let attempt = format!("cannot route {instance}: {name} has no route to {}", instance.service);
+                return Err(ProviderError::Missing { attempt, help: "set the route first".to_owned() });
+            };
+            route.endpoints.insert(instance.clone(), EndpointState::Serving { ready: true, in_flight: 0 });
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, instance: &InstanceId) {
+        for endpoints in self.endpoints(&instance.service) {
+            if let Some(state) = endpoints.get_mut(instance) {
+                *state = EndpointState::Draining { in_flight: 0 };
+            }
+        }
+    }
+
+    fn stop(&mut self, instance: &InstanceId) {
+        for endpoints in self.endpoints(&instance.service) {
+            endpoints.remove(instance);
+        }
+        self.instances.remove(instance);
+    }
+}
+
+#[async_trait]
+impl Observe for MemoryProvider {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
+        let world = &mut *self.world();
+        let covered = world.instances.iter_mut().filter(|(id, _)| scope.covers(&id.service));
+        let instances = covered.map(|(id, instance)| (id.clone(), instance.look(scope.probe))).collect();
+        let pin = |source: &SourceRef| {
+            let content = world.sources.get(source).copied();
+            let content = content.unwrap_or_else(|| ContentDigest::of([source.to_string().as_bytes()]));
+            (source.clone(), Ok(SourcePin { content, files: 1, bytes: 1 }))
+        };
+        Ok(Observed {
+            gateways: world.gateways.clone(),
+            instances,
+            contents: world.contents.clone(),
+            sources: scope.sources.iter().map(pin).collect(),
+        })
+    }
+
+    async fn logs(
+        &self,
+        _services: &BTreeSet<ServiceName>,
+        _cursor: &mut LogCursor,
+        _limit: usize,
+    ) -> Result<Vec<LogLine>, ProviderError> {
+        Ok(Vec::new())
+    }
+}
+
+impl Instance {
+    fn look(&mut self, probe: bool) -> ObservedInstance {
+        self.looks += 1;
+        if self.crashes && self.looks > 1 && matches!(self.seen.phase, Phase::Running { .. }) {
+            self.seen.phase = Phase::Ended(Exit::Code(1));
+            self.seen.last_lines = vec!["it went wrong".to_owned()];
+        }
+        let mut seen = self.seen.clone();
+        if probe && matches!(seen.phase, Phase::Running { .. }) {
+            let passed = !self.never_ready && self.looks > LOOKS_UNTIL_READY;
+            let heard = if passed { "HTTP 200" } else { "connection refused" }.to_owned();
+            seen.answer = Some(ProbeAnswer { passed, heard, hint: None });
+        }
+        seen
+    }
+}
+
+#[async_trait]
+impl Execute for MemoryProvider {
+    async fn execute(&self, operation: &Operation, cx: &OpContext) -> Result<Outcome, ProviderError> {
+        let world = &mut *self.world();
+        match &operation.call {
+            Call::PrepareFolder { content, .. } | Call::PreparePackages { content, .. } => {
+                world.contents.insert(*content);
+            }
+            Call::DropContent { content } => drop(world.contents.remove(content)),
+            Call::PutGateway { gateway, spec } => {
+                let known = world.gateways.entry(gateway.clone()).or_insert_with(|| ObservedGateway {
+                    running: true,
+                    listen: None,
+                    fingerprint: None,
+                    routes: BTreeMap::new(),
+                });
+                known.listen = Some(SocketAddr::new(spec.address, spec.port));
+                known.fingerprint = Some(spec.fingerprint());
+            }
+            Call::DeleteGateway { gateway } => drop(world.gateways.remove(gateway)),
+            Call::PutRoute { route } => {
+                if let Some(gateway) = world.gateways.get_mut(&route.gateway) {
+                    let known = gateway.routes.entry(route.service.clone());
+                    let empty = || ObservedRoute { fingerprint: None, endpoints: BTreeMap::new() };
+                    known.or_insert_with(empty).fingerprint = Some(route.fingerprint());
+                }
+            }
+            Call::DeleteRoute { gateway, service } => {
+                world.gateways.get_mut(gateway).and_then(|gateway| gateway.routes.remove(service));
+            }
+            Call::StartInstance(launch) => return Ok(Outcome::Started { endpoint: world.start(launch, cx) }),
+            Call::RouteInstance { instance, gateways, .. } => world.route(instance, gateways)?,
+            Call::DrainInstance { instance, .. } => world.drain(instance),
+            Call::StopInstance { instance, .. } => world.stop(instance),
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn resolve(&self, intent: &Intent) -> Result<Resolution, ProviderError> {
+        let world = &mut *self.world();
+        let content = intent.object.parse::<ContentRef>().ok();
+        let instance = intent.object.parse::<InstanceId>().ok().and_then(|id| world.instances.get(&id));
+        let applied = match (intent.verb, &intent.address) {
+            (Verb::Start, _) => {
+                let endpoint = instance.map(|instance| instance.seen.endpoint);
+                let started = |endpoint| Resolution::Applied(Outcome::Started { endpoint });
+                return Ok(endpoint.map_or(Resolution::NotApplied, started));
+            }
+            (Verb::Stop, _) => instance.is_none(),
+            (Verb::Prepare, _) => content.is_some_and(|content| world.contents.contains(&content)),
+            (Verb::Drop, _) => content.is_some_and(|content| !world.contents.contains(&content)),
+            (Verb::Delete, Address::Gateway(name)) => !world.gateways.contains_key(name),
+            (Verb::Delete, Address::Route(gateway, service)) => {
+                world.gateways.get(gateway).is_none_or(|gateway| !gateway.routes.contains_key(service))
+            }
+            // Doing these again is the same as having done them.
+            (Verb::Put | Verb::Delete | Verb::Route | Verb::Drain, _) => false,
+        };
+        Ok(if applied { Resolution::Applied(Outcome::Done) } else { Resolution::NotApplied })
+    }
+}
