@@ -270,7 +270,12 @@ impl Rollout {
     /// Whether it has ended and no action is under way: nothing will ever come of another step.
     pub fn is_over(&self) -> bool {
         let ended = matches!(self.phase, Phase::Done | Phase::RolledBack(_) | Phase::Halted(_));
-        ended && self.instances.values().all(|tracked| tracked.pending.is_none())
+        ended && !self.has_pending()
+    }
+
+    /// Whether an action is under way.
+    pub fn has_pending(&self) -> bool {
+        self.instances.values().any(|tracked| tracked.pending.is_some())
     }
 
     /// The goal that counts now.

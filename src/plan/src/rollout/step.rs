@@ -42,6 +42,16 @@ impl Rollout {
         (self, actions)
     }
 
+    /// Takes in what settled and orders nothing: what a rollout does when its apply was asked to stop.
+    #[must_use]
+    pub fn rest(mut self, seen: &Seen, now: Timestamp) -> (Self, Vec<Action>) {
+        for settled in &seen.settled {
+            // Whoever takes the rollout up again looks afresh.
+            drop(self.settle(settled, now));
+        }
+        (self, Vec::new())
+    }
+
     /// Takes in the end of an action. A refused start or route fails the rollout; a refused drain or stop is tried again a
     /// few times, since turning back would need the same.
     fn settle(&mut self, settled: &Settled, now: Timestamp) -> Option<Failure> {

@@ -1,0 +1,44 @@
+//! What a look at the platform means for a rollout.
+
+use std::collections::BTreeMap;
+use wharf_model::{EndpointState, GatewayName, InstanceId, Observed, Phase, ServiceName};
+use wharf_plan::rollout::Sight;
+
+/// The sights of a service's instances.
+pub(crate) fn sights(
+    observed: &Observed,
+    service: &ServiceName,
+    gateways: &[GatewayName],
+) -> BTreeMap<InstanceId, Sight> {
+    let own = observed.instances.iter().filter(|(id, _)| id.service == *service);
+    own.map(|(id, instance)| {
+        let ended = match &instance.phase {
+            Phase::Running { .. } => None,
+            Phase::Ended(exit) => Some(exit.clone()),
+        };
+        let sight = Sight {
+            ended,
+            ready: instance.is_ready(),
+            answer: instance.answer.clone(),
+            in_flight: in_flight(observed, id, gateways),
+            last_lines: instance.last_lines.clone(),
+        };
+        (id.clone(), sight)
+    })
+    .collect()
+}
+
+/// The requests that an instance has under way through all gateways. Without any gateway nobody knows. A gateway that is
+/// down, or does not know the instance, sends it none.
+fn in_flight(observed: &Observed, id: &InstanceId, gateways: &[GatewayName]) -> Option<u64> {
+    if gateways.is_empty() {
+        return None;
+    }
+    let requests = gateways.iter().filter_map(|name| {
+        let gateway = observed.gateways.get(name).filter(|gateway| gateway.running)?;
+        match gateway.routes.get(&id.service)?.endpoints.get(id)? {
+            EndpointState::Serving { in_flight, .. } | EndpointState::Draining { in_flight } => Some(*in_flight),
+        }
+    });
+    Some(requests.sum())
+}
