@@ -1,1 +1,11 @@
-//! One plan, many views
+//! One plan, one look, many views: values in, text out. Nothing here prints or decides.
+//!
+//! Colour is written as ANSI sequences; whoever prints to something that is no terminal takes them out.
+
+mod plan;
+mod status;
+mod text;
+
+pub use plan::{Layout, plan};
+pub use status::{StatusInput, status, status_json};
+pub use text::{bad, bold, dim, duration, good, warn};

@@ -1,0 +1,11 @@
+//! The gateway as a process of its own, with real sockets and instances that behave like the servers people use.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod drain;
+mod keep_alive;
+mod process;
+mod replace;
+mod requests;
+mod streaming;
+mod support;

@@ -1,0 +1,240 @@
+//! How an environment stands: what is recorded beside what was seen.
+
+use crate::text::{bad, bold, dim, duration, good, pad, tame, warn, width};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+use wharf_model::{
+    EndpointState, EnvironmentName, GatewayName, InstanceId, Observed, ObservedInstance, Phase, ProjectName, Record,
+    RecordedService, ServiceName, Timestamp,
+};
+
+/// What a status is told from.
+#[derive(Debug, Clone, Copy)]
+pub struct StatusInput<'a> {
+    /// The project.
+    pub project: &'a ProjectName,
+    /// The environment.
+    pub environment: &'a EnvironmentName,
+    /// The runtime's name.
+    pub provider: &'a str,
+    /// What was last written down.
+    pub recorded: &'a Record,
+    /// What is there now.
+    pub observed: &'a Observed,
+    /// The time of the look.
+    pub now: Timestamp,
+}
+
+/// One instance, as it stands.
+struct Row {
+    name: String,
+    revision: String,
+    state: State,
+    words: String,
+    endpoint: String,
+    in_flight: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ready,
+    NotReady,
+    Draining,
+    Down,
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::NotReady => "not ready",
+            Self::Draining => "draining",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// Everything, on a terminal.
+pub fn status(input: &StatusInput<'_>) -> String {
+    let place = format!("{} in {} ({})", input.project, input.environment, input.provider);
+    let services = services(input);
+    if input.recorded.is_empty() && services.is_empty() {
+        return format!("{} {place}: nothing is deployed. `wharf apply` does it.\n", bold("Status of"));
+    }
+    let mut out = format!("{} {place}\n", bold("Status of"));
+    gateways(&mut out, input);
+    for name in services {
+        service(&mut out, input, name);
+    }
+    out
+}
+
+fn services<'a>(input: &StatusInput<'a>) -> BTreeSet<&'a ServiceName> {
+    input.recorded.services.keys().chain(input.observed.instances.keys().map(|id| &id.service)).collect()
+}
+
+fn gateways(out: &mut String, input: &StatusInput<'_>) {
+    for name in input.recorded.gateways.keys() {
+        let seen = input.observed.gateways.get(name);
+        let listen = seen.and_then(|gateway| gateway.listen);
+        let state = match seen {
+            Some(gateway) if gateway.running => good("running"),
+            Some(_) => bad("down"),
+            None => bad("missing"),
+        };
+        let listen = listen.map(|at| format!("on {at}")).unwrap_or_default();
+        let _ = writeln!(out, "\n{}  {state} {listen}", bold(format!("gateway {name}")));
+    }
+}
+
+fn service(out: &mut String, input: &StatusInput<'_>, name: &ServiceName) {
+    let recorded = input.recorded.services.get(name);
+    let rows = rows(input, name);
+    let ready = rows.iter().filter(|row| row.state == State::Ready).count();
+    let wanted = recorded.map_or(0, |service| service.spec.instances) as usize;
+    let ratio = format!("{ready}/{wanted} ready");
+    let ratio = if ready >= wanted { good(ratio) } else { bad(ratio) };
+    let revision = recorded.and_then(|service| service.current).map(|number| number.to_string());
+    let revision = revision.unwrap_or_else(|| "no revision serves yet".to_owned());
+    let _ = writeln!(out, "\n{}  {ratio}  {}", bold(format!("service {name}")), dim(revision));
+    for url in urls(input, name, recorded) {
+        let _ = writeln!(out, "  {}", dim(url));
+    }
+    table(out, &rows);
+    if let Some((number, ending)) = recorded.and_then(|service| service.trouble.as_ref()) {
+        let how = match ending {
+            wharf_model::Ending::Done => return,
+            wharf_model::Ending::RolledBack { because } => format!("was rolled back: {because}"),
+            wharf_model::Ending::Halted { because } => format!("was halted: {because}"),
+        };
+        let _ = writeln!(out, "  {} the last rollout, to {number}, {}", warn("note:"), tame(&how));
+    }
+}
+
+fn urls(input: &StatusInput<'_>, name: &ServiceName, recorded: Option<&RecordedService>) -> Vec<String> {
+    let routes = recorded.into_iter().flat_map(|service| service.spec.exposes.keys());
+    let url = |gateway: &GatewayName| {
+        let listen = input.recorded.gateways.get(gateway).map(|known| (known.spec.address, known.spec.port))?;
+        let route = input.recorded.routes.get(&(gateway.clone(), name.clone()))?;
+        let path = route.spec.paths.first()?;
+        Some(format!("http://{}{path}/", std::net::SocketAddr::from(listen)))
+    };
+    routes.filter_map(url).collect()
+}
+
+fn rows(input: &StatusInput<'_>, name: &ServiceName) -> Vec<Row> {
+    let recorded: BTreeMap<_, _> =
+        input.recorded.services.get(name).map(|service| service.instances.iter().collect()).unwrap_or_default();
+    let observed: BTreeMap<_, _> = input.observed.instances.iter().filter(|(id, _)| id.service == *name).collect();
+    let all: BTreeSet<&InstanceId> = recorded.keys().chain(observed.keys()).copied().collect();
+    let row = |id: &InstanceId| match (observed.get(id), recorded.get(id)) {
+        (Some(seen), _) => seen_row(input, id, seen),
+        (None, Some(known)) => Row {
+            name: id.to_string(),
+            revision: known.revision.to_string(),
+            state: State::Down,
+            words: "gone".to_owned(),
+            endpoint: known.endpoint.to_string(),
+            in_flight: None,
+        },
+        (None, None) => unreachable!("the name came from one of the two"),
+    };
+    all.into_iter().map(row).collect()
+}
+
+fn seen_row(input: &StatusInput<'_>, id: &InstanceId, seen: &ObservedInstance) -> Row {
+    let endpoint = endpoint_states(input, id);
+    let in_flight = endpoint.iter().map(|state| match state {
+        EndpointState::Serving { in_flight, .. } | EndpointState::Draining { in_flight } => *in_flight,
+    });
+    let draining = endpoint.iter().any(|state| matches!(state, EndpointState::Draining { .. }));
+    let (state, words) = match (&seen.phase, seen.is_ready()) {
+        (Phase::Ended(exit), _) => (State::Down, exit.to_string()),
+        (Phase::Running { .. }, _) if draining => (State::Draining, format!("up {}", duration(seen.age(input.now)))),
+        (Phase::Running { .. }, true) => (State::Ready, format!("up {}", duration(seen.age(input.now)))),
+        (Phase::Running { .. }, false) => {
+            (State::NotReady, seen.answer.as_ref().map(ToString::to_string).unwrap_or_default())
+        }
+    };
+    Row {
+        name: id.to_string(),
+        revision: seen.revision.to_string(),
+        state,
+        words,
+        endpoint: seen.endpoint.to_string(),
+        in_flight: (!endpoint.is_empty()).then(|| in_flight.sum()),
+    }
+}
+
+fn endpoint_states<'a>(input: &StatusInput<'a>, id: &InstanceId) -> Vec<&'a EndpointState> {
+    let gateways = input.observed.gateways.values().filter(|gateway| gateway.running);
+    gateways.filter_map(|gateway| gateway.routes.get(&id.service)?.endpoints.get(id)).collect()
+}
+
+fn table(out: &mut String, rows: &[Row]) {
+    let column = |text: fn(&Row) -> &str| rows.iter().map(|row| width(text(row))).max().unwrap_or(0);
+    let (names, revisions) = (column(|row| &row.name), column(|row| &row.revision));
+    let endpoints = column(|row| &row.endpoint);
+    for row in rows {
+        let state = pad(row.state.as_str(), 9);
+        let state = match row.state {
+            State::Ready => good(state),
+            State::Draining => warn(state),
+            State::NotReady | State::Down => bad(state),
+        };
+        let in_flight = row.in_flight.filter(|count| *count > 0).map(|count| format!("  {count} in flight"));
+        let _ = writeln!(
+            out,
+            "  {}  {}  {state}  {}  {}{}",
+            pad(&row.name, names),
+            pad(&row.revision, revisions),
+            pad(&row.endpoint, endpoints),
+            tame(&row.words),
+            in_flight.unwrap_or_default()
+        );
+    }
+}
+
+/// Everything, for programs.
+pub fn status_json(input: &StatusInput<'_>) -> serde_json::Value {
+    let gateways = input.recorded.gateways.keys().map(|name| {
+        let seen = input.observed.gateways.get(name);
+        serde_json::json!({
+            "name": name.as_str(),
+            "running": seen.is_some_and(|gateway| gateway.running),
+            "listen": seen.and_then(|gateway| gateway.listen).map(|at| at.to_string()),
+        })
+    });
+    let one = |name: &ServiceName| {
+        let recorded = input.recorded.services.get(name);
+        let rows = rows(input, name);
+        let instances = rows.iter().map(|row| {
+            serde_json::json!({
+                "name": row.name,
+                "revision": row.revision,
+                "state": row.state.as_str(),
+                "detail": row.words,
+                "endpoint": row.endpoint,
+                "in_flight": row.in_flight,
+            })
+        });
+        serde_json::json!({
+            "name": name.as_str(),
+            "wanted": recorded.map_or(0, |service| service.spec.instances),
+            "ready": rows.iter().filter(|row| row.state == State::Ready).count(),
+            "revision": recorded.and_then(|service| service.current).map(|number| number.to_string()),
+            "urls": urls(input, name, recorded),
+            "instances": instances.collect::<Vec<_>>(),
+        })
+    };
+    serde_json::json!({
+        "format": "wharf.status/1",
+        "project": input.project.as_str(),
+        "environment": input.environment.as_str(),
+        "provider": input.provider,
+        "gateways": gateways.collect::<Vec<_>>(),
+        "services": services(input).into_iter().map(one).collect::<Vec<_>>(),
+    })
+}
