@@ -1,0 +1,314 @@
+//! Holds nodes against the schema: names, values, types. It knows the table and nothing about any one field; what the
+//! values mean together is decided in `decode`.
+
+use crate::{
+    block::{Block, Found},
+    count::example,
+    interpolate::{Inputs, Trouble, interpolate},
+    problem::{Code, Problem, Problems},
+    schema::{self, Argument, NodeSchema, Overlay, Property, Type},
+    source::{Place, Sources},
+    suggest::{did_you_mean, nearest},
+    syntax::{Entry, Node, Scalar, Word},
+    value::{self, Refusal, Typed},
+};
+use std::{collections::HashMap, sync::Arc};
+
+/// Whether what must be there must be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    /// In an overlay the base has the rest.
+    Part,
+}
+
+/// The work of holding nodes against the schema.
+pub(crate) struct Admit<'a> {
+    pub(crate) sources: &'a Sources<'a>,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) problems: &'a mut Problems,
+    /// Some text could not be read, so what seems to be missing may be there.
+    pub(crate) incomplete: bool,
+}
+
+impl Admit<'_> {
+    /// The top-level nodes.
+    pub(crate) fn top(&mut self, nodes: &[Node]) -> Vec<Block> {
+        let blocks = self.nodes(nodes, schema::children(""), "", Extent::Whole);
+        if !self.incomplete {
+            let start = (!self.sources.files().is_empty()).then_some(Place { file: 0, start: 0, len: 0 });
+            self.count(&blocks, &unknown(nodes, schema::children("")), schema::children(""), "these files", start);
+        }
+        blocks
+    }
+
+    fn nodes(&mut self, nodes: &[Node], rows: &'static [&'static NodeSchema], way: &str, extent: Extent) -> Vec<Block> {
+        let mut blocks: Vec<Block> = Vec::new();
+        for node in nodes {
+            match rows.iter().find(|row| row.name() == &*node.name.text) {
+                Some(row) => blocks.push(self.node(node, row, extent)),
+                None => self.unknown_node(&node.name, rows, way),
+            }
+        }
+        self.distinct(blocks)
+    }
+
+    /// Reports what a block still lacks that an overlay brought and the base does not have.
+    pub(crate) fn complete(&mut self, block: &Block) {
+        if block.row.overlay == Overlay::Patches && block.row.entries.is_none() {
+            self.count(&block.children, &[], block.row.children(), &block.title(), block.title_at());
+            block.children.iter().for_each(|child| self.complete(child));
+        }
+    }
+
+    fn unknown_node(&mut self, name: &Word, rows: &[&'static NodeSchema], way: &str) {
+        let place = if way.is_empty() { "at the top level".to_owned() } else { format!("in `{way}`") };
+        let elsewhere = || {
+            let row = schema::schema().iter().find(|row| row.name() == &*name.text && !row.parent().is_empty())?;
+            Some(format!("`{}` belongs in `{}`", name.text, row.parent().replace('.', " → ")))
+        };
+        let help = meant(&name.text, rows).map(|word| format!("did you mean `{word}`?"));
+        let help = help.or_else(elsewhere).or_else(|| did_you_mean(&name.text, rows.iter().map(|row| row.name())));
+        let message = format!("there is no `{}` {place}", name.text);
+        self.problems.push(Problem::error(Code::UnknownNode, message).at(name.at, "unknown node").help(help));
+    }
+
+    fn node(&mut self, node: &Node, row: &'static NodeSchema, extent: Extent) -> Block {
+        let mut block = Block { at: Some(node.name.at), ..Block::absent(row) };
+        if let Some(word) = &node.annotation {
+            self.unknown_annotation(word, "a node has no type");
+        }
+        let (properties, arguments): (Vec<_>, Vec<_>) = node.entries.iter().partition(|entry| entry.key.is_some());
+        self.arguments(&mut block, node, &arguments);
+        self.properties(&mut block, &properties);
+        self.block(&mut block, node, extent);
+        block
+    }
+
+    fn arguments(&mut self, block: &mut Block, node: &Node, entries: &[&Entry]) {
+        let row = block.row;
+        for (index, entry) in entries.iter().enumerate() {
+            let argument = row.arguments.get(index).or(if row.repeats { row.arguments.last() } else { None });
+            match argument {
+                Some(argument) => block.arguments.push(self.value(row.name(), argument.ty, entry)),
+                None => self.surplus(row, entry),
+            }
+        }
+        let missing = row.arguments.get(entries.len());
+        let keyed = |argument: &&Argument| node.entries.iter().any(|entry| named(entry, argument.name));
+        if let Some(missing) = missing.filter(|argument| !keyed(argument)) {
+            self.missing_value(row, missing, node.name.at);
+        }
+    }
+
+    fn surplus(&mut self, row: &NodeSchema, entry: &Entry) {
+        let message = match row.arguments.len() {
+            0 => format!("`{}` takes no value", row.name()),
+            1 => format!("`{}` takes one value", row.name()),
+            more => format!("`{}` takes {more} values", row.name()),
+        };
+        self.problems.push(Problem::error(Code::Unexpected, message).at(entry.at, "one too many"));
+    }
+
+    fn missing_value(&mut self, row: &NodeSchema, missing: &Argument, at: Place) {
+        let message = format!("`{}` needs a {}", row.name(), missing.name);
+        let help = format!("write `{}`", example(row));
+        self.problems.push(Problem::error(Code::MissingValue, message).at(at, "nothing follows").help(help));
+    }
+
+    fn properties(&mut self, block: &mut Block, entries: &[&Entry]) {
+        let row = block.row;
+        let mut written: HashMap<&str, Place> = HashMap::new();
+        for entry in entries {
+            let Some(key) = &entry.key else { continue };
+            let Some(property) = row.property(&key.text) else {
+                self.unknown_property(row, key);
+                continue;
+            };
+            if let Some(first) = written.insert(property.name, key.at) {
+                let message = format!("`{}` is given twice", property.name);
+                let problem = Problem::error(Code::Repeated, message).at(key.at, "again here");
+                self.problems.push(problem.and(first, "first here"));
+            }
+            if let Some(found) = self.value(property.name, property.ty, entry) {
+                block.properties.insert(property.name, found);
+            }
+        }
+    }
+
+    fn unknown_property(&mut self, row: &NodeSchema, key: &Word) {
+        let known = || row.properties.iter().map(|property: &Property| property.name);
+        let help = if row.arguments.iter().any(|argument| argument.name == &*key.text) {
+            Some(format!("its value follows without a name: `{}`", example(row)))
+        } else if row.child(&key.text).is_some() {
+            Some(format!("`{0}` is a node: write `{0} …` in its block", key.text))
+        } else {
+            did_you_mean(&key.text, row.properties.iter().map(|property| property.name))
+        };
+        let none = if known().next().is_none() { "takes no properties" } else { "has no such property" };
+        let message = format!("`{}` {none}: `{}`", row.name(), key.text);
+        self.problems.push(Problem::error(Code::UnknownProperty, message).at(key.at, "unknown property").help(help));
+    }
+
+    fn unknown_annotation(&mut self, word: &Word, why: &'static str) {
+        let message = format!("`({})` means nothing here", word.text);
+        self.problems.push(Problem::error(Code::UnknownAnnotation, message).at(word.at, why));
+    }
+
+    fn block(&mut self, block: &mut Block, node: &Node, extent: Extent) {
+        let row = block.row;
+        let nodes = node.block.as_deref().unwrap_or_default();
+        if let Some(ty) = row.entries {
+            block.entries = self.entries(nodes, ty);
+            return;
+        }
+        if !row.has_block() {
+            if let Some(first) = nodes.first() {
+                let message = format!("`{}` takes no block", row.name());
+                self.problems.push(Problem::error(Code::Unexpected, message).at(first.name.at, "does not belong here"));
+            }
+            return;
+        }
+        let rows = row.children();
+        // Inside what an overlay replaces as a whole, nothing comes from the base.
+        let part = row.like.is_some() || (extent == Extent::Part && row.overlay == Overlay::Patches);
+        let extent = if part { Extent::Part } else { Extent::Whole };
+        block.children = self.nodes(nodes, rows, &row.way(), extent);
+        if extent == Extent::Whole {
+            let (title, at) = (block.title(), block.title_at());
+            let keys = node.entries.iter().filter_map(|entry| Some(&*entry.key.as_ref()?.text));
+            let words: Vec<_> = unknown(nodes, rows).into_iter().chain(keys).collect();
+            self.count(&block.children, &words, rows, &title, at);
+        }
+    }
+
+    /// The nodes of a block whose names are the user's.
+    fn entries(&mut self, nodes: &[Node], ty: Type) -> Vec<(Word, Found<Typed>)> {
+        let mut entries: Vec<(Word, Found<Typed>)> = Vec::new();
+        let mut written: HashMap<Arc<str>, Place> = HashMap::new();
+        for node in nodes {
+            if let Some(first) = written.insert(Arc::clone(&node.name.text), node.name.at) {
+                let problem = Problem::error(Code::Repeated, format!("`{}` is given twice", node.name.text));
+                self.problems.push(problem.at(node.name.at, "again here").and(first, "first here"));
+            }
+            if let Some(found) = self.entry(node, ty) {
+                entries.push((node.name.clone(), found));
+            }
+        }
+        entries
+    }
+
+    fn entry(&mut self, node: &Node, ty: Type) -> Option<Found<Typed>> {
+        let name = &node.name;
+        if let Some(first) = node.block.as_ref().and_then(|block| block.first()) {
+            let message = format!("`{}` takes no block", name.text);
+            self.problems.push(Problem::error(Code::Unexpected, message).at(first.name.at, "does not belong here"));
+        }
+        let (properties, values): (Vec<_>, Vec<_>) = node.entries.iter().partition(|entry| entry.key.is_some());
+        for key in properties.iter().filter_map(|entry| entry.key.as_ref()) {
+            let problem =
+                Problem::error(Code::UnknownProperty, format!("`{}` takes no properties: `{}`", name.text, key.text));
+            let help = format!("write `{0} …` for a variable `{0}`", key.text);
+            self.problems.push(problem.at(key.at, "unknown property").help(help));
+        }
+        let Some((first, more)) = values.split_first() else {
+            if !properties.is_empty() {
+                return None;
+            }
+            let message = format!("`{}` needs a value", name.text);
+            let help = format!("it takes {}", ty.describe());
+            self.problems.push(Problem::error(Code::MissingValue, message).at(name.at, "nothing follows").help(help));
+            return None;
+        };
+        for entry in more {
+            let message = format!("`{}` takes one value", name.text);
+            self.problems.push(Problem::error(Code::Unexpected, message).at(entry.at, "one too many"));
+        }
+        self.value(&name.text, ty, first)
+    }
+
+    fn value(&mut self, what: &str, ty: Type, entry: &Entry) -> Option<Found<Typed>> {
+        let secret = match &entry.annotation {
+            None => false,
+            Some(word) if &*word.text == "secret" && matches!(ty, Type::Secret | Type::Variable) => true,
+            Some(word) => {
+                let why = if &*word.text == "secret" { "no secret belongs here" } else { "unknown type" };
+                self.unknown_annotation(word, why);
+                return None;
+            }
+        };
+        let scalar = self.resolve(ty, entry)?;
+        let read = if secret { value::read_secret(what, ty, &scalar) } else { value::read(what, ty, &scalar) };
+        match read {
+            Ok(value) => Some(Found { value, at: Some(entry.at) }),
+            Err(Refusal { code, message, label, help }) => {
+                self.problems.hide((code == Code::SecretExpected).then_some(entry.at));
+                self.problems.push(Problem::error(code, message).at(entry.at, label).help(help));
+                None
+            }
+        }
+    }
+
+    fn resolve(&mut self, ty: Type, entry: &Entry) -> Option<Scalar> {
+        match &entry.value {
+            Scalar::Text(text) if ty != Type::Literal => match interpolate(text, self.inputs) {
+                Ok(text) => Some(Scalar::Text(text)),
+                Err(troubles) => {
+                    for (count, trouble) in troubles {
+                        self.interpolation(entry, count, trouble);
+                    }
+                    None
+                }
+            },
+            Scalar::Text(text) if text.contains("${input.") => {
+                let problem = Problem::error(Code::Interpolation, "inputs are not filled in here");
+                self.problems.push(problem.at(entry.at, "taken as it is"));
+                None
+            }
+            other => Some(other.clone()),
+        }
+    }
+
+    fn interpolation(&mut self, entry: &Entry, count: usize, trouble: Trouble) {
+        let written = self.sources.text(entry.at);
+        let at = written.match_indices("${").nth(count).map_or(entry.at, |(start, _)| {
+            let len = written[start..].find('}').map_or(2, |end| end + 1);
+            Place { start: entry.at.start + start, len, ..entry.at }
+        });
+        let problem = match trouble {
+            // Told where the input is declared.
+            Trouble::NoValue => return,
+            // A file that cannot be read may declare it.
+            Trouble::Unknown(_) if self.incomplete => return,
+            Trouble::Unknown(name) => {
+                let help = did_you_mean(&name, self.inputs.keys().map(|name| &**name));
+                let help = help.or_else(|| Some(format!("declare it: `input \"{name}\"`")));
+                let problem = Problem::error(Code::UnknownInput, format!("there is no input `{name}`"));
+                problem.at(at, "not declared").help(help)
+            }
+            Trouble::Foreign(inner) => Problem::error(Code::Interpolation, format!("`${{{inner}}}` is no input"))
+                .at(at, "only inputs are filled in")
+                .help(format!("write `${{input.name}}` for an input, or `$${{{inner}}}` for the text itself")),
+            Trouble::Open => Problem::error(Code::Interpolation, "this `${` is never closed")
+                .at(at, "no `}` follows")
+                .help("write `${input.name}` for an input, or `$${` for the text itself".to_owned()),
+        };
+        self.problems.push(problem);
+    }
+}
+
+/// Which of the nodes is meant by a word that none of them has for a name.
+pub(crate) fn meant(word: &str, rows: &[&'static NodeSchema]) -> Option<&'static str> {
+    let elsewhere = rows.iter().find(|row| row.elsewhere.contains(&word)).map(|row| row.name());
+    elsewhere.or_else(|| nearest(word, rows.iter().map(|row| row.name())))
+}
+
+fn named(entry: &Entry, name: &str) -> bool {
+    entry.key.as_ref().is_some_and(|key| &*key.text == name)
+}
+
+/// The names of nodes that no row knows.
+fn unknown<'n>(nodes: &'n [Node], rows: &[&NodeSchema]) -> Vec<&'n str> {
+    let names = nodes.iter().map(|node| &*node.name.text);
+    names.filter(|name| rows.iter().all(|row| row.name() != *name)).collect()
+}

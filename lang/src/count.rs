@@ -1,0 +1,105 @@
+//! How often nodes are in their block: what is there twice, what excludes each other, and what is missing.
+
+use crate::{
+    admit::{Admit, meant},
+    block::Block,
+    problem::{Code, Problem},
+    schema::{Argument, Count, NodeSchema, Type},
+    source::Place,
+    suggest::either,
+};
+use std::collections::HashMap;
+
+impl Admit<'_> {
+    /// Reports what is there twice, and keeps the first of each.
+    pub(crate) fn distinct(&mut self, blocks: Vec<Block>) -> Vec<Block> {
+        let mut seen: HashMap<(&'static str, Option<String>), usize> = HashMap::new();
+        let mut kept: Vec<Block> = Vec::with_capacity(blocks.len());
+        for block in blocks {
+            let many = matches!(block.row.count, Count::Many | Count::Some);
+            let identity = match block.row.count {
+                Count::OneOf(choice) => (choice, None),
+                _ => (block.row.path, if many { block.key() } else { None }),
+            };
+            let nameless = many && identity.1.is_none();
+            match seen.get(&identity).filter(|_| !nameless) {
+                Some(first) => self.repeated(&kept[*first], &block),
+                None => {
+                    seen.insert(identity, kept.len());
+                    kept.push(block);
+                }
+            }
+        }
+        kept
+    }
+
+    fn repeated(&mut self, first: &Block, again: &Block) {
+        let (name, first_name) = (again.row.name(), first.row.name());
+        let problem = match again.row.count {
+            Count::Many | Count::Some => {
+                let message = format!("{} is declared twice", again.title());
+                Problem::error(Code::DuplicateName, message).at(again.title_at(), "again here")
+            }
+            Count::OneOf(_) if name != first_name => {
+                let message = format!("`{first_name}` and `{name}` exclude each other");
+                Problem::error(Code::OnlyOneOf, message).at(again.at, "the other here")
+            }
+            _ => Problem::error(Code::Repeated, format!("`{name}` is given twice")).at(again.at, "again here"),
+        };
+        let keyed = problem.code() == Code::DuplicateName;
+        let first = if keyed { first.title_at() } else { first.at };
+        self.problems.push(problem.and(first, "first here"));
+    }
+
+    /// Reports what must be there and is not. `words` are those that were found and are not known.
+    pub(crate) fn count(
+        &mut self,
+        blocks: &[Block],
+        words: &[&str],
+        rows: &[&'static NodeSchema],
+        title: &str,
+        at: Option<Place>,
+    ) {
+        // What is misspelt, or written as a property, has been reported; that it is missing follows from that.
+        let spelt = |name: &str| words.iter().any(|word| *word == name || meant(word, rows) == Some(name));
+        let there = |name: &str| blocks.iter().any(|block| block.row.name() == name) || spelt(name);
+        let mut choices: Vec<&str> = Vec::new();
+        for row in rows {
+            let (missing, names) = match row.count {
+                Count::Once | Count::Some => (!there(row.name()), vec![row.name()]),
+                Count::OneOf(choice) if !choices.contains(&choice) => {
+                    choices.push(choice);
+                    let names = || rows.iter().filter(|row| row.count == Count::OneOf(choice)).map(|row| row.name());
+                    (!names().any(there), names().collect())
+                }
+                Count::Optional | Count::Many | Count::OneOf(_) => (false, vec![]),
+            };
+            if missing {
+                self.missing(title, &names, rows, at);
+            }
+        }
+    }
+
+    fn missing(&mut self, title: &str, names: &[&str], rows: &[&NodeSchema], at: Option<Place>) {
+        let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let message = format!("{} is missing in {title}", either(&quoted));
+        let example = |row: &&NodeSchema| format!("`{}`", example(row));
+        let shown: Vec<_> = rows.iter().filter(|row| names.contains(&row.name())).map(example).collect();
+        let help = format!("add {}", either(&shown));
+        self.problems.push(Problem::error(Code::MissingNode, message).at(at, "incomplete").help(help));
+    }
+}
+
+/// What a node looks like in a file.
+pub(crate) fn example(row: &NodeSchema) -> String {
+    let value = |argument: &Argument| match argument.ty {
+        Type::Integer { .. } if argument.name == "port" => " 8000".to_owned(),
+        Type::Integer { .. } => " 1".to_owned(),
+        Type::Secret => " (secret)\"name\"".to_owned(),
+        Type::Boolean => " #true".to_owned(),
+        Type::Word([first, ..]) => format!(" \"{first}\""),
+        _ => format!(" \"{}\"", argument.name),
+    };
+    let values: String = row.arguments.iter().map(value).collect();
+    format!("{}{values}{}", row.name(), if row.repeats { " …" } else { "" })
+}

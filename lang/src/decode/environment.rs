@@ -1,0 +1,106 @@
+//! Which environment it is, and on what it runs.
+
+use super::name;
+use crate::{
+    admit::Admit,
+    block::Block,
+    overlay::patch,
+    problem::{Code, Problem},
+    suggest::{did_you_mean, either},
+};
+use std::{collections::BTreeMap, sync::Arc};
+use wharf_model::{EnvironmentName, ProviderSpec};
+
+/// The environment of a project that declares none.
+const DEFAULT: &str = "default";
+
+/// Chooses the environment, lays its overlays over the blocks, and returns its name and provider.
+pub(crate) fn choose(
+    admit: &mut Admit<'_>,
+    blocks: &mut [Block],
+    wanted: Option<&str>,
+) -> Option<(EnvironmentName, ProviderSpec)> {
+    let environments: Vec<Block> = blocks.iter().filter(|block| block.row.path == "environment").cloned().collect();
+    let bases = bases(blocks);
+    for environment in &environments {
+        check_overlays(admit, environment, &bases);
+    }
+    if environments.is_empty() && wanted.is_none_or(|wanted| wanted == DEFAULT) {
+        return Some((DEFAULT.parse().ok()?, ProviderSpec::Local { host_is_image: false }));
+    }
+    let chosen = match wanted {
+        Some(wanted) => find(admit, &environments, wanted)?,
+        None => only(admit, &environments)?,
+    };
+    for over in chosen.every("gateway").chain(chosen.every("service")) {
+        let base = over.key().and_then(|key| bases.get(over.row.name())?.get(&key));
+        if let Some(index) = base {
+            patch(&mut blocks[*index], over).iter().for_each(|added| admit.complete(added));
+        }
+    }
+    Some((name(chosen)?.1, provider(chosen)?))
+}
+
+/// For each kind of node that can be changed, where among the blocks each name stands.
+type Bases = BTreeMap<&'static str, BTreeMap<String, usize>>;
+
+fn bases(blocks: &[Block]) -> Bases {
+    let mut bases = Bases::from([("gateway", BTreeMap::new()), ("service", BTreeMap::new())]);
+    for (index, block) in blocks.iter().enumerate() {
+        if let (Some(names), Some(key)) = (bases.get_mut(block.row.path), block.key()) {
+            names.insert(key, index);
+        }
+    }
+    bases
+}
+
+fn names(environments: &[Block]) -> Vec<String> {
+    environments.iter().filter_map(Block::key).collect()
+}
+
+fn find<'b>(admit: &mut Admit<'_>, environments: &'b [Block], wanted: &str) -> Option<&'b Block> {
+    let found = environments.iter().find(|block| block.key().as_deref() == Some(wanted));
+    if found.is_none() && !admit.incomplete {
+        let names = names(environments);
+        let help = did_you_mean(wanted, names.iter().map(String::as_str))
+            .unwrap_or_else(|| format!("the project declares no environment, so there is only `{DEFAULT}`"));
+        let problem = Problem::error(Code::UnknownEnvironment, format!("there is no environment `{wanted}`"));
+        admit.problems.push(problem.help(help));
+    }
+    found
+}
+
+fn only<'b>(admit: &mut Admit<'_>, environments: &'b [Block]) -> Option<&'b Block> {
+    let [first, others @ ..] = environments else { return None };
+    if others.is_empty() {
+        return Some(first);
+    }
+    let names: Vec<_> = names(environments).iter().map(|name| format!("`--env {name}`")).collect();
+    let problem = Problem::error(Code::NoEnvironment, "the project has several environments, and none is chosen");
+    let problem = problem.at(first.title_at(), "one of them").and(others[0].title_at(), "another");
+    admit.problems.push(problem.help(format!("choose one: {}", either(&names))));
+    None
+}
+
+/// Overlays of every environment must be about something, also of those that are not chosen.
+fn check_overlays(admit: &mut Admit<'_>, environment: &Block, bases: &Bases) {
+    for over in environment.every("gateway").chain(environment.every("service")) {
+        let (kind, Some(key)) = (over.row.name(), over.key()) else { continue };
+        let Some(known) = bases.get(kind).filter(|known| !known.contains_key(&key) && !admit.incomplete) else {
+            continue;
+        };
+        let code = if kind == "gateway" { Code::UnknownGateway } else { Code::UnknownService };
+        let message = format!("there is no {kind} `{key}` that this environment could change");
+        let help = did_you_mean(&key, known.keys().map(String::as_str))
+            .unwrap_or_else(|| format!("declare it at the top level: `{kind} \"{key}\" {{ … }}`"));
+        admit.problems.push(Problem::error(code, message).at(over.title_at(), "not declared").help(help));
+    }
+}
+
+fn provider(environment: &Block) -> Option<ProviderSpec> {
+    let block = environment.child("provider")?;
+    match &*block.argument::<Arc<str>>(0)?.value {
+        "local" => Some(ProviderSpec::Local { host_is_image: block.child("image").is_some() }),
+        _ => None,
+    }
+}

@@ -1,0 +1,109 @@
+//! Lays what an environment says about a service or a gateway over what the project says.
+//!
+//! Nodes are matched by name, and by their first argument where there may be many; nodes that exclude each other take
+//! each other's place. How deep a patch goes is a column of the schema.
+
+use crate::{
+    block::Block,
+    schema::{Count, Overlay},
+};
+
+/// Changes `base` by what `over` names, and returns copies of the blocks that only the overlay has: these must be
+/// complete by themselves.
+pub(crate) fn patch(base: &mut Block, over: &Block) -> Vec<Block> {
+    let mut added = Vec::new();
+    for child in &over.children {
+        let Some(present) = base.children.iter_mut().find(|present| same_place(present, child)) else {
+            base.children.push(child.clone());
+            added.push(child.clone());
+            continue;
+        };
+        let deeper = child.row.overlay == Overlay::Patches && child.row.path == present.row.path;
+        if deeper {
+            added.append(&mut patch(present, child));
+            present.at = child.at;
+        } else {
+            *present = child.clone();
+        }
+    }
+    for (name, value) in &over.entries {
+        match base.entries.iter_mut().find(|(present, _)| present.text == name.text) {
+            Some(present) => *present = (name.clone(), value.clone()),
+            None => base.entries.push((name.clone(), value.clone())),
+        }
+    }
+    added
+}
+
+/// Whether one of the two takes the place of the other.
+fn same_place(one: &Block, other: &Block) -> bool {
+    match (one.row.count, other.row.count) {
+        (Count::OneOf(this), Count::OneOf(that)) => this == that,
+        (Count::Many | Count::Some, _) => one.row.path == other.row.path && one.key() == other.key(),
+        _ => one.row.path == other.row.path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        SourceFile, admit::Admit, block::Block, interpolate::Inputs, problem::Problems, source::Sources, syntax,
+    };
+
+    /// Lays the second node over the first and prints what comes out.
+    fn check(base: &str, over: &str, expected: &str) {
+        let text = format!("service \"s\" {{ {base} }}\nenvironment \"e\" {{ service \"s\" {{ {over} }} }}");
+        let files = [SourceFile { name: "a.kdl".into(), text: text.into() }];
+        let sources = Sources::new(&files);
+        let tree = syntax::parse(&sources);
+        let (inputs, mut problems) = (Inputs::new(), Problems::default());
+        let mut admit = Admit { sources: &sources, inputs: &inputs, problems: &mut problems, incomplete: true };
+        let mut blocks = admit.top(&tree.nodes);
+        let over = blocks[1].child("service").unwrap().clone();
+        patch(&mut blocks[0], &over);
+        assert_eq!(print(&blocks[0], &sources), expected);
+    }
+
+    fn print(block: &Block, sources: &Sources<'_>) -> String {
+        let text = |at: Option<crate::source::Place>| at.map_or("", |at| sources.text(at));
+        let children = block.children.iter().map(|child| match child.children.is_empty() && child.entries.is_empty() {
+            true => format!("{} {}", child.row.name(), text(child.title_at())),
+            false => format!("{} {{ {} }}", child.row.name(), print(child, sources)),
+        });
+        let entries = block.entries.iter().map(|(name, value)| format!("{} {}", name.text, text(value.at)));
+        children.chain(entries).collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn what_is_named_is_changed_and_the_rest_stays() {
+        check("port 1; instances 1", "instances 2", "port 1; instances 2");
+        check("port 1", "timeout \"1s\"", "port 1; timeout \"1s\"");
+        check("env { A 1; B 2 }", "env { B 3; C 4 }", "env { A 1; B 3; C 4 }");
+        check(
+            "rollout { max-surge 1; deadline \"1m\" }",
+            "rollout { max-surge 2 }",
+            "rollout { max-surge 2; deadline \"1m\" }",
+        );
+    }
+
+    #[test]
+    fn alternatives_take_each_others_place() {
+        check("command \"a\"", "script \"b\"", "script \"b\"");
+        check(
+            "health { readiness { http \"/\"; failures 2 } }",
+            "health { readiness { tcp } }",
+            "health { readiness { tcp tcp; failures 2 } }",
+        );
+    }
+
+    #[test]
+    fn what_there_may_be_many_of_is_told_apart_by_its_key() {
+        check(
+            "expose \"a\"; expose \"b\"",
+            "expose \"b\" path=\"/b\"; expose \"c\"",
+            "expose \"a\"; expose \"b\"; expose \"c\"",
+        );
+        check("auth { token (secret)\"a\" }", "auth { token (secret)\"b\" }", "auth { token \"b\" }");
+    }
+}

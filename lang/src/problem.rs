@@ -1,0 +1,380 @@
+//! What is wrong with a project, in a form that a person can act on.
+//!
+//! A problem has a stable code, one sentence, the exact place with a label, at most one more place, and help. It is a
+//! [`miette::Diagnostic`] with its own source, so any handler can draw it; how it is drawn, and whether warnings matter,
+//! is the caller's.
+
+use crate::source::{Place, Sources};
+use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
+use std::{borrow::Cow, collections::BTreeMap, error::Error, fmt, ops::Range, sync::Arc};
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// There is no deployment while it stands.
+    Error,
+    /// Worth a look.
+    Warning,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident => $text:literal,)*) => {
+        /// The kinds of problems. The texts are stable: people search for them and silence by them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable text.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => concat!("wharf::lang::", $text),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Not KDL.
+    Syntax => "syntax",
+    /// Blocks or comments nested too deep.
+    TooDeep => "too_deep",
+    /// A node that the schema does not know in this place.
+    UnknownNode => "unknown_node",
+    /// A property that the node does not have.
+    UnknownProperty => "unknown_property",
+    /// A type in parentheses that means nothing in this place.
+    UnknownAnnotation => "unknown_annotation",
+    /// A value, or a block, where none belongs.
+    Unexpected => "unexpected",
+    /// A node that must be there.
+    MissingNode => "missing_node",
+    /// A value that must be there.
+    MissingValue => "missing_value",
+    /// A value of another type.
+    WrongType => "wrong_type",
+    /// A value of the right type that means nothing.
+    InvalidValue => "invalid_value",
+    /// A number, duration or size out of its range.
+    OutOfRange => "out_of_range",
+    /// A node or property that may be there once.
+    Repeated => "repeated",
+    /// Two things of one kind with one name.
+    DuplicateName => "duplicate_name",
+    /// Nodes that exclude each other.
+    OnlyOneOf => "only_one_of",
+    /// A port that a runtime keeps for itself.
+    ReservedPort => "reserved_port",
+    /// A variable that wharf sets itself.
+    ReservedVariable => "reserved_variable",
+    /// A gateway that is not declared.
+    UnknownGateway => "unknown_gateway",
+    /// A secret that is not declared.
+    UnknownSecret => "unknown_secret",
+    /// A service that is not declared.
+    UnknownService => "unknown_service",
+    /// An input that is not declared.
+    UnknownInput => "unknown_input",
+    /// An input without a value.
+    MissingInput => "missing_input",
+    /// An environment that is not declared.
+    UnknownEnvironment => "unknown_environment",
+    /// Several environments and none chosen.
+    NoEnvironment => "environment_not_chosen",
+    /// A provider that this build does not have.
+    UnknownProvider => "unknown_provider",
+    /// `${` that is no interpolation.
+    Interpolation => "interpolation",
+    /// A value written down where a secret belongs.
+    SecretExpected => "secret_expected",
+    /// A secret whose value cannot be read.
+    SecretNotSet => "secret_not_set",
+    /// A text that looks like a secret.
+    LiteralSecret => "literal_secret",
+    /// Two gateways on one port.
+    ListenConflict => "listen_conflict",
+    /// Two services under one path of a gateway.
+    PathConflict => "path_conflict",
+    /// Mounts that lie in each other.
+    MountConflict => "mount_conflict",
+    /// Properties of a mount that contradict each other.
+    MountAccess => "mount_access",
+    /// A rollout that could never take a step.
+    NoRoomToRoll => "no_room_to_roll",
+    /// The project asks for another wharf.
+    WharfVersion => "wharf_version",
+    /// A service without a readiness probe.
+    NoReadiness => "no_readiness",
+    /// A probe whose answers may take longer than the time between two checks.
+    SlowProbe => "slow_probe",
+    /// Tokens that nobody is asked for.
+    UnusedToken => "unused_token",
+}
+
+/// One problem.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    severity: Severity,
+    code: Code,
+    message: String,
+    label: Option<Label>,
+    other: Option<Label>,
+    help: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Label {
+    place: Place,
+    text: Cow<'static, str>,
+    /// Filled in by [`Problems::finish`]; while problems are gathered a place is enough.
+    source: Option<NamedSource<Arc<str>>>,
+}
+
+impl Label {
+    fn new(place: Place, text: impl Into<Cow<'static, str>>) -> Option<Self> {
+        Some(Self { place, text: text.into(), source: None })
+    }
+
+    fn attach(&mut self, sources: &Sources<'_>, masked: &BTreeMap<usize, Arc<str>>) {
+        let file = sources.file(self.place.file);
+        let text = masked.get(&self.place.file).unwrap_or(&file.text);
+        self.source = Some(NamedSource::new(&file.name, Arc::clone(text)));
+    }
+
+    fn span(&self) -> LabeledSpan {
+        let span = SourceSpan::from((self.place.start, self.place.len));
+        LabeledSpan::new_primary_with_span(Some(self.text.to_string()), span)
+    }
+
+    fn secondary(&self) -> LabeledSpan {
+        LabeledSpan::new(Some(self.text.to_string()), self.place.start, self.place.len)
+    }
+}
+
+impl Problem {
+    pub(crate) fn error(code: Code, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { severity: Severity::Error, code, message, label: None, other: None, help: None }
+    }
+
+    pub(crate) fn warning(code: Code, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, message) }
+    }
+
+    pub(crate) fn at(mut self, place: impl Into<Option<Place>>, text: impl Into<Cow<'static, str>>) -> Self {
+        self.label = place.into().and_then(|place| Label::new(place, text));
+        self
+    }
+
+    pub(crate) fn and(mut self, place: impl Into<Option<Place>>, text: impl Into<Cow<'static, str>>) -> Self {
+        self.other = place.into().and_then(|place| Label::new(place, text));
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<Option<String>>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// Its kind.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What is wrong, in one sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The way out, where there is an obvious one.
+    pub fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The file, relative to the project's folder; none when it is about no file, but about how wharf was called.
+    pub fn file(&self) -> Option<&str> {
+        self.label.as_ref()?.source.as_ref().map(NamedSource::name)
+    }
+
+    /// The bytes of that file that it is about.
+    pub fn span(&self) -> Option<Range<usize>> {
+        self.label.as_ref().map(|label| label.place.start..label.place.start + label.place.len)
+    }
+
+    /// The second place, if it lies in another file than the first.
+    fn elsewhere(&self) -> Option<&Label> {
+        self.other.as_ref().filter(|other| self.label.as_ref().is_none_or(|own| own.place.file != other.place.file))
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Problem {}
+
+impl Diagnostic for Problem {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code.as_str()))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.label.as_ref()?.source.as_ref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let own = self.label.as_ref()?;
+        let beside = self.other.iter().filter(|other| other.place.file == own.place.file);
+        Some(Box::new(std::iter::once(own.span()).chain(beside.map(Label::secondary))))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        let other = self.elsewhere()?;
+        Some(Box::new(std::iter::once(other as &dyn Diagnostic)))
+    }
+}
+
+/// A second place in another file is drawn as a note of its own, since a diagnostic has one source.
+impl Diagnostic for Label {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(miette::Severity::Advice)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(
+            None,
+            SourceSpan::from((self.place.start, self.place.len)),
+        ))))
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Error for Label {}
+
+/// Every problem of a project.
+#[derive(Debug, Clone, Default)]
+pub struct Problems {
+    list: Vec<Problem>,
+    hidden: Vec<Place>,
+}
+
+impl Problems {
+    pub(crate) fn push(&mut self, problem: Problem) {
+        self.list.push(problem);
+    }
+
+    /// Keeps a value out of every excerpt: it seems to be a secret, and excerpts end up in logs.
+    pub(crate) fn hide(&mut self, place: impl Into<Option<Place>>) {
+        self.hidden.extend(place.into());
+    }
+
+    /// Sorts by file and place, drops what is said twice, and gives every label its source, without what is hidden.
+    pub(crate) fn finish(mut self, sources: &Sources<'_>) -> Self {
+        self.list.sort_by(|one, two| {
+            let place = |problem: &Problem| problem.label.as_ref().map(|label| label.place);
+            place(one).cmp(&place(two)).then(one.severity.cmp(&two.severity))
+        });
+        self.list.dedup_by(|one, two| {
+            let place = |problem: &Problem| problem.label.as_ref().map(|label| label.place);
+            one.code == two.code && one.message == two.message && place(one) == place(two)
+        });
+        let texts = self.masked(sources);
+        for problem in &mut self.list {
+            for label in problem.label.iter_mut().chain(&mut problem.other) {
+                label.attach(sources, &texts);
+            }
+        }
+        self
+    }
+
+    /// The texts of the files that hold something to hide, without it.
+    fn masked(&self, sources: &Sources<'_>) -> BTreeMap<usize, Arc<str>> {
+        let mut texts: BTreeMap<usize, String> = BTreeMap::new();
+        for place in &self.hidden {
+            let text = texts.entry(place.file).or_insert_with(|| sources.file(place.file).text.to_string());
+            let stars = |letter: char| match letter {
+                '\n' | '"' | '#' => letter.to_string(),
+                _ => "*".repeat(letter.len_utf8()),
+            };
+            let mask: String = sources.text(*place).chars().map(stars).collect();
+            text.replace_range(place.start..place.start + mask.len(), &mask);
+        }
+        texts.into_iter().map(|(file, text)| (file, text.into())).collect()
+    }
+
+    /// Whether any of them is an error.
+    pub fn has_errors(&self) -> bool {
+        self.errors().next().is_some()
+    }
+
+    /// The errors.
+    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.list.iter().filter(|problem| problem.severity == Severity::Error)
+    }
+
+    /// The warnings.
+    pub fn warnings(&self) -> impl Iterator<Item = &Problem> {
+        self.list.iter().filter(|problem| problem.severity == Severity::Warning)
+    }
+
+    /// All of them, by file and place; first those that are about no file.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.list.iter()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl IntoIterator for Problems {
+    type Item = Problem;
+    type IntoIter = std::vec::IntoIter<Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.list.into_iter()
+    }
+}

@@ -1,0 +1,276 @@
+//! The schema of the language as data: one row per node, in [`table`]. Names, types, how often, defaults and help texts
+//! are read from these rows alone, by the decoder as well as by the reference that `wharf schema` prints.
+
+mod json;
+mod table;
+mod text;
+
+pub use json::schema_json;
+pub(crate) use table::PROVIDERS;
+pub use text::schema_text;
+
+use std::{collections::HashMap, sync::LazyLock};
+
+/// A node of the language.
+#[derive(Debug)]
+pub struct NodeSchema {
+    /// The names of the nodes it lies in and its own, with dots between: `service.health.readiness`.
+    pub path: &'static str,
+    /// How often it may be there.
+    pub count: Count,
+    /// The values that follow its name.
+    pub arguments: &'static [Argument],
+    /// The last argument may be repeated.
+    pub repeats: bool,
+    /// Its properties.
+    pub properties: &'static [Property],
+    /// What each node of its block means when their names are the user's to choose.
+    pub entries: Option<Type>,
+    /// The path of another node whose block it shares.
+    pub like: Option<&'static str>,
+    /// What other tools call it; not understood, but answered.
+    pub elsewhere: &'static [&'static str],
+    /// What an overlay of an environment does to it.
+    pub overlay: Overlay,
+    /// The value of its first argument when the node is not there.
+    pub default: Option<&'static str>,
+    /// What it is for, in one sentence.
+    pub doc: &'static str,
+    /// The version of wharf that brought it.
+    pub since: &'static str,
+}
+
+/// A value that follows the name of a node.
+#[derive(Debug)]
+pub struct Argument {
+    /// What it is called in texts.
+    pub name: &'static str,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// A property of a node.
+#[derive(Debug)]
+pub struct Property {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub ty: Type,
+    /// The value when it is not there.
+    pub default: Option<&'static str>,
+    /// What it is for, in one sentence.
+    pub doc: &'static str,
+}
+
+/// How often a node may be in its block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Exactly once.
+    Once,
+    /// At most once.
+    Optional,
+    /// Any number of times; the first argument tells them apart.
+    Many,
+    /// As `Many`, but at least once.
+    Some,
+    /// Exactly one of the nodes with this word is there.
+    OneOf(&'static str),
+}
+
+/// What an overlay of an environment does to a node of the base.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlay {
+    /// Takes its place as a whole.
+    Replaces,
+    /// Changes those nodes of its block that it names.
+    Patches,
+}
+
+/// The type of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// Any text.
+    Text,
+    /// A text in which nothing is replaced; numbers and booleans count as the text they are written as.
+    Literal,
+    /// The name of something.
+    Name,
+    /// A whole number.
+    Integer {
+        /// The least.
+        from: u32,
+        /// The greatest.
+        to: u32,
+    },
+    /// `#true` or `#false`.
+    Boolean,
+    /// A duration with its unit.
+    Duration {
+        /// Whether it may be zero.
+        zero: bool,
+    },
+    /// A size with its unit, more than zero.
+    Size,
+    /// A count or a percentage.
+    Share,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A reference to a secret.
+    Secret,
+    /// The value of a variable: text, number, boolean, or a reference to a secret.
+    Variable,
+    /// An IP address.
+    Address,
+    /// A path to mount at.
+    MountPath,
+    /// The path of a URL; with or without a query.
+    UrlPath {
+        /// Whether a query may follow.
+        query: bool,
+    },
+    /// The reference of an image.
+    Image,
+    /// A pip requirement.
+    Requirement,
+    /// Versions of wharf.
+    Versions,
+}
+
+impl Type {
+    /// The type in words that can follow "takes".
+    pub fn describe(self) -> String {
+        match self {
+            Self::Text => "text".to_owned(),
+            Self::Literal => "text, a number or a boolean".to_owned(),
+            Self::Name => "a name".to_owned(),
+            Self::Integer { from, to } => format!("a whole number from {from} to {to}"),
+            Self::Boolean => "#true or #false".to_owned(),
+            Self::Duration { zero: true } => "a duration such as \"30s\"".to_owned(),
+            Self::Duration { zero: false } => "a duration above zero such as \"30s\"".to_owned(),
+            Self::Size => "a size such as \"64MiB\"".to_owned(),
+            Self::Share => "a count or a percentage such as 1 or \"25%\"".to_owned(),
+            Self::Word(words) => {
+                let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                quoted.join(" or ")
+            }
+            Self::Secret => "a reference such as (secret)\"name\"".to_owned(),
+            Self::Variable => "text, a number, a boolean or (secret)\"name\"".to_owned(),
+            Self::Address => "an IP address such as \"127.0.0.1\"".to_owned(),
+            Self::MountPath => "an absolute path such as \"/mnt/data\"".to_owned(),
+            Self::UrlPath { .. } => "a path such as \"/health\"".to_owned(),
+            Self::Image => "the reference of an image".to_owned(),
+            Self::Requirement => "a pip requirement such as \"flask==2.3.3\"".to_owned(),
+            Self::Versions => "versions such as \">=0.1\" or \">=0.1, <2\"".to_owned(),
+        }
+    }
+
+    /// The type in one word, for machines.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Literal => "literal",
+            Self::Name => "name",
+            Self::Integer { .. } => "integer",
+            Self::Boolean => "boolean",
+            Self::Duration { .. } => "duration",
+            Self::Size => "size",
+            Self::Share => "count-or-percent",
+            Self::Word(_) => "word",
+            Self::Secret => "secret",
+            Self::Variable => "variable",
+            Self::Address => "address",
+            Self::MountPath => "mount-path",
+            Self::UrlPath { .. } => "url-path",
+            Self::Image => "image",
+            Self::Requirement => "requirement",
+            Self::Versions => "versions",
+        }
+    }
+}
+
+impl NodeSchema {
+    /// The name of the node.
+    pub fn name(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or(self.path, |(_, name)| name)
+    }
+
+    /// The path of the node it lies in; empty at the top level.
+    pub fn parent(&self) -> &'static str {
+        self.path.rsplit_once('.').map_or("", |(parent, _)| parent)
+    }
+
+    /// The nodes that its block may hold.
+    pub fn children(&self) -> &'static [&'static NodeSchema] {
+        children(self.like.unwrap_or(self.path))
+    }
+
+    /// The row of a node in its block.
+    pub fn child(&self, name: &str) -> Option<&'static NodeSchema> {
+        self.children().iter().copied().find(|row| row.name() == name)
+    }
+
+    /// The property of that name.
+    pub fn property(&self, name: &str) -> Option<&'static Property> {
+        self.properties.iter().find(|property| property.name == name)
+    }
+
+    /// Whether it has a block at all.
+    pub fn has_block(&self) -> bool {
+        self.entries.is_some() || !self.children().is_empty()
+    }
+
+    /// The way to it for people: `service → health → readiness`.
+    pub(crate) fn way(&self) -> String {
+        self.path.replace('.', " → ")
+    }
+}
+
+/// Every node of the language, each after the node it lies in.
+pub fn schema() -> &'static [NodeSchema] {
+    table::TABLE
+}
+
+type Index = HashMap<&'static str, Vec<&'static NodeSchema>>;
+
+static CHILDREN: LazyLock<Index> = LazyLock::new(|| {
+    let mut index = Index::new();
+    for row in schema() {
+        index.entry(row.parent()).or_default().push(row);
+    }
+    index
+});
+
+/// The nodes that lie in the node with this path; the top-level nodes for the empty path.
+pub(crate) fn children(path: &str) -> &'static [&'static NodeSchema] {
+    CHILDREN.get(path).map_or(&[], Vec::as_slice)
+}
+
+/// Whether a top-level node has this name.
+pub(crate) fn is_top_level(name: &str) -> bool {
+    children("").iter().any(|row| row.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_fit_together() {
+        let mut seen: Vec<&str> = vec![""];
+        for row in schema() {
+            assert!(seen.contains(&row.parent()), "{} comes before the node it lies in", row.path);
+            assert!(!seen.contains(&row.path), "{} is there twice", row.path);
+            assert!(row.like.is_none_or(|other| schema().iter().any(|row| row.path == other)), "{}", row.path);
+            assert!(row.doc.ends_with(|letter: char| letter != '.'), "{}", row.path);
+            assert!(!row.repeats || !row.arguments.is_empty(), "{}", row.path);
+            seen.push(row.path);
+        }
+    }
+
+    #[test]
+    fn what_may_be_there_many_times_is_told_apart_by_its_first_argument() {
+        for row in schema().iter().filter(|row| matches!(row.count, Count::Many | Count::Some)) {
+            assert!(!row.arguments.is_empty(), "{}", row.path);
+        }
+    }
+}
