@@ -1,1 +1,42 @@
-fn main() {}
+//! The command line: one file per command, a few dozen lines each over the crates. This is the only crate that prints,
+//! reads the environment, names the providers and picks exit codes.
+
+mod arguments;
+mod commands;
+mod exit;
+mod fault;
+mod out;
+mod problems;
+mod progress;
+mod project;
+mod secrets;
+mod site;
+
+use arguments::Arguments;
+use clap::Parser;
+use exit::Exit;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Before any thread exists: a role changes its namespaces, which only a single-threaded process may.
+    if let Some(code) = wharf_local::play_role(std::env::args_os()) {
+        return code;
+    }
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            // Nobody is left to tell if this cannot be printed.
+            drop(told.print());
+            return if told.use_stderr() { Exit::Error.into() } else { Exit::Done.into() };
+        }
+    };
+    out::set_up(&arguments.shared);
+    match commands::run(arguments) {
+        Ok(exit) => exit.into(),
+        Err(fault) => {
+            let exit = fault.exit();
+            out::fault(*fault);
+            exit.into()
+        }
+    }
+}

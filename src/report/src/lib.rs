@@ -8,4 +8,4 @@ mod text;
 
 pub use plan::{Layout, plan};
 pub use status::{StatusInput, status, status_json};
-pub use text::{bad, bold, dim, duration, good, warn};
+pub use text::{bad, bold, dim, duration, good, tame, warn};

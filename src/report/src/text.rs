@@ -66,7 +66,7 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
 }
 
 /// Control characters, which could move a terminal's cursor, made visible.
-pub(crate) fn tame(text: &str) -> String {
+pub fn tame(text: &str) -> String {
     let tame = |letter: char| match letter {
         '\t' => ' ',
         letter if letter.is_control() => '\u{fffd}',

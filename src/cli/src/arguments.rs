@@ -1,0 +1,155 @@
+//! What can be typed. The doc comments are the help.
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
+use std::path::PathBuf;
+
+const STYLES: styling::Styles = styling::Styles::styled()
+    .header(styling::AnsiColor::Cyan.on_default().bold())
+    .usage(styling::AnsiColor::Cyan.on_default().bold())
+    .literal(styling::AnsiColor::Green.on_default())
+    .placeholder(styling::AnsiColor::Yellow.on_default());
+
+const EXIT_CODES: &str = "Exit codes: 0 done, or nothing to do; 1 error; 2 changes found (plan --detailed-exitcode); \
+                          4 locked; 6 rolled back; 7 halted; 130 interrupted.";
+
+/// Infrastructure as code for AI inference services: describe them in KDL, plan, apply.
+#[derive(Debug, Parser)]
+#[command(name = "wharf", version, styles = STYLES, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(disable_help_subcommand = true, arg_required_else_help = true, infer_long_args = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) shared: Shared,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Shared {
+    /// The project's folder
+    #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true, hide_default_value = true)]
+    pub(crate) dir: PathBuf,
+    /// The environment; needed only when the project has several
+    #[arg(long, value_name = "NAME", env = "WHARF_ENV", global = true, hide_env_values = true)]
+    pub(crate) env: Option<String>,
+    /// Sets an input of the project; may be given several times
+    #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input, global = true)]
+    pub(crate) inputs: Vec<(String, String)>,
+    /// Says nothing about the work, only results and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Says more; twice for still more
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+}
+
+fn input(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Human,
+    /// For programs
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Writes a commented starter project into the folder
+    Init,
+    /// Checks the files, and tells every problem at once
+    Validate,
+    /// Prints every node that a file may hold
+    Schema {
+        /// For whom
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Shows what apply would do, and why; changes nothing
+    Plan {
+        /// Ends with exit code 2 when there are changes
+        #[arg(long)]
+        detailed_exitcode: bool,
+        /// For whom
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Makes what runs into what the files describe
+    Apply {
+        /// Does not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Removes everything that apply made
+    Destroy {
+        /// Does not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Shows what runs
+    Status {
+        /// For whom
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Prints what instances wrote
+    Logs {
+        /// Of which services; of all when none is named
+        services: Vec<String>,
+        /// Goes on as more is written
+        #[arg(short, long)]
+        follow: bool,
+        /// How many of the newest lines of each instance
+        #[arg(short = 'n', long, value_name = "LINES", default_value = "100")]
+        tail: usize,
+    },
+    /// Sends one request through the gateway, with the service's token, and prints the answer
+    Invoke(Invoke),
+    /// Prints a completion script for a shell
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Runs a gateway; started by apply
+    #[command(hide = true)]
+    Gateway {
+        /// The gateway's folder
+        #[arg(long = "dir", value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+}
+
+/// One request.
+#[derive(Debug, Args)]
+pub(crate) struct Invoke {
+    /// Which service; needed only when the project has several
+    pub(crate) service: Option<String>,
+    /// The path within the service, with its query
+    #[arg(default_value = "/")]
+    pub(crate) path: String,
+    /// The method; POST with data, else GET
+    #[arg(short = 'X', long, value_name = "METHOD")]
+    pub(crate) method: Option<String>,
+    /// The body; @FILE reads it from a file, @- from standard input
+    #[arg(short, long, value_name = "BODY")]
+    pub(crate) data: Option<String>,
+    /// A header, as `Name: value`; may be given several times
+    #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// Sends no token
+    #[arg(long)]
+    pub(crate) no_token: bool,
+    /// Prints the status and the headers too
+    #[arg(short, long)]
+    pub(crate) include: bool,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write it as `Name: value`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}

@@ -1,0 +1,176 @@
+//! What `apply` and `destroy` share: lock, recover, look, plan, ask, run, and say how it ended.
+
+use crate::{
+    exit::Exit,
+    fault::{Ends, Fault},
+    out, progress,
+    project::Project,
+    site,
+};
+use std::{
+    io::{BufRead, Write},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+use wharf_apply::{Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
+use wharf_local::LocalProvider;
+use wharf_model::Deployment;
+use wharf_plan::rollout::Failure;
+use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
+
+/// What is to be done.
+pub(super) struct Work<'a> {
+    pub(super) project: &'a Project,
+    pub(super) desired: &'a Deployment,
+    /// The command, for the lock.
+    pub(super) doing: &'a str,
+    /// Whether nobody is asked.
+    pub(super) yes: bool,
+}
+
+/// How many steps run at once.
+const ROOM: usize = 10;
+/// How often instances of a rollout are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How many of a failing instance's last lines are shown.
+const LAST_LINES: usize = 15;
+
+/// Brings the environment to `desired`. Answers the runtime too, for what a command does afterwards.
+pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)> {
+    let project = work.project;
+    let runtime = Arc::new(site::provider(project)?);
+    let mut writer = site::lock(project, work.doing)?;
+    let recovered = recover(&*runtime, &mut writer).await?;
+    tell_recovered(&recovered);
+    let key = writer.reader().key()?;
+    let plan = site::make_plan(project, work.desired, &recovered.record, key.as_ref(), &*runtime).await?;
+    out::note(wharf_report::plan(&plan, Layout { width: out::width() }).trim_end());
+    if plan.is_empty() {
+        return Ok((Exit::Done, runtime));
+    }
+    if !work.yes && !confirmed(work.doing)? {
+        out::note("Nothing was done.");
+        return Ok((Exit::Interrupted, runtime));
+    }
+    let settings = Settings {
+        secrets: site::share(&project.secrets),
+        who: site::who(),
+        started: site::now(),
+        room: ROOM,
+        look_every: LOOK_EVERY,
+    };
+    let cancel = Cancel::default();
+    let watch = tokio::spawn(watch_signals(cancel.clone()));
+    let (events, told) = mpsc::unbounded_channel();
+    let view = tokio::spawn(progress::follow(told));
+    let began = tokio::time::Instant::now();
+    let applied = apply(&plan, recovered.record, runtime.clone(), &mut writer, &settings, &cancel, events).await;
+    watch.abort();
+    // The view ends with the events; one that failed has nothing more to show.
+    drop(view.await);
+    let (summary, _, serial) = applied?;
+    tell_summary(&summary, serial, began.elapsed());
+    Ok((summary.ended().into(), runtime))
+}
+
+fn tell_recovered(recovered: &Recovered) {
+    if recovered.unfinished {
+        out::note(format!("{} an earlier apply did not finish; its record was brought up to date", warn("note:")));
+    }
+    for (intent, made) in &recovered.resolved {
+        let what = if *made { "was made" } else { "was not made" };
+        out::note(format!("  {} {what}", intent.operation));
+    }
+}
+
+fn confirmed(doing: &str) -> Ends<bool> {
+    if !out::can_ask() {
+        let attempt = format!("`wharf {doing}` asks before it changes anything, and there is nobody to ask");
+        return Err(Fault::new(attempt).help(format!("`wharf {doing} --yes` does not ask")));
+    }
+    let mut error = std::io::stderr();
+    // When the question cannot be shown, the answer will not be yes.
+    drop(write!(error, "\n{} [y/N] ", bold(format!("Do you want to {doing} this?"))).and_then(|()| error.flush()));
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    read.map_err(|cause| Fault::new("cannot read the answer").because(cause))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// The first SIGINT or SIGTERM asks the apply to stop, the second ends the process: the journal makes that safe. A
+/// terminal that goes away is no reason to stop.
+async fn watch_signals(cancel: Cancel) {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else { return };
+    let mut asked = false;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => continue,
+        }
+        if asked {
+            out::alert("Stopped at once; the next apply finds out what was done.");
+            #[expect(clippy::exit, reason = "the user asked twice, and what runs must not be waited for")]
+            std::process::exit(Exit::Interrupted as i32);
+        }
+        asked = true;
+        cancel.ask();
+    }
+}
+
+fn tell_summary(summary: &Summary, serial: u64, took: Duration) {
+    for (address, failed) in &summary.failed {
+        match failed {
+            Failed::Call { error, help } => {
+                out::alert(format!("{} {address}: {error}", bad("✗")));
+                if let Some(help) = help {
+                    out::alert(format!("  {} {help}", dim("help:")));
+                }
+            }
+            Failed::RolledBack(failure) => {
+                out::alert(format!("{} {address} was rolled back: {failure}", bad("✗")));
+                tell_failure(failure);
+            }
+            Failed::Halted(failure) => {
+                out::alert(format!("{} {address} was halted: {failure}", bad("✗")));
+                tell_failure(failure);
+            }
+        }
+    }
+    for (address, skipped) in &summary.skipped {
+        let why = match skipped {
+            Skipped::Needs(other) => format!("it needs {other}, which failed"),
+            Skipped::Stopped => "you asked to stop".to_owned(),
+        };
+        out::alert(format!("{} {address} was skipped: {why}", warn("-")));
+    }
+    let tail = dim(format!("commit {serial}"));
+    let took = duration(took);
+    match summary.ended() {
+        Ended::Done => out::note(format!("{} in {took}.   {tail}", good("Done"))),
+        Ended::Interrupted => out::alert(format!("{} after {took}; apply again to go on.   {tail}", warn("Stopped"))),
+        Ended::RolledBack => {
+            out::alert(format!("{} in {took}; what served before serves on.   {tail}", bad("Rolled back")))
+        }
+        Ended::Failed => out::alert(format!("{} after {took}.   {tail}", bad("Failed"))),
+        Ended::Halted => out::alert(format!("{} after {took}.   {tail}", bad("Halted"))),
+    }
+}
+
+fn tell_failure(failure: &Failure) {
+    if let Some(answer) = failure.answer() {
+        out::alert(format!("  {} {answer}", dim("its probe heard last:")));
+    }
+    let lines = failure.last_lines();
+    if let (Some(instance), false) = (failure.instance(), lines.is_empty()) {
+        out::alert(format!("  {}", dim(format!("the last lines of {instance}:"))));
+        for line in lines.iter().skip(lines.len().saturating_sub(LAST_LINES)) {
+            out::alert(format!("  {} {}", bad("│"), wharf_report::tame(line)));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What an exit code means.
+
+use std::process::ExitCode;
+use wharf_apply::Ended;
+
+/// How a command ended, for the shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// Something went wrong.
+    Error = 1,
+    /// There are changes (`plan --detailed-exitcode`).
+    Changes = 2,
+    /// Somebody else holds the lock.
+    Locked = 4,
+    /// A service went back to the revision before.
+    RolledBack = 6,
+    /// A rollout stopped between.
+    Halted = 7,
+    /// Asked to stop.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl From<Ended> for Exit {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Done => Self::Done,
+            Ended::Interrupted => Self::Interrupted,
+            Ended::RolledBack => Self::RolledBack,
+            Ended::Failed => Self::Error,
+            Ended::Halted => Self::Halted,
+        }
+    }
+}

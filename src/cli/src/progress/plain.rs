@@ -1,0 +1,40 @@
+//! A line per event, for logs.
+
+use crate::out;
+use std::collections::BTreeMap;
+use tokio::sync::mpsc::UnboundedReceiver;
+use wharf_apply::Event;
+use wharf_model::ServiceName;
+use wharf_report::duration;
+
+pub(super) async fn follow(mut events: UnboundedReceiver<Event>) {
+    let mut waits: BTreeMap<ServiceName, Vec<String>> = BTreeMap::new();
+    while let Some(event) = events.recv().await {
+        match event {
+            // What it ends with says it all.
+            Event::Began { .. } => {}
+            Event::Says { address, words } => out::note(format!("  {address}: {words}")),
+            Event::Settled { address, verb, object, took, error, .. } => match error {
+                None => out::note(format!("✓ {verb} {} ({})", named(&address, &object), duration(took))),
+                Some((error, _)) => out::note(format!("✗ {verb} {}: {error}", named(&address, &object))),
+            },
+            Event::Rollout { service, waits: now, .. } => {
+                let before = waits.insert(service.clone(), now.clone()).unwrap_or_default();
+                for wait in now.iter().filter(|wait| !before.contains(wait)) {
+                    out::note(format!("  {service}: {wait}"));
+                }
+            }
+            Event::TurnedBack { service, failure } => out::note(format!("✗ {service}: {failure}; going back")),
+            Event::Blind { error } => out::note(format!("  cannot look: {error}; trying again")),
+            Event::Stopping => out::note("Stopping: nothing new is begun. Once more stops at once."),
+        }
+    }
+}
+
+/// The address, and the object where it says more.
+pub(super) fn named(address: &wharf_model::Address, object: &str) -> String {
+    match address {
+        wharf_model::Address::Instance(..) => object.to_owned(),
+        address => address.to_string(),
+    }
+}

@@ -1,0 +1,116 @@
+//! A project's folder: finds its files, has them read, and shows what is wrong with them.
+
+use crate::{
+    arguments::Shared,
+    fault::{Ends, Fault},
+    out, problems, secrets,
+};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+use wharf_lang::{Loaded, Request, SourceFile, load};
+use wharf_model::{Deployment, SecretName, SecretSource, ServiceSpec};
+use wharf_provider::SecretValues;
+
+/// A project that holds together, with the values of the secrets that it uses.
+pub(crate) struct Project {
+    /// Its folder, absolute.
+    pub(crate) dir: PathBuf,
+    /// Its files.
+    pub(crate) files: Vec<SourceFile>,
+    /// What they ask for.
+    pub(crate) deployment: Deployment,
+    /// The values of the secrets that it uses.
+    pub(crate) secrets: SecretValues,
+}
+
+/// Whether the values of secrets are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Secrets {
+    /// They are: one that cannot be read is a problem of the project.
+    Needed,
+    /// They are not: where they come from is not even looked at.
+    Ignored,
+}
+
+impl Project {
+    /// Reads the project of the folder, and prints every problem it has. Warnings do not stop it.
+    pub(crate) fn load(shared: &Shared, wanted: Secrets) -> Ends<Self> {
+        let dir = fs::canonicalize(&shared.dir)
+            .map_err(|cause| Fault::new(format!("cannot open the folder {}", shared.dir.display())).because(cause))?;
+        let files = files(&dir)?;
+        let inputs: BTreeMap<_, _> = shared.inputs.iter().cloned().collect();
+        let read: RefCell<Vec<(SecretSource, secrecy::SecretString)>> = RefCell::default();
+        let check = |source: &SecretSource| {
+            let value = secrets::read(&dir, source)?;
+            read.borrow_mut().push((source.clone(), value));
+            Ok(())
+        };
+        let loaded = load(&Request {
+            files: &files,
+            environment: shared.env.as_deref(),
+            inputs: &inputs,
+            wharf_version: env!("CARGO_PKG_VERSION"),
+            secrets: (wanted == Secrets::Needed).then_some(&check),
+        });
+        let deployment = shown(loaded)?;
+        let values = values(&deployment, &read.into_inner());
+        Ok(Self { dir, files, deployment, secrets: values })
+    }
+
+    /// Where the environment's record and what belongs to it are kept.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.dir.join(".wharf").join(self.deployment.environment.as_str())
+    }
+}
+
+fn shown(loaded: Loaded) -> Ends<Deployment> {
+    for problem in loaded.problems.iter() {
+        out::diagnostic(problem);
+    }
+    problems::count(loaded.problems.errors().count(), loaded.problems.warnings().count());
+    loaded.deployment.ok_or_else(Fault::told)
+}
+
+fn files(dir: &Path) -> Ends<Vec<SourceFile>> {
+    let unreadable =
+        |path: &Path, cause: io::Error| Fault::new(format!("cannot read {}", path.display())).because(cause);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|cause| unreadable(dir, cause))? {
+        let path = entry.map_err(|cause| unreadable(dir, cause))?.path();
+        if path.extension().is_some_and(|extension| extension == "kdl") && path.is_file() {
+            paths.push(path);
+        }
+    }
+    if paths.is_empty() {
+        let attempt = format!("{} holds no project: there is no *.kdl file in it", dir.display());
+        return Err(Fault::new(attempt).help("`wharf init` writes a starter project; `-C DIR` names another folder"));
+    }
+    paths.sort();
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).map_err(|cause| unreadable(&path, cause))?;
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(SourceFile { name: name.into(), text: text.into() })
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The secrets that a service's instances or callers need.
+pub(crate) fn used_secrets(spec: &ServiceSpec) -> impl Iterator<Item = &SecretName> {
+    Deployment::env_secrets(spec).chain(spec.tokens.iter().map(|token| &token.secret))
+}
+
+fn values(deployment: &Deployment, read: &[(SecretSource, secrecy::SecretString)]) -> SecretValues {
+    let mut values = SecretValues::default();
+    for name in deployment.services.values().flat_map(used_secrets) {
+        let source = deployment.secrets.get(name);
+        let value = read.iter().find(|(known, _)| Some(known) == source).map(|(_, value)| value.clone());
+        if let Some(value) = value {
+            values.insert(name.clone(), value);
+        }
+    }
+    values
+}

@@ -1,0 +1,96 @@
+//! Wires a project to its record and its runtime. Commands that only look get the reading halves, and nothing else.
+
+use crate::{
+    fault::{Ends, Fault},
+    problems,
+    project::Project,
+};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+use wharf_local::{LocalProvider, LocalReader, LocalSettings};
+use wharf_model::{Deployment, ProviderSpec, Record, SecretDigest, SecretKey, SecretName, Timestamp};
+use wharf_plan::{Input, Plan, plan, sources};
+use wharf_provider::{Observe, Owner, Scope, SecretValues};
+use wharf_store::{Holder, Reader, Writer};
+
+/// The time.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The reading half of the record.
+pub(crate) fn record(project: &Project) -> Reader {
+    let Deployment { project: name, environment, .. } = &project.deployment;
+    Reader::new(project.state_dir(), name.clone(), environment.clone())
+}
+
+/// The writing half of the record, locked for `doing`.
+pub(crate) fn lock(project: &Project, doing: &str) -> Ends<Writer> {
+    Ok(Writer::open(record(project), &Holder::this(who(), doing, now()))?)
+}
+
+/// The user and the host.
+pub(crate) fn who() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "someone".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{user}@{}", if host.trim().is_empty() { "this host" } else { host.trim() })
+}
+
+/// The reading half of the runtime.
+pub(crate) fn reader(project: &Project) -> Ends<LocalReader> {
+    Ok(LocalReader::new(settings(project)?))
+}
+
+/// The whole runtime.
+pub(crate) fn provider(project: &Project) -> Ends<LocalProvider> {
+    Ok(LocalProvider::new(settings(project)?))
+}
+
+fn settings(project: &Project) -> Ends<LocalSettings> {
+    let Deployment { project: name, environment, provider, .. } = &project.deployment;
+    let ProviderSpec::Local { host_is_image } = provider;
+    let program =
+        std::env::current_exe().map_err(|cause| Fault::new("cannot find wharf's own program").because(cause))?;
+    Ok(LocalSettings {
+        project_dir: project.dir.clone(),
+        state_dir: project.state_dir().join("local"),
+        owner: Owner { project: name.clone(), environment: environment.clone() },
+        host_is_image: *host_is_image,
+        program,
+        environment: std::env::vars_os().collect(),
+    })
+}
+
+/// The keyed digests of the secrets' values; none while the record has no key.
+pub(crate) fn digests(key: Option<&SecretKey>, secrets: &SecretValues) -> BTreeMap<SecretName, SecretDigest> {
+    let digest = |name: &SecretName| {
+        let value = secrets.expose(name)?;
+        Some((name.clone(), key?.digest(name.as_str(), value.as_bytes())))
+    };
+    secrets.names().filter_map(digest).collect()
+}
+
+/// Looks once, and plans.
+pub(crate) async fn make_plan(
+    project: &Project,
+    desired: &Deployment,
+    recorded: &Record,
+    key: Option<&SecretKey>,
+    runtime: &dyn Observe,
+) -> Ends<Plan> {
+    let scope = Scope { services: None, probe: true, sources: sources(desired) };
+    let observed = runtime.observe(&scope).await?;
+    let digests = digests(key, &project.secrets);
+    let capabilities = runtime.capabilities();
+    let input = Input { desired, capabilities, recorded, observed: &observed, digests: &digests };
+    plan(&input).map_err(|found| problems::show(project, &found))
+}
+
+/// The secrets, to be shared among calls.
+pub(crate) fn share(secrets: &SecretValues) -> Arc<SecretValues> {
+    Arc::new(secrets.clone())
+}
