@@ -4,7 +4,7 @@ use crate::text::{bad, bold, cut, dim, duration, good, pad, plural, tame, warn, 
 use anstyle::{AnsiColor, Style};
 use similar::TextDiff;
 use std::fmt::Write;
-use wharf_model::{Address, Difference, Entry, Origin, Value};
+use wharf_model::{Address, ContentRef, Difference, Entry, Origin, Value};
 use wharf_plan::{Cause, Change, Plan, Risk, What, rollout::Preview};
 
 /// How much room there is.
@@ -118,7 +118,16 @@ fn head(change: &Change) -> String {
         What::Replace { from, .. } => format!(" {from}"),
         _ => String::new(),
     };
-    format!("{style}{sign}{style:#} {}  {style}{}{style:#}{more}", bold(&change.address), change.what.action())
+    format!("{style}{sign}{style:#} {}  {style}{}{style:#}{more}", bold(name(&change.address)), change.what.action())
+}
+
+/// An address for people: digests are cut to what tells them apart.
+fn name(address: &Address) -> String {
+    match address {
+        Address::Content(ContentRef::Folder(digest)) => format!("content.folder-{}", digest.short()),
+        Address::Content(ContentRef::Packages(digest)) => format!("content.packages-{}", digest.short()),
+        address => address.to_string(),
+    }
 }
 
 fn body(change: &Change, layout: Layout) -> String {
@@ -239,12 +248,13 @@ fn steps(out: &mut String, preview: &Preview, layout: Layout) {
     if preview.steps.is_empty() {
         return;
     }
-    let bounds = format!(
-        "rollout: never fewer than {} ready, at most {} running, takes {} at least",
-        preview.lowest_ready,
-        preview.most_living,
-        duration(preview.at_least)
-    );
+    let least = if preview.lowest_ready > 0 {
+        format!("never fewer than {} ready, ", preview.lowest_ready)
+    } else {
+        String::new()
+    };
+    let at_least = duration(preview.at_least);
+    let bounds = format!("rollout: {least}at most {} running, takes {at_least} at least", preview.most_living);
     let _ = writeln!(out, "    {}", dim(bounds));
     let digits = preview.steps.len().min(STEPS).to_string().len();
     for (number, step) in preview.steps.iter().take(STEPS).enumerate() {

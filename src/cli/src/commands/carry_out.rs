@@ -163,8 +163,12 @@ fn tell_summary(summary: &Summary, serial: u64, took: Duration) {
 }
 
 fn tell_failure(failure: &Failure) {
-    if let Some(answer) = failure.answer() {
-        out::alert(format!("  {} {answer}", dim("its probe heard last:")));
+    match (failure, failure.answer()) {
+        (_, Some(answer)) => out::alert(format!("  {} {answer}", dim("its probe heard last:"))),
+        (Failure::Ended { .. }, None) => {
+            out::alert(format!("  {} nothing: the process ended before it was asked", dim("its probe heard last:")));
+        }
+        _ => {}
     }
     let lines = failure.last_lines();
     if let (Some(instance), false) = (failure.instance(), lines.is_empty()) {

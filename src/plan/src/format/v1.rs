@@ -140,13 +140,16 @@ fn change(change: &crate::Change) -> ChangeV1 {
         address: change.address.to_string(),
         action: change.what.action(),
         because: change.what.causes().iter().map(cause).collect(),
-        fields: entries
-            .iter()
-            .map(|entry| FieldV1 { field: entry.path.to_string(), value: value(&entry.value) })
-            .collect(),
+        fields: entries.iter().map(field).collect(),
         risks: change.risks.iter().map(risk).collect(),
         rollout: change.what.preview().map(rollout),
     }
+}
+
+/// What a new resource will be. A secret is only named: before the first apply there is no key to digest it by, and the
+/// plan of a first apply is to be the same before and after that key is made.
+fn field(entry: &Entry) -> FieldV1 {
+    FieldV1 { field: entry.path.to_string(), value: entry.value.to_string() }
 }
 
 fn cause(cause: &Cause) -> CauseV1 {
