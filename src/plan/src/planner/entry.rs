@@ -73,13 +73,8 @@ impl Planner<'_> {
                 }
             }
         }
-        let gone = self
-            .input
-            .recorded
-            .routes
-            .keys()
-            .filter(|(gateway, of)| of == service && !routes.iter().any(|route| route.gateway == *gateway));
-        for (gateway, _) in gone {
+        let recorded = self.routed.get(service).cloned().unwrap_or_default();
+        for gateway in recorded.into_iter().filter(|gateway| !routes.iter().any(|route| route.gateway == **gateway)) {
             self.delete_route(gateway, service);
         }
         (steps, new)

@@ -72,6 +72,8 @@ struct Planner<'a> {
     wanted: Wanted,
     /// The observed instances of each service.
     instances: BTreeMap<&'a ServiceName, Vec<(&'a InstanceId, &'a ObservedInstance)>>,
+    /// The gateways whose routes to each service are recorded.
+    routed: BTreeMap<&'a ServiceName, Vec<&'a GatewayName>>,
     /// The step that makes each gateway.
     gateway_steps: BTreeMap<GatewayName, StepId>,
     /// The steps after which a gateway that goes has no routes.
@@ -90,8 +92,13 @@ impl<'a> Planner<'a> {
         for (id, instance) in &input.observed.instances {
             instances.entry(&id.service).or_default().push((id, instance));
         }
+        let mut routed: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (gateway, service) in input.recorded.routes.keys() {
+            routed.entry(service).or_default().push(gateway);
+        }
         Self {
             input,
+            routed,
             changes: Vec::new(),
             kept: 0,
             notices: Vec::new(),

@@ -98,12 +98,11 @@ impl<'a> Planner<'a> {
         Arc::new(Revision { number, template: spec.template.clone(), pins: pins.clone() })
     }
 
+    /// The desired gateways whose routes to the service are recorded.
     fn recorded_gateways(&self, service: &ServiceName) -> Vec<&'a GatewayName> {
         let exposes = self.input.desired.services.get(service).map(|spec| &spec.exposes);
-        let desired = exposes.into_iter().flat_map(|exposes| exposes.keys());
-        let recorded =
-            |gateway: &&GatewayName| self.input.recorded.routes.contains_key(&((*gateway).clone(), service.clone()));
-        desired.filter(recorded).collect()
+        let recorded = self.routed.get(service).into_iter().flatten().copied();
+        recorded.filter(|gateway| exposes.is_some_and(|exposes| exposes.contains_key(*gateway))).collect()
     }
 
     /// Every gateway that sends the service requests or ever may have.
@@ -273,11 +272,15 @@ impl<'a> Planner<'a> {
         for name in gone {
             self.remove_service(name);
         }
-        let orphans: Vec<_> = self.input.recorded.routes.keys().cloned().collect();
-        for (gateway, service) in orphans {
-            let known = self.input.recorded.services.contains_key(&service) || self.instances.contains_key(&service);
-            if !known && !self.input.desired.services.contains_key(&service) {
-                self.delete_route(&gateway, &service);
+        let known = |name: &&ServiceName| {
+            self.input.recorded.services.contains_key(*name)
+                || self.instances.contains_key(*name)
+                || self.input.desired.services.contains_key(*name)
+        };
+        let orphans: Vec<_> = self.routed.keys().copied().filter(|name| !known(name)).collect();
+        for service in orphans {
+            for gateway in self.routed.get(service).cloned().unwrap_or_default() {
+                self.delete_route(gateway, service);
             }
         }
     }
@@ -306,9 +309,8 @@ impl<'a> Planner<'a> {
                 self.users.entry(content).or_default().push(id);
             }
         }
-        let routes: Vec<_> = self.input.recorded.routes.keys().filter(|(_, of)| of == name).cloned().collect();
-        for (gateway, _) in routes {
-            let step = self.delete_route(&gateway, name);
+        for gateway in self.routed.get(name).cloned().unwrap_or_default() {
+            let step = self.delete_route(gateway, name);
             self.operations.order(id, step);
         }
     }

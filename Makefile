@@ -1,0 +1,52 @@
+# What anyone can run by name. CI runs check and test, nothing else.
+
+CARGO ?= cargo
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help check test bench demo demo-clean needs needs-demo
+
+help:
+	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
+	@echo 'make demo-clean  takes away everything that the demo made'
+	@echo 'make check       formatting, lints and docs, warnings denied'
+	@echo 'make test        every test; installs what they need'
+	@echo 'make bench       the budgets, as ratios'
+
+check: needs
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --quiet
+
+test: needs
+	$(CARGO) test --workspace --locked
+
+bench:
+	$(CARGO) bench --locked -p wharf-plan --bench plan
+	$(CARGO) bench --locked -p wharf-gateway --bench gateway
+
+demo: needs-demo
+	$(CARGO) build --release --locked -p wharf
+	@WHARF='$(abspath $(TARGET)/release/wharf)' examples/demo.sh
+
+demo-clean: needs-demo
+	@test -x '$(TARGET)/release/wharf' || $(CARGO) build --release --locked -p wharf
+	@WHARF='$(abspath $(TARGET)/release/wharf)' examples/demo.sh clean
+
+# The demo names what is missing; it installs nothing.
+needs-demo:
+	@command -v $(CARGO) >/dev/null || { echo 'wharf is built with Rust. Install it with:'; \
+	    echo '    sudo apt-get install -y rustup && rustup default stable'; exit 1; }
+	@command -v cc >/dev/null || { echo 'Rust links with a C compiler. Install one with:'; \
+	    echo '    sudo apt-get install -y gcc libc6-dev'; exit 1; }
+
+# The tests run real programs: Python with pip, and setpriv to become an ordinary user.
+needs:
+	@set -e; missing=; \
+	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	command -v python3 >/dev/null || missing="$$missing python3"; \
+	python3 -m pip --version >/dev/null 2>&1 || missing="$$missing python3-pip"; \
+	command -v setpriv >/dev/null || missing="$$missing util-linux"; \
+	if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; \
+	    $$as apt-get update -q && $$as apt-get install -y -q --no-install-recommends $$missing; \
+	fi
