@@ -1,1 +1,44 @@
-//! The local runtime: instances are processes of this host
+//! The local runtime: instances are processes of this host, in namespaces of their own, and gateways are processes
+//! beside them. There is no daemon: what runs was started by a command that has long ended, and what is known of it
+//! stands in folders and in the kernel.
+//!
+//! This crate decides where things are kept, which port an instance gets, what it sees of the host, and whether it is
+//! alive: it is while its supervisor holds a lock, which only the kernel can say. What is started, when, and what
+//! becomes of an instance that ended, is decided by others.
+//!
+//! - looking: [`LocalReader`] with `observe`, `logs`, `instance`, `listen`; nothing in there writes;
+//! - calls: [`LocalProvider`] with `start`, `stop`, `content`, `packages`, `gateways`, `resolve`;
+//! - the processes that stay: [`play_role`] with `supervise`, `init`, `isolate`, `view`, `log`;
+//! - values: `layout`, `format`, `labels`, `launch`, `port`, `tree`, `capability`.
+
+mod capability;
+mod clock;
+mod content;
+mod error;
+mod files;
+mod format;
+mod gateways;
+mod init;
+mod instance;
+mod isolate;
+mod labels;
+mod launch;
+mod layout;
+mod listen;
+mod lock;
+mod log;
+mod logs;
+mod observe;
+mod packages;
+mod port;
+mod provider;
+mod resolve;
+mod roles;
+mod start;
+mod stop;
+mod supervise;
+mod tree;
+mod view;
+
+pub use provider::{LocalProvider, LocalReader, LocalSettings};
+pub use roles::play_role;

@@ -1,0 +1,169 @@
+//! What is stored and what the roles say to each other, as JSON. Stored files carry a format number. No type of the
+//! model is written as it is, and no secret's value is ever stored: the [`Document`] travels over pipes only.
+
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use wharf_model::Exit;
+
+/// The format that this build writes.
+pub(crate) const FORMAT: u32 = 1;
+
+/// `labels.json` of an instance.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct InstanceLabels {
+    pub(crate) format: u32,
+    pub(crate) project: String,
+    pub(crate) environment: String,
+    pub(crate) address: String,
+    pub(crate) generation: u32,
+    pub(crate) revision: u32,
+    pub(crate) operation: String,
+    pub(crate) endpoint: SocketAddr,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) made: u64,
+    pub(crate) probe: StoredProbe,
+}
+
+/// How an instance is asked whether it is ready.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredProbe {
+    /// The path to ask for; without one, a connection is enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) path: Option<String>,
+    pub(crate) timeout_ms: u64,
+}
+
+/// `labels.json` of a gateway.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct GatewayLabels {
+    pub(crate) format: u32,
+    pub(crate) project: String,
+    pub(crate) environment: String,
+    pub(crate) address: String,
+    pub(crate) operation: String,
+    pub(crate) fingerprint: String,
+    /// Whether the gateway took what the fingerprint stands for.
+    pub(crate) settled: bool,
+}
+
+/// The labels of a content, beside its folder.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ContentLabels {
+    pub(crate) format: u32,
+    pub(crate) project: String,
+    pub(crate) environment: String,
+    pub(crate) address: String,
+    pub(crate) operation: String,
+}
+
+/// `routes.json` of a gateway: by service, what its route was set from.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RouteLabels {
+    pub(crate) format: u32,
+    pub(crate) routes: BTreeMap<String, RouteLabel>,
+}
+
+/// One route of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RouteLabel {
+    pub(crate) operation: String,
+    pub(crate) fingerprint: String,
+}
+
+/// `exit.json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredExit {
+    pub(crate) format: u32,
+    #[serde(flatten)]
+    pub(crate) end: End,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+}
+
+/// How a main process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum End {
+    Code(i32),
+    Signal(i32),
+    NotStarted(String),
+}
+
+impl From<End> for Exit {
+    fn from(end: End) -> Self {
+        match end {
+            End::Code(code) => Self::Code(code),
+            End::Signal(number) => Self::Signal(number),
+            End::NotStarted(why) => Self::NotStarted(why),
+        }
+    }
+}
+
+/// All that the roles need to run an instance. It holds secrets' values: never print or store it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Document {
+    /// Never empty.
+    pub(crate) command: Vec<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) work: PathBuf,
+    /// An empty folder in which the view is put together.
+    pub(crate) view: PathBuf,
+    pub(crate) mounts: Vec<MountPoint>,
+    /// Folders that the instance sees where they are, read-only.
+    pub(crate) protected: Vec<PathBuf>,
+}
+
+/// One mount of a view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MountPoint {
+    pub(crate) source: PathBuf,
+    pub(crate) target: PathBuf,
+    pub(crate) read_only: bool,
+}
+
+/// Which part of the host does not let us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Refuser {
+    /// The kernel, which gives no namespaces.
+    Kernel,
+    /// Something on the way to the mounts.
+    Files,
+}
+
+/// What a supervisor says to the one who started it, a line each.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Word {
+    /// It holds the lock and waits for the document.
+    Locked,
+    /// The main process runs, or ended, or could not be started: whatever it is, it is found in the folder.
+    Started,
+    /// The host does not let us; nothing runs.
+    Refused { refuser: Refuser, attempt: String, why: String },
+}
+
+/// What an init says to its supervisor, a line each.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Report {
+    /// The main process runs.
+    Started,
+    /// The view could not be made.
+    Refused { refuser: Refuser, attempt: String, why: String },
+    /// The main process ended, or could not be started.
+    Ended(End),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_exit_reads_back() {
+        let text = r#"{"format":1,"signal":9,"at":5}"#;
+        let stored: StoredExit = serde_json::from_str(text).unwrap();
+        assert_eq!(stored.end, End::Signal(9));
+        assert_eq!(serde_json::to_string(&stored).unwrap(), text);
+    }
+}

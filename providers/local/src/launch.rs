@@ -1,0 +1,100 @@
+//! From a launch to the document that the roles run: a function of values, without a look at the disk.
+
+use crate::{
+    format::{Document, MountPoint},
+    layout::{InstanceFolder, Layout},
+    packages,
+};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+use wharf_model::{Access, ContentRef, EnvValue, FolderPath, Launch, Program};
+use wharf_provider::{ProviderError, SecretValues};
+
+/// The variables of the one who runs wharf that instances get to see.
+const PASSED_ON: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
+
+/// What a launch is filled in with.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) project: &'a Path,
+    pub(crate) environment: &'a BTreeMap<OsString, OsString>,
+    pub(crate) secrets: &'a SecretValues,
+}
+
+/// Where a folder of the file is.
+pub(crate) fn place_of(project: &Path, folder: &FolderPath) -> PathBuf {
+    project.join(&*folder.0)
+}
+
+/// The document for a launch that is to listen on `port`.
+pub(crate) fn document(launch: &Launch, port: u16, around: &Surroundings<'_>) -> Result<Document, ProviderError> {
+    let folder: InstanceFolder = around.layout.instance(&launch.instance);
+    let template = &launch.revision.template;
+    let libraries = launch.revision.pins.packages.map(|digest| around.layout.content(ContentRef::Packages(digest)));
+    let mut env = basics(launch, port, around.environment);
+    declare(&mut env, launch, around.secrets)?;
+    if let Some(libraries) = &libraries {
+        packages::point_to(&mut env, libraries);
+    }
+    Ok(Document {
+        command: match &template.program {
+            Program::Command(words) => words.iter().map(ToString::to_string).collect(),
+            Program::Script(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_string()],
+        },
+        env,
+        work: folder.work(),
+        view: folder.view(),
+        mounts: mounts(launch, around),
+        protected: libraries.into_iter().collect(),
+    })
+}
+
+fn basics(launch: &Launch, port: u16, environment: &BTreeMap<OsString, OsString>) -> BTreeMap<String, String> {
+    let passed = |name: &str| {
+        let value = environment.get(&OsString::from(name))?.to_str()?;
+        Some((name.to_owned(), value.to_owned()))
+    };
+    let mut env: BTreeMap<_, _> = PASSED_ON.into_iter().filter_map(passed).collect();
+    let own = [
+        ("PORT", port.to_string()),
+        ("WHARF_SERVICE", launch.instance.service.to_string()),
+        ("WHARF_INSTANCE", launch.instance.to_string()),
+        ("WHARF_REVISION", launch.revision.number.to_string()),
+        // A log must show what a program says when it says it, and prepared folders are read-only.
+        ("PYTHONUNBUFFERED", "1".to_owned()),
+        ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+    ];
+    env.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    env
+}
+
+fn declare(env: &mut BTreeMap<String, String>, launch: &Launch, secrets: &SecretValues) -> Result<(), ProviderError> {
+    for (name, value) in &launch.revision.template.env {
+        let value = match value {
+            EnvValue::Plain(text) => text.to_string(),
+            EnvValue::Secret(secret) => {
+                secrets.expose(secret).map(str::to_owned).ok_or_else(|| ProviderError::Missing {
+                    attempt: format!("cannot start {}: the value of secret {secret} is not known", launch.instance),
+                    help: format!("make the source of secret {secret} available to the one who runs wharf"),
+                })?
+            }
+        };
+        env.insert(name.to_string(), value);
+    }
+    Ok(())
+}
+
+fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<MountPoint> {
+    let point = |(path, mount, content): (&wharf_model::MountPath, &wharf_model::Mount, Option<_>)| MountPoint {
+        source: match content {
+            Some(digest) => around.layout.content(ContentRef::Folder(digest)),
+            None => place_of(around.project, &mount.folder),
+        },
+        target: PathBuf::from(path.as_str()),
+        read_only: mount.access != Access::LiveReadWrite,
+    };
+    launch.mounts().map(point).collect()
+}

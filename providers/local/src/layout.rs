@@ -1,0 +1,103 @@
+//! Where things are below the state folder of one environment. Nothing here touches the disk.
+
+use std::path::{Path, PathBuf};
+use wharf_model::{ContentRef, GatewayName, InstanceId};
+
+/// The state folder: `instances/`, `content/` and `gateways/`, each with a folder per object, named as the object is.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The folders in the state folder.
+    pub(crate) const PARTS: [&str; 3] = ["instances", "content", "gateways"];
+
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn instances(&self) -> PathBuf {
+        self.root.join("instances")
+    }
+
+    pub(crate) fn instance(&self, instance: &InstanceId) -> InstanceFolder {
+        InstanceFolder::new(self.instances().join(instance.to_string()))
+    }
+
+    pub(crate) fn contents(&self) -> PathBuf {
+        self.root.join("content")
+    }
+
+    pub(crate) fn content(&self, content: ContentRef) -> PathBuf {
+        self.contents().join(content.to_string())
+    }
+
+    pub(crate) fn gateways(&self) -> PathBuf {
+        self.root.join("gateways")
+    }
+
+    pub(crate) fn gateway(&self, gateway: &GatewayName) -> PathBuf {
+        self.gateways().join(gateway.as_str())
+    }
+}
+
+/// The folder of one instance.
+#[derive(Debug, Clone)]
+pub(crate) struct InstanceFolder {
+    path: PathBuf,
+}
+
+impl InstanceFolder {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whose it is; durable before anything starts.
+    pub(crate) fn labels(&self) -> PathBuf {
+        self.path.join("labels.json")
+    }
+
+    /// Locked while the supervisor lives.
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// How the main process ended.
+    pub(crate) fn exit(&self) -> PathBuf {
+        self.path.join("exit.json")
+    }
+
+    /// There once the instance was told to drain.
+    pub(crate) fn drained(&self) -> PathBuf {
+        self.path.join("drained")
+    }
+
+    /// What it wrote lately.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+
+    /// What it wrote before that.
+    pub(crate) fn older_log(&self) -> PathBuf {
+        self.path.join("log.1")
+    }
+
+    /// Where it runs.
+    pub(crate) fn work(&self) -> PathBuf {
+        self.path.join("work")
+    }
+
+    /// Where its view of the file system is put together; empty to everybody else.
+    pub(crate) fn view(&self) -> PathBuf {
+        self.path.join("view")
+    }
+}

@@ -1,0 +1,206 @@
+//! One look at the environment: folders, the kernel, the gateways and the sources are asked; nothing is written.
+
+use crate::{
+    clock, content,
+    error::{disk, off_the_loop},
+    files,
+    gateways::{self, config, gateway_labels, route_labels},
+    instance::{self, Life},
+    labels::{OfInstance, Question},
+    launch::place_of,
+    layout::{InstanceFolder, Layout},
+    listen, logs, packages,
+    provider::LocalReader,
+    tree,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::Path,
+    time::Duration,
+};
+use tokio::task::JoinSet;
+use wharf_gateway::{Answer, Config, EndpointStatus, Status};
+use wharf_model::{
+    EndpointState, Exit, GatewayName, InstanceId, ListenHint, Observed, ObservedGateway, ObservedInstance,
+    ObservedRoute, Phase, ProbeAnswer, ServiceName, SourceError, SourcePin, SourceRef,
+};
+use wharf_provider::{Owner, ProviderError, Scope};
+
+/// So many of its last log lines tell why an instance is not ready.
+const LAST_LINES: usize = 20;
+
+/// A program may take so long to listen before it is looked up where it does.
+const YOUNG: Duration = Duration::from_secs(1);
+
+/// Looks at the environment.
+pub(crate) async fn observe(reader: &LocalReader, scope: &Scope) -> Result<Observed, ProviderError> {
+    let (layout, owner) = (reader.layout.clone(), reader.owner.clone());
+    let attempt = format!("cannot look at {}", layout.root().display());
+    let found = off_the_loop(move || Ok((instances(&layout, &owner)?, content::list(&layout)?))).await;
+    let (instances, contents) = found.map_err(disk(attempt.clone()))?;
+    let mut instances: BTreeMap<_, _> = instances.into_iter().filter(|(name, _)| scope.covers(&name.service)).collect();
+    if scope.probe {
+        probe_all(&reader.layout, &mut instances).await;
+    }
+    Ok(Observed {
+        instances: instances.into_iter().map(|(name, look)| finish(&reader.layout, name, look)).collect(),
+        gateways: look_at_gateways(&reader.layout, &reader.owner).await.map_err(disk(attempt))?,
+        contents,
+        sources: look_at_sources(reader, &scope.sources).await,
+    })
+}
+
+/// Every instance that carries our labels.
+fn instances(layout: &Layout, owner: &Owner) -> io::Result<BTreeMap<InstanceId, Look>> {
+    let mut found = BTreeMap::new();
+    for name in files::names(&layout.instances())? {
+        let Ok(instance) = name.parse::<InstanceId>() else {
+            tracing::warn!(name, "among the instances stands something else");
+            continue;
+        };
+        let folder = layout.instance(&instance);
+        match OfInstance::read(&folder.labels(), &instance, owner) {
+            Some(labels) => drop(found.insert(instance, seen(&folder, labels)?)),
+            None => tracing::warn!(name, "an instance without labels"),
+        }
+    }
+    Ok(found)
+}
+
+/// What is seen of an instance, and how to ask it.
+struct Look {
+    seen: ObservedInstance,
+    question: Question,
+}
+
+fn seen(folder: &InstanceFolder, labels: OfInstance) -> io::Result<Look> {
+    let phase = match instance::life(folder)? {
+        Life::Running { since } => Phase::Running { since },
+        Life::Starting => Phase::Running { since: labels.made },
+        Life::Ended(exit) => Phase::Ended(exit),
+        Life::NeverStarted => Phase::Ended(Exit::Unseen),
+    };
+    let seen = ObservedInstance {
+        revision: labels.revision,
+        operation: Some(labels.operation),
+        endpoint: labels.endpoint,
+        phase,
+        answer: None,
+        last_lines: Vec::new(),
+    };
+    Ok(Look { seen, question: labels.question })
+}
+
+/// Asks those that run, all at once.
+async fn probe_all(layout: &Layout, instances: &mut BTreeMap<InstanceId, Look>) {
+    let mut probes = JoinSet::new();
+    for (name, Look { seen, question }) in instances.iter() {
+        if let Phase::Running { .. } = &seen.phase {
+            let (name, seen, question, folder) = (name.clone(), seen.clone(), question.clone(), layout.instance(name));
+            probes.spawn(async move { (name, ask(&folder, &seen, &question).await) });
+        }
+    }
+    while let Some(asked) = probes.join_next().await {
+        if let Ok((name, answer)) = asked
+            && let Some(look) = instances.get_mut(&name)
+        {
+            look.seen.answer = Some(answer);
+        }
+    }
+}
+
+/// Adds what the log says, for one that does not run or is not ready.
+fn finish(layout: &Layout, name: InstanceId, Look { mut seen, .. }: Look) -> (InstanceId, ObservedInstance) {
+    let silent = matches!(seen.phase, Phase::Running { .. }) && seen.answer.is_none();
+    if !silent && !seen.is_ready() {
+        seen.last_lines = logs::last(&layout.instance(&name), &name, LAST_LINES).unwrap_or_default();
+    }
+    (name, seen)
+}
+
+async fn ask(folder: &InstanceFolder, seen: &ObservedInstance, question: &Question) -> ProbeAnswer {
+    let heard = wharf_gateway::probe(&gateways::check(&question.check), seen.endpoint, question.timeout).await;
+    let old_enough = seen.age(clock::now()) > YOUNG;
+    let hint = match heard {
+        Answer::Refused(_) if old_enough => hint(folder, seen.endpoint.port()).await,
+        _ => None,
+    };
+    ProbeAnswer { passed: heard.passed(), heard: heard.to_string(), hint }
+}
+
+async fn hint(folder: &InstanceFolder, expected: u16) -> Option<ListenHint> {
+    let folder = folder.clone();
+    let found = off_the_loop(move || Some(listen::addresses(&instance::namespace(&folder)?))).await?;
+    // It may have begun to listen in the meantime.
+    let late = found.iter().any(|at| at.port() == expected && (at.ip().is_unspecified() || at.is_ipv4()));
+    (!late).then_some(ListenHint { expected, found })
+}
+
+async fn look_at_gateways(layout: &Layout, owner: &Owner) -> io::Result<BTreeMap<GatewayName, ObservedGateway>> {
+    let mut found = BTreeMap::new();
+    for name in files::names(&layout.gateways())? {
+        let Ok(gateway) = name.parse::<GatewayName>() else { continue };
+        let folder = layout.gateway(&gateway);
+        let Some(labels) = gateway_labels(&folder, &gateway, owner) else { continue };
+        let status = gateways::status(&folder).await;
+        let config = config(&folder).unwrap_or_else(Config::empty);
+        let listening = status.as_ref().and_then(|status| status.listeners.first()).map(|listener| listener.address);
+        let observed = ObservedGateway {
+            running: status.is_some(),
+            listen: listening.or_else(|| config.listeners.first().map(|listener| listener.address)),
+            fingerprint: labels.settled.then_some(labels.fingerprint),
+            routes: routes(&folder, &config, status.as_ref()),
+        };
+        found.insert(gateway, observed);
+    }
+    Ok(found)
+}
+
+fn routes(folder: &Path, config: &Config, status: Option<&Status>) -> BTreeMap<ServiceName, ObservedRoute> {
+    let labels = route_labels(folder);
+    let mut found = BTreeMap::new();
+    for route in &config.routes {
+        let Ok(service) = route.service.parse::<ServiceName>() else { continue };
+        let fingerprint = labels.get(service.as_str()).and_then(|label| label.fingerprint.parse().ok());
+        let live = status.and_then(|status| status.routes.iter().find(|live| live.name == route.name));
+        let endpoints = route.endpoints.iter().filter_map(|endpoint| {
+            let live = live.and_then(|route| route.endpoints.iter().find(|live| live.name == endpoint.name));
+            Some((endpoint.name.parse().ok()?, endpoint_state(endpoint.state, live)))
+        });
+        found.insert(service, ObservedRoute { fingerprint, endpoints: endpoints.collect() });
+    }
+    found
+}
+
+fn endpoint_state(configured: wharf_gateway::EndpointState, live: Option<&EndpointStatus>) -> EndpointState {
+    let in_flight = live.map_or(0, |live| live.in_flight);
+    match configured {
+        wharf_gateway::EndpointState::Serving => {
+            EndpointState::Serving { ready: live.is_some_and(|live| live.ready), in_flight }
+        }
+        wharf_gateway::EndpointState::Draining => EndpointState::Draining { in_flight },
+    }
+}
+
+async fn look_at_sources(
+    reader: &LocalReader,
+    sources: &BTreeSet<SourceRef>,
+) -> BTreeMap<SourceRef, Result<SourcePin, SourceError>> {
+    let wants_packages = sources.iter().any(|source| matches!(source, SourceRef::Packages(_)));
+    let interpreter = if wants_packages { Some(packages::interpreter(&reader.environment).await) } else { None };
+    let mut found = BTreeMap::new();
+    for source in sources {
+        let pin = match (source, &interpreter) {
+            (SourceRef::Folder(path), _) => {
+                let place = place_of(&reader.project, path);
+                off_the_loop(move || tree::pin(&place)).await.map_err(tree::TreeError::into_answer)
+            }
+            (SourceRef::Packages(list), Some(Ok(interpreter))) => Ok(packages::pin(interpreter, list)),
+            (SourceRef::Packages(_), Some(Err(error))) => Err(error.clone()),
+            (SourceRef::Packages(_), None) => continue,
+        };
+        found.insert(source.clone(), pin);
+    }
+    found
+}

@@ -1,0 +1,216 @@
+//! The two halves of the runtime: the reader, which looks and cannot change anything, and the provider, which is the
+//! reader with hands.
+
+use crate::{
+    capability,
+    content::{drop_content, prepare_folder, prepare_packages},
+    error::{disk, off_the_loop},
+    files,
+    gateways::Gateways,
+    layout::Layout,
+    logs, observe, resolve, start, stop,
+};
+use async_trait::async_trait;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    ops::Deref,
+    path::PathBuf,
+};
+use wharf_model::{Call, Capabilities, InstanceId, Intent, Observed, Operation, Outcome, ServiceName};
+use wharf_provider::{Execute, LogCursor, LogLine, Observe, OpContext, Owner, ProviderError, Resolution, Scope};
+
+/// Where one environment of a project is, and what it may use. Paths are absolute.
+#[derive(Debug, Clone)]
+pub struct LocalSettings {
+    /// The project's folder: relative mounts start here.
+    pub project_dir: PathBuf,
+    /// Where instances, contents and gateways are kept; made when something is first written.
+    pub state_dir: PathBuf,
+    /// Whose they are.
+    pub owner: Owner,
+    /// Whether the host may stand in for the image that a service names.
+    pub host_is_image: bool,
+    /// The program that plays the roles: wharf itself. See [`play_role`](crate::play_role).
+    pub program: PathBuf,
+    /// The environment of the one who runs wharf. It leads to the interpreter and to pip's settings; instances see only
+    /// `PATH`, `HOME`, `LANG`, `LC_ALL`, `TZ` and `TMPDIR` of it.
+    pub environment: BTreeMap<OsString, OsString>,
+}
+
+/// The read half: it makes no folder and no file.
+#[derive(Debug, Clone)]
+pub struct LocalReader {
+    pub(crate) layout: Layout,
+    pub(crate) project: PathBuf,
+    pub(crate) owner: Owner,
+    pub(crate) environment: BTreeMap<OsString, OsString>,
+    capabilities: Capabilities,
+}
+
+impl LocalReader {
+    /// The reader of one environment.
+    pub fn new(settings: LocalSettings) -> Self {
+        Self {
+            layout: Layout::new(settings.state_dir),
+            project: settings.project_dir,
+            owner: settings.owner,
+            environment: settings.environment,
+            capabilities: capability::capabilities(settings.host_is_image),
+        }
+    }
+}
+
+/// The whole runtime.
+pub struct LocalProvider {
+    local: Local,
+}
+
+/// What calls need.
+pub(crate) struct Local {
+    reader: LocalReader,
+    pub(crate) program: PathBuf,
+    pub(crate) gateways: Gateways,
+    /// Held while a port is chosen.
+    pub(crate) ports: tokio::sync::Mutex<()>,
+}
+
+impl Deref for Local {
+    type Target = LocalReader;
+
+    fn deref(&self) -> &LocalReader {
+        &self.reader
+    }
+}
+
+impl LocalProvider {
+    /// The runtime of one environment.
+    pub fn new(settings: LocalSettings) -> Self {
+        let program = settings.program.clone();
+        let reader = LocalReader::new(settings);
+        let gateways = Gateways::new(reader.layout.clone(), reader.owner.clone(), program.clone());
+        Self { local: Local { reader, program, gateways, ports: tokio::sync::Mutex::new(()) } }
+    }
+
+    /// Removes the state folder, if no instance, no gateway and no content is left in it; says whether it is gone. What
+    /// calls that were cut off have left goes in any case. For the end of a `destroy`: no call may be under way.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub async fn clean_up(&self) -> Result<bool, ProviderError> {
+        let layout = self.local.layout.clone();
+        let attempt = format!("cannot clean up {}", layout.root().display());
+        off_the_loop(move || files::remove_leftovers(layout.root(), &Layout::PARTS)).await.map_err(disk(attempt))
+    }
+}
+
+#[async_trait]
+impl Observe for LocalReader {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
+        observe::observe(self, scope).await
+    }
+
+    async fn logs(
+        &self,
+        services: &BTreeSet<ServiceName>,
+        cursor: &mut LogCursor,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, ProviderError> {
+        let (layout, services, places) = (self.layout.clone(), services.clone(), cursor.0.clone());
+        let read = off_the_loop(move || {
+            let (mut lines, mut places) = (Vec::new(), places);
+            for name in files::names(&layout.instances())? {
+                let Ok(instance) = name.parse::<InstanceId>() else { continue };
+                if services.is_empty() || services.contains(&instance.service) {
+                    let place = places.get(&instance).copied();
+                    let (found, reached) = logs::read(&layout.instance(&instance), &instance, place, limit)?;
+                    lines.extend(found);
+                    places.extend(reached.map(|reached| (instance, reached)));
+                }
+            }
+            lines.sort_by_key(|line| line.at);
+            Ok((lines, places))
+        });
+        let (lines, places) = read.await.map_err(disk("cannot read the logs"))?;
+        cursor.0 = places;
+        Ok(lines)
+    }
+}
+
+#[async_trait]
+impl Observe for LocalProvider {
+    fn capabilities(&self) -> &Capabilities {
+        self.local.capabilities()
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
+        self.local.observe(scope).await
+    }
+
+    async fn logs(
+        &self,
+        services: &BTreeSet<ServiceName>,
+        cursor: &mut LogCursor,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, ProviderError> {
+        self.local.logs(services, cursor, limit).await
+    }
+}
+
+#[async_trait]
+impl Execute for LocalProvider {
+    async fn execute(&self, operation: &Operation, cx: &OpContext) -> Result<Outcome, ProviderError> {
+        self.local.call(operation, cx).await
+    }
+
+    async fn resolve(&self, intent: &Intent) -> Result<Resolution, ProviderError> {
+        resolve::resolve(&self.local, intent).await
+    }
+}
+
+impl Local {
+    async fn call(&self, operation: &Operation, cx: &OpContext) -> Result<Outcome, ProviderError> {
+        let Operation { address, call } = operation;
+        match call {
+            Call::PrepareFolder { content, folder } => {
+                prepare_folder(self, address, *content, folder, cx).await?;
+            }
+            Call::PreparePackages { content, requirements } => {
+                prepare_packages(self, address, *content, requirements, cx).await?;
+            }
+            Call::DropContent { content } => {
+                let (layout, content) = (self.layout.clone(), *content);
+                off_the_loop(move || drop_content(&layout, content)).await?;
+            }
+            Call::PutGateway { gateway, spec } => self.gateways.put(gateway, spec, cx).await?,
+            Call::DeleteGateway { gateway } => self.gateways.delete(gateway).await?,
+            Call::PutRoute { route } => self.gateways.put_route(route, cx).await?,
+            Call::DeleteRoute { gateway, service } => self.gateways.delete_route(gateway, service).await?,
+            Call::StartInstance(launch) => {
+                return start::start(self, launch, cx).await.map(|endpoint| Outcome::Started { endpoint });
+            }
+            Call::RouteInstance { instance, endpoint, gateways, probe } => {
+                for gateway in gateways {
+                    self.gateways.serve(gateway, instance, *endpoint, probe).await?;
+                }
+            }
+            Call::DrainInstance { instance, gateways, shutdown } => {
+                for gateway in gateways {
+                    self.gateways.drain(gateway, instance).await?;
+                }
+                stop::tell(&self.layout.instance(instance), instance, shutdown)?;
+            }
+            Call::StopInstance { instance, gateways } => {
+                for gateway in gateways {
+                    self.gateways.forget(gateway, instance).await?;
+                }
+                stop::end(&self.layout.instance(instance), instance).await?;
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}

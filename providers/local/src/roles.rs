@@ -1,0 +1,67 @@
+//! The parts that the program plays when it starts itself again: instances must outlive the command that started them,
+//! so each has a process of its own that watches it.
+//!
+//! A role runs before any thread and any runtime exists, as the kernel lets only single-threaded processes change
+//! their namespaces. What the roles do is in `supervise` and `init`.
+
+use crate::{init, layout::InstanceFolder, supervise};
+use nix::unistd::setsid;
+use std::{
+    ffi::{OsStr, OsString},
+    io::{self, Write as _},
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+/// The first argument of a role.
+const ROLE: &str = "role";
+const SUPERVISE: &str = "supervise";
+const INIT: &str = "init";
+const GATEWAY: &str = "gateway";
+
+/// Plays a role if the arguments, with the program's name before them, ask for one; `None` when they do not. The binary
+/// calls this first of all, and returns what it answers. The role of a gateway ends in the program's own command
+/// `gateway --dir FOLDER`, so the binary must have that.
+pub fn play_role(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let mut arguments = arguments.into_iter().skip(1);
+    if arguments.next()? != ROLE {
+        return None;
+    }
+    let (role, place) = (arguments.next()?, arguments.next()?);
+    if role == SUPERVISE {
+        Some(supervise::run(InstanceFolder::new(PathBuf::from(place))))
+    } else if role == INIT {
+        Some(init::run())
+    } else if role == GATEWAY {
+        Some(become_gateway(Path::new(&place)))
+    } else {
+        None
+    }
+}
+
+/// Leaves the session of the one who runs wharf, and becomes the program's gateway. Comes back only to fail.
+fn become_gateway(folder: &Path) -> ExitCode {
+    let failure = match setsid() {
+        Ok(_) => Command::new("/proc/self/exe").arg0("wharf").args([GATEWAY, "--dir"]).arg(folder).exec(),
+        Err(error) => error.into(),
+    };
+    // The one who started it reads this.
+    drop(writeln!(io::stderr(), "cannot become a gateway: {failure}"));
+    ExitCode::FAILURE
+}
+
+/// The arguments that make a supervisor for the instance of this folder.
+pub(crate) fn supervisor(folder: &Path) -> [&OsStr; 3] {
+    [OsStr::new(ROLE), OsStr::new(SUPERVISE), folder.as_os_str()]
+}
+
+/// The arguments that make a gateway of this folder.
+pub(crate) fn gateway(folder: &Path) -> [&OsStr; 3] {
+    [OsStr::new(ROLE), OsStr::new(GATEWAY), folder.as_os_str()]
+}
+
+/// The arguments that make an init. The name is there for those who look at the list of processes.
+pub(crate) fn init(name: &OsStr) -> [&OsStr; 3] {
+    [OsStr::new(ROLE), OsStr::new(INIT), name]
+}
