@@ -3,6 +3,7 @@
 //! A case holds `*.kdl`, and either `diagnostics.txt` or `deployment.txt`, or both when there are warnings only. Lines of
 //! `request.txt` add to the request: `env NAME`, `input NAME=VALUE`, `unset VARIABLE`. `UPDATE=1` rewrites expectations.
 
+#![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use miette::{GraphicalReportHandler, GraphicalTheme};

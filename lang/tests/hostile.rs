@@ -1,5 +1,6 @@
 //! Whatever the texts hold: no panic, no overflow, and every problem points into a file, at whole characters.
 
+#![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use proptest::prelude::*;

@@ -11,6 +11,8 @@
 //! - the processes that stay: [`play_role`] with `supervise`, `init`, `isolate`, `view`, `log`;
 //! - values: `layout`, `format`, `labels`, `launch`, `port`, `tree`, `capability`.
 
+#![allow(clippy::disallowed_methods, reason = "the host's files, processes and clock are what this runtime is made of")]
+
 mod capability;
 mod clock;
 mod content;

@@ -1,5 +1,6 @@
 //! Instances as real processes: they outlive the one who starts them, die as one, and tell how they ended.
 
+#![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on should stop")]
 
 mod support;

@@ -1,5 +1,6 @@
 //! Everything works for root and for an ordinary user. When these tests run as root, they run once more as nobody.
 
+#![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on should stop")]
 
 mod support;

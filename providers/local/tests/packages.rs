@@ -1,5 +1,6 @@
 //! Third-party libraries, from a wheel that the test makes: no network is needed.
 
+#![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that cannot go on should stop")]
 
 mod support;

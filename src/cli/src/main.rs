@@ -1,6 +1,8 @@
 //! The command line: one file per command, a few dozen lines each over the crates. This is the only crate that prints,
 //! reads the environment, names the providers and picks exit codes.
 
+#![allow(clippy::disallowed_methods, reason = "the command line is where the outside world comes in")]
+
 mod arguments;
 mod commands;
 mod exit;

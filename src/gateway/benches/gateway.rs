@@ -4,6 +4,7 @@
 //! callers that keep their connections. Rounds alternate, and medians are compared, so that a busy machine disturbs both
 //! sides alike. Takes about ten seconds. `cargo bench -p wharf-gateway`.
 
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::convert::Infallible;

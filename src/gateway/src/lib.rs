@@ -14,6 +14,8 @@
 //! - what happens beside the requests, on a thread of its own: `server` (the owner of it all), `control`,
 //!   `supervision` (probes), `folder`, `listen`.
 
+#![allow(clippy::disallowed_methods, reason = "a data plane lives by the clock, and keeps its configuration in a file")]
+
 mod body;
 mod check;
 mod choice;

@@ -3,6 +3,7 @@
 //! A generated service is six resources: itself, two instances, a mount, libraries and a route. Every figure is the
 //! median of several runs in one process; what counts is its ratio to the budget, and how time grows with size.
 
+#![allow(clippy::disallowed_methods, reason = "it measures time")]
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers that prints and may stop")]
 
 use std::{

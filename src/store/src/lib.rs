@@ -5,6 +5,8 @@
 //! journal after commit N begins empty and holds what was about to be done and what came of it; the record as it stands
 //! is commit N with the journal absorbed. This crate decides when a byte is safe, and nothing about what it means.
 
+#![allow(clippy::disallowed_methods, reason = "a store on disk is files")]
+
 mod commit;
 mod error;
 mod format;

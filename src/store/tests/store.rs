@@ -1,5 +1,6 @@
 //! A store on a real disk: what is written reads back, what is torn is as if never written, and no two writers succeed.
 
+#![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::{collections::BTreeMap, fs, io::Write, path::Path, sync::Arc, time::Duration};

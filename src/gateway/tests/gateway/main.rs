@@ -1,5 +1,6 @@
 //! The gateway as a process of its own, with real sockets and instances that behave like the servers people use.
 
+#![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod drain;
