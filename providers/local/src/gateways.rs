@@ -247,7 +247,6 @@ impl Gateways {
         let set = |config: &mut Config| match config.routes.iter_mut().find(|known| known.name == route.name) {
             Some(known) => {
                 route.endpoints = std::mem::take(&mut known.endpoints);
-                route.probe = known.probe.take();
                 *known = route;
             }
             None => config.routes.push(route),
@@ -295,17 +294,13 @@ impl Gateways {
     ) -> Result<(), ProviderError> {
         let _turn = self.turn(gateway).await;
         let name = route_name(gateway, &instance.service);
-        let endpoint = Endpoint { name: instance.to_string(), address, state: EndpointState::Serving };
+        let probe = Some(gateway_probe(probe));
+        let endpoint = Endpoint { name: instance.to_string(), address, state: EndpointState::Serving, probe };
         let mut found = false;
         let serve = |config: &mut Config| {
             if let Some(route) = config.routes.iter_mut().find(|route| route.name == name) {
                 route.endpoints.retain(|known| known.name != endpoint.name);
-                let alone = route.endpoints.iter().all(|known| known.state == EndpointState::Draining);
                 route.endpoints.push(endpoint);
-                // A route has one probe for all that it serves. While two revisions with different probes are behind it,
-                // an open port has to do: either probe would take the other's instances out of service.
-                let asked = Some(gateway_probe(probe));
-                route.probe = if alone || route.probe == asked { asked } else { None };
                 found = true;
             }
         };

@@ -83,7 +83,8 @@ async fn answer_all(listener: TcpListener) -> io::Result<()> {
 
 /// Gives the gateway a route, and returns where it listens.
 async fn configure(dir: &Path, instance: SocketAddr) -> Result<SocketAddr, Box<dyn std::error::Error>> {
-    let endpoint = Endpoint { name: "hello-0-g1".into(), address: instance, state: EndpointState::Serving };
+    let endpoint =
+        Endpoint { name: "hello-0-g1".into(), address: instance, state: EndpointState::Serving, probe: None };
     let route = Route {
         name: "public/hello".into(),
         service: "hello".into(),

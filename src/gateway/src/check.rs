@@ -148,18 +148,19 @@ impl Config {
 
     /// An endpoint's counters and readiness exist once, so all routes must agree on where it is and how it is probed.
     fn check_endpoints(&self, problems: &mut Vec<ConfigProblem>) {
-        let mut seen: HashMap<&str, (&Route, SocketAddr)> = HashMap::new();
+        let mut seen: HashMap<&str, (&Route, &Endpoint)> = HashMap::new();
         for route in &self.routes {
-            for Endpoint { name, address, .. } in &route.endpoints {
-                let (first, known) = *seen.entry(name).or_insert((route, *address));
+            for endpoint in &route.endpoints {
+                let Endpoint { name, address, .. } = endpoint;
+                let (first, known) = *seen.entry(name).or_insert((route, endpoint));
                 let mut disagree = |field| {
                     let (endpoint, first, second) = (name.clone(), first.name.clone(), route.name.clone());
                     problems.push(ConfigProblem::Disagree { endpoint, field, first, second });
                 };
-                if known != *address {
+                if known.address != *address {
                     disagree("address");
                 }
-                if first.probe != route.probe {
+                if first.probe_of(known) != route.probe_of(endpoint) {
                     disagree("probe");
                 }
             }
@@ -186,7 +187,8 @@ impl Route {
         if self.timeout_ms == Some(0) {
             problems.push(ConfigProblem::Zero { route: self.name.clone(), field: "timeout_ms" });
         }
-        if let Some(probe) = &self.probe {
+        let own = self.endpoints.iter().filter_map(|endpoint| endpoint.probe.as_ref());
+        for probe in self.probe.iter().chain(own) {
             probe.check(&self.name, problems);
         }
     }
@@ -270,6 +272,7 @@ mod tests {
             name: name.into(),
             address: ([127, 0, 0, 1], port).into(),
             state: EndpointState::Serving,
+            probe: None,
         };
         let route = |name: &str, path: &str, endpoints| Route {
             name: name.into(),

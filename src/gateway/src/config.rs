@@ -62,7 +62,8 @@ pub struct Route {
     /// The largest request body, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_body: Option<u64>,
-    /// How the endpoints' readiness is judged. Without it: whether their port accepts connections.
+    /// How the readiness of endpoints that name no probe of their own is judged. Without it: whether their port accepts
+    /// connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
     /// The instances behind the route.
@@ -89,6 +90,17 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Whether it may get new requests.
     pub state: EndpointState,
+    /// How its readiness is judged, when not as the route says: two revisions behind one route may answer on different
+    /// paths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+}
+
+impl Route {
+    /// How an endpoint of this route is probed; none when only its port counts.
+    pub(crate) fn probe_of<'a>(&'a self, endpoint: &'a Endpoint) -> Option<&'a Probe> {
+        endpoint.probe.as_ref().or(self.probe.as_ref())
+    }
 }
 
 /// Whether an endpoint may get new requests.

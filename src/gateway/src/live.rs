@@ -64,7 +64,6 @@ pub(crate) struct LiveRoute {
     pub(crate) tokens: Vec<TokenHash>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_body: Option<u64>,
-    probe: Probe,
     places: Vec<Place>,
 }
 
@@ -73,6 +72,7 @@ pub(crate) struct LiveRoute {
 struct Place {
     endpoint: Arc<LiveEndpoint>,
     state: EndpointState,
+    probe: Probe,
 }
 
 /// Why no endpoint was found.
@@ -149,7 +149,7 @@ impl Live {
         for route in &table.routes {
             for place in route.places.iter().filter(|place| place.state == EndpointState::Serving) {
                 if seen.insert(Arc::as_ptr(&place.endpoint)) {
-                    probed.push((place.endpoint.clone(), route.probe.clone()));
+                    probed.push((place.endpoint.clone(), place.probe.clone()));
                 }
             }
         }
@@ -179,7 +179,7 @@ impl Table {
 
 impl LiveRoute {
     fn choose(&self, random: &Random, ejected: Ejected) -> Option<&Arc<LiveEndpoint>> {
-        let candidates = self.places.iter().map(|Place { endpoint, state }| Candidate {
+        let candidates = self.places.iter().map(|Place { endpoint, state, probe: _ }| Candidate {
             serving: *state == EndpointState::Serving,
             ready: endpoint.ready(),
             ejected: endpoint.ejected(),
@@ -221,7 +221,12 @@ pub(crate) struct Registry {
 
 impl Registry {
     fn route(&mut self, serial: u64, route: &Route) -> Arc<LiveRoute> {
-        let places = route.endpoints.iter().map(|at| Place { endpoint: self.endpoint(at), state: at.state }).collect();
+        let place = |at: &Endpoint| Place {
+            endpoint: self.endpoint(at),
+            state: at.state,
+            probe: route.probe_of(at).cloned().unwrap_or_default(),
+        };
+        let places = route.endpoints.iter().map(place).collect();
         Arc::new(LiveRoute {
             serial,
             name: route.name.clone(),
@@ -229,7 +234,6 @@ impl Registry {
             tokens: route.tokens.iter().filter_map(|token| token.digest()).collect(),
             timeout: route.timeout_ms.map(Duration::from_millis),
             max_body: route.max_body,
-            probe: route.probe.clone().unwrap_or_default(),
             places,
         })
     }
@@ -280,7 +284,7 @@ mod tests {
 
     fn endpoint(number: usize, state: EndpointState) -> Endpoint {
         let port = 9_000 + u16::try_from(number).unwrap();
-        Endpoint { name: format!("hello-{number}-g1"), address: ([127, 0, 0, 1], port).into(), state }
+        Endpoint { name: format!("hello-{number}-g1"), address: ([127, 0, 0, 1], port).into(), state, probe: None }
     }
 
     fn config(generation: u64, endpoints: Vec<Endpoint>) -> Config {

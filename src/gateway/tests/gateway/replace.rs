@@ -174,6 +174,38 @@ async fn a_probe_takes_an_endpoint_out_and_puts_it_back() {
     assert_eq!(waiting.await.unwrap().status, 200);
 }
 
+/// Behind one route, an old revision may say that it is ready on one path and a new one on another.
+#[tokio::test]
+async fn each_endpoint_is_asked_on_its_own_path() {
+    let gateway = Gateway::start().await;
+    let asked = [Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false))];
+    let mut endpoints = Vec::new();
+    let mut instances = Vec::new();
+    for (number, path) in ["/health", "/ready"].into_iter().enumerate() {
+        let told = asked[number].clone();
+        let instance = Instance::start(move |request| {
+            let right = request.uri().path() == path;
+            told.fetch_or(right, Ordering::SeqCst);
+            async move {
+                let mut response = hyper::Response::new(whole("?"));
+                *response.status_mut() = if right { StatusCode::OK } else { StatusCode::NOT_FOUND };
+                response
+            }
+        })
+        .await;
+        let check = Check::Http { path: path.into() };
+        let probe = Probe { check, every_ms: 10, timeout_ms: 5_000, failures: 1, successes: 1 };
+        let endpoint = serving(&format!("hello-{number}-g1"), instance.address);
+        endpoints.push(wharf_gateway::Endpoint { probe: Some(probe), ..endpoint });
+        instances.push(instance);
+    }
+    gateway.replace(&config(1, vec![route("hello", endpoints)])).await;
+    for (number, asked) in asked.iter().enumerate() {
+        eventually("each was asked on its own path", async || asked.load(Ordering::SeqCst)).await;
+        assert!(endpoint_status(&gateway.status().await, &format!("hello-{number}-g1")).ready);
+    }
+}
+
 #[tokio::test]
 async fn draining_endpoints_are_shown_until_they_are_idle() {
     let gateway = Gateway::start().await;

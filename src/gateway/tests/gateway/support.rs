@@ -143,7 +143,7 @@ pub(crate) fn route(service: &str, endpoints: Vec<Endpoint>) -> Route {
 }
 
 pub(crate) fn endpoint(name: &str, address: SocketAddr, state: EndpointState) -> Endpoint {
-    Endpoint { name: name.into(), address, state }
+    Endpoint { name: name.into(), address, state, probe: None }
 }
 
 pub(crate) fn serving(name: &str, address: SocketAddr) -> Endpoint {
