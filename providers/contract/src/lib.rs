@@ -5,11 +5,13 @@
 //! one [`Operation`] at a time. The in-memory provider here behaves like a runtime whose weather a test can choose, and
 //! the conformance suite is what every provider must pass.
 
+mod conformance;
 mod error;
 mod faults;
 mod memory;
 mod secrets;
 
+pub use conformance::{Platform, conformance};
 pub use error::ProviderError;
 pub use faults::{Fault, Faulty};
 pub use memory::MemoryProvider;

@@ -1,0 +1,56 @@
+//! The runtime in memory keeps the promises of every runtime.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use wharf_model::{
+    FolderPath, GatewayName, GatewaySpec, Launch, Pins, Program, Revision, RevisionNumber, RouteSpec, Template,
+};
+use wharf_provider::{Execute, MemoryProvider, Platform, conformance};
+
+struct Memory(Arc<MemoryProvider>);
+
+impl Platform for Memory {
+    fn handle(&self) -> Arc<dyn Execute> {
+        self.0.clone()
+    }
+
+    fn gateway(&self) -> (GatewayName, GatewaySpec) {
+        ("public".parse().unwrap(), GatewaySpec { port: 8600, address: [127, 0, 0, 1].into(), max_body: None })
+    }
+
+    fn route(&self) -> RouteSpec {
+        RouteSpec {
+            gateway: "public".parse().unwrap(),
+            service: "hello".parse().unwrap(),
+            paths: vec!["/api/predict/hello".into()],
+            tokens: Vec::new(),
+            token_digests: BTreeMap::new(),
+            timeout: Duration::from_secs(5),
+            max_body: None,
+        }
+    }
+
+    fn launch(&self) -> Launch {
+        let template = Template {
+            image: None,
+            program: Program::Command(vec!["true".into()]),
+            port: 8000,
+            packages: Vec::new(),
+            env: BTreeMap::new(),
+            mounts: BTreeMap::new(),
+            readiness: None,
+        };
+        let revision = Arc::new(Revision { number: RevisionNumber(1), template, pins: Pins::default() });
+        Launch { instance: "hello-0-g1".parse().unwrap(), revision }
+    }
+
+    fn folder(&self) -> FolderPath {
+        FolderPath("./app".into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_runtime_in_memory_conforms() {
+    conformance(&Memory(Arc::new(MemoryProvider::default()))).await;
+}

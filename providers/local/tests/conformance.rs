@@ -1,0 +1,55 @@
+//! The local runtime keeps the promises of every runtime, with real processes.
+
+#![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod support;
+
+use std::{fs, net::TcpListener, sync::Arc, time::Duration};
+use support::*;
+use wharf_model::{FolderPath, GatewayName, GatewaySpec, Launch, RouteSpec};
+use wharf_provider::{Execute, Platform, conformance};
+
+struct Host {
+    place: Place,
+    port: u16,
+}
+
+impl Platform for Host {
+    fn handle(&self) -> Arc<dyn Execute> {
+        Arc::new(self.place.provider())
+    }
+
+    fn gateway(&self) -> (GatewayName, GatewaySpec) {
+        ("public".parse().unwrap(), GatewaySpec { port: self.port, address: [127, 0, 0, 1].into(), max_body: None })
+    }
+
+    fn route(&self) -> RouteSpec {
+        RouteSpec {
+            gateway: "public".parse().unwrap(),
+            service: "hello".parse().unwrap(),
+            paths: vec!["/api/predict/hello".into()],
+            tokens: Vec::new(),
+            token_digests: Default::default(),
+            timeout: Duration::from_secs(5),
+            max_body: None,
+        }
+    }
+
+    fn launch(&self) -> Launch {
+        launch(script("exec python3 -m http.server --bind 127.0.0.1 $PORT"))
+    }
+
+    fn folder(&self) -> FolderPath {
+        FolderPath("./app".into())
+    }
+}
+
+#[tokio::test]
+async fn the_local_runtime_conforms() {
+    let place = Place::new();
+    fs::create_dir(place.project().join("app")).unwrap();
+    fs::write(place.project().join("app/app.py"), "print('hello')\n").unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    conformance(&Host { place, port }).await;
+}
