@@ -199,7 +199,7 @@ impl<'a> Dispatcher<'a> {
             if let State::Rolling(rolling) = &self.states[index] {
                 let service = &rolling.step.order.service;
                 if covered.contains(service) {
-                    let look = Some(sights(observed, service, &rolling.step.gateways));
+                    let look = Some(sights(observed, service, &rolling.step.known_by));
                     self.drive(index, &Seen { look, settled: Vec::new() }, now, &mut orders);
                 }
             }
@@ -324,7 +324,7 @@ impl Rolling<'_> {
         let step = self.step;
         let instance = action.instance().clone();
         let address = Address::Instance(instance.service.clone(), instance.slot);
-        let gateways = step.gateways.clone();
+        let (gateways, known_by) = (step.gateways.clone(), step.known_by.clone());
         let call = match action {
             Action::Start(_, revision) => {
                 self.revisions.insert(instance.clone(), *revision);
@@ -336,8 +336,8 @@ impl Rolling<'_> {
                 let probe = step.revisions.get(revision)?.template.probe();
                 Call::RouteInstance { instance, endpoint, gateways, probe }
             }
-            Action::Drain(_) => Call::DrainInstance { instance, gateways, shutdown: step.shutdown.clone() },
-            Action::Stop(_) => Call::StopInstance { instance, gateways },
+            Action::Drain(_) => Call::DrainInstance { instance, gateways: known_by, shutdown: step.shutdown.clone() },
+            Action::Stop(_) => Call::StopInstance { instance, gateways: known_by },
         };
         Some(Operation { address, call })
     }

@@ -46,8 +46,10 @@ pub struct RolloutStep {
     pub endpoints: BTreeMap<InstanceId, SocketAddr>,
     /// The highest generation that was ever used in each slot.
     pub generations: BTreeMap<Slot, Generation>,
-    /// The gateways that send requests to the service, or may still know its instances.
+    /// The gateways that are to send requests to the service.
     pub gateways: Vec<GatewayName>,
+    /// Those, and any that may still know its instances.
+    pub known_by: Vec<GatewayName>,
     /// How instances are stopped.
     pub shutdown: Shutdown,
 }

@@ -151,7 +151,8 @@ impl<'a> Planner<'a> {
             standing: case.stand.instances.clone(),
             endpoints: case.stand.endpoints.clone(),
             generations: case.recorded.map(|recorded| recorded.generations.clone()).unwrap_or_default(),
-            gateways: self.all_gateways(case.name),
+            gateways: case.spec.exposes.keys().cloned().collect(),
+            known_by: self.all_gateways(case.name),
             shutdown: case.spec.shutdown.clone(),
         }
     }
@@ -300,7 +301,8 @@ impl<'a> Planner<'a> {
             standing: stand.instances,
             endpoints: stand.endpoints,
             generations: BTreeMap::new(),
-            gateways: self.all_gateways(name),
+            gateways: Vec::new(),
+            known_by: self.all_gateways(name),
             shutdown,
         })));
         self.changes.push(Change { address, what: delete(Cause::NotDeclared), risks: vec![Risk::Downtime] });
