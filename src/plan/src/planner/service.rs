@@ -56,9 +56,13 @@ impl<'a> Planner<'a> {
         let mut waits = self.prepare(name, &case.revision, before.as_deref());
         let (routes, new_routes) = self.routes(name);
         waits.extend(routes);
+        for (gateway, step) in &new_routes {
+            // Before any of them may be drained: a gateway must not learn of an instance that has gone.
+            waits.extend(self.introduce(&case, gateway, *step));
+        }
         let moves = !case.stand.is_at(case.goal()) || self.is_unsettled(&case);
         self.wanted.services.insert(name.clone(), (spec.clone(), case.revision.clone()));
-        let end = if moves { Some(self.roll(&case, &waits)) } else { self.settle_in_place(&case, &new_routes) };
+        let end = if moves { Some(self.roll(&case, &waits)) } else { self.settle_in_place(&case) };
         self.keep_contents(&case, end);
     }
 
@@ -221,11 +225,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A service whose instances stay: only the record, and gateways that are new to it, have something to learn.
-    fn settle_in_place(&mut self, case: &Case<'_>, new_routes: &[(GatewayName, StepId)]) -> Option<StepId> {
-        for (gateway, step) in new_routes {
-            self.introduce(case, gateway, *step);
-        }
+    /// A service whose instances stay: only the record has something to learn.
+    fn settle_in_place(&mut self, case: &Case<'_>) -> Option<StepId> {
         let address = Address::Service(case.name.clone());
         if case.differences.is_empty() {
             self.kept += 1;
@@ -239,15 +240,20 @@ impl<'a> Planner<'a> {
     }
 
     /// Makes a gateway that is new to a service send requests to the instances that already serve.
-    fn introduce(&mut self, case: &Case<'_>, gateway: &GatewayName, after: StepId) {
+    fn introduce(&mut self, case: &Case<'_>, gateway: &GatewayName, after: StepId) -> Vec<StepId> {
+        let mut steps = Vec::new();
         for id in case.stand.running.iter().filter(|id| !case.stand.unready.contains_key(*id)) {
             let Some(endpoint) = case.stand.endpoints.get(id).copied() else { continue };
             let gateways = vec![gateway.clone()];
-            let probe = case.revision.template.probe();
+            let own =
+                case.stand.instances.get(id).and_then(|standing| case.recorded?.revisions.get(&standing.revision));
+            let probe = own.unwrap_or(&case.revision).template.probe();
             let call = Call::RouteInstance { instance: id.clone(), endpoint, gateways, probe };
             let step = self.call(Address::Instance(case.name.clone(), id.slot), call);
             self.operations.order(after, step);
+            steps.push(step);
         }
+        steps
     }
 
     /// What the revisions that stay known need stays; what only the others need may go after `end`.
