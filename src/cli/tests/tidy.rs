@@ -1,0 +1,97 @@
+//! The house is in order: crates depend on each other as the design says, every folder of cases has a runner, and the
+//! pages point at what exists.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![allow(clippy::disallowed_methods, reason = "what is tested is files")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Each crate with what its manifest says it needs to run.
+fn needs() -> BTreeMap<String, BTreeSet<String>> {
+    let folders = ["lang", "src/model", "src/plan", "src/store", "src/apply", "src/gateway", "src/report", "src/cli"];
+    let folders = folders.into_iter().chain(["providers/contract", "providers/local"]);
+    folders
+        .map(|folder| {
+            let text = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+            let start = text.find("\n[dependencies]\n").unwrap() + "\n[dependencies]\n".len();
+            let section = text[start..].split("\n[").next().unwrap_or_default();
+            let names = section.lines().filter_map(|line| line.split([' ', '.', '=']).next());
+            (folder.to_owned(), names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn crates_depend_on_each_other_as_the_design_says() {
+    let arrows = [
+        ("lang", vec!["model"]),
+        ("src/model", vec![]),
+        ("src/plan", vec!["model"]),
+        ("src/store", vec!["model"]),
+        ("src/report", vec!["model", "plan"]),
+        ("src/gateway", vec![]),
+        ("src/apply", vec!["model", "plan", "provider", "store"]),
+        ("providers/contract", vec!["model"]),
+        ("providers/local", vec!["gateway", "model", "provider"]),
+    ];
+    let needs = needs();
+    for (folder, allowed) in arrows {
+        let ours = needs[folder].iter().filter_map(|name| name.strip_prefix("wharf-"));
+        assert_eq!(ours.collect::<Vec<_>>(), allowed, "{folder}");
+    }
+}
+
+#[test]
+fn waiting_and_graphs_stay_where_they_belong() {
+    for (folder, needs) in needs() {
+        let waits = matches!(
+            folder.as_str(),
+            "src/store" | "src/apply" | "src/gateway" | "src/cli" | "providers/contract" | "providers/local"
+        );
+        assert!(waits || !needs.contains("tokio"), "{folder} needs tokio");
+        assert!(folder == "src/plan" || !needs.contains("petgraph"), "{folder} needs petgraph");
+        assert!(folder == "lang" || !needs.contains("kdl"), "{folder} needs kdl");
+    }
+}
+
+#[test]
+fn every_folder_of_cases_has_a_runner() {
+    let runners = [("cli", "src/cli/tests"), ("lang", "lang/tests"), ("store", "src/store/tests")];
+    let runners = BTreeMap::from(runners);
+    for entry in fs::read_dir(root().join("testdata")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let runner = runners.get(name.as_str()).unwrap_or_else(|| panic!("nothing runs testdata/{name}"));
+        assert!(root().join(runner).is_dir(), "{runner}");
+    }
+}
+
+#[test]
+fn pages_point_at_what_exists() {
+    for page in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let outside = target.starts_with("http");
+            assert!(outside || root().join(target).exists(), "{page} points at {target}");
+        }
+    }
+}
+
+#[test]
+fn every_dependency_earns_its_place() {
+    let told = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let told = told.split("## Dependencies").nth(1).unwrap();
+    let words: BTreeSet<&str> = told.split(|letter: char| !letter.is_alphanumeric() && !"-_".contains(letter)).collect();
+    for (folder, needs) in needs() {
+        for name in needs.iter().filter(|name| !name.starts_with("wharf-")) {
+            assert!(words.contains(name.as_str()), "{folder} needs {name}, and ARCHITECTURE.md does not say what for");
+        }
+    }
+}
