@@ -64,7 +64,8 @@ fn waiting_and_graphs_stay_where_they_belong() {
 
 #[test]
 fn every_folder_of_cases_has_a_runner() {
-    let runners = [("cli", "src/cli/tests"), ("lang", "lang/tests"), ("store", "src/store/tests")];
+    let runners =
+        [("cli", "src/cli/tests"), ("lang", "lang/tests"), ("plan", "src/cli/tests"), ("store", "src/store/tests")];
     let runners = BTreeMap::from(runners);
     for entry in fs::read_dir(root().join("testdata")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -88,7 +89,8 @@ fn pages_point_at_what_exists() {
 fn every_dependency_earns_its_place() {
     let told = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let told = told.split("## Dependencies").nth(1).unwrap();
-    let words: BTreeSet<&str> = told.split(|letter: char| !letter.is_alphanumeric() && !"-_".contains(letter)).collect();
+    let words: BTreeSet<&str> =
+        told.split(|letter: char| !letter.is_alphanumeric() && !"-_".contains(letter)).collect();
     for (folder, needs) in needs() {
         for name in needs.iter().filter(|name| !name.starts_with("wharf-")) {
             assert!(words.contains(name.as_str()), "{folder} needs {name}, and ARCHITECTURE.md does not say what for");
