@@ -25,6 +25,7 @@ pub(crate) struct Arguments {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Shared {
     /// The project's folder
     #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true, hide_default_value = true)]
@@ -51,9 +52,9 @@ fn input(text: &str) -> Result<(String, String), String> {
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
+    // For people.
     Human,
-    /// For programs
+    // For programs.
     Json,
 }
 
@@ -65,7 +66,7 @@ pub(crate) enum Command {
     Validate,
     /// Prints every node that a file may hold
     Schema {
-        /// For whom
+        /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },
@@ -74,7 +75,7 @@ pub(crate) enum Command {
         /// Ends with exit code 2 when there are changes
         #[arg(long)]
         detailed_exitcode: bool,
-        /// For whom
+        /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },
@@ -92,7 +93,7 @@ pub(crate) enum Command {
     },
     /// Shows what runs
     Status {
-        /// For whom
+        /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },

@@ -11,7 +11,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use wharf_lang::{Loaded, Request, SourceFile, load};
+use wharf_lang::{Loaded, Request, Severity, SourceFile, load};
 use wharf_model::{Deployment, SecretName, SecretSource, ServiceSpec};
 use wharf_provider::SecretValues;
 
@@ -36,9 +36,18 @@ pub(crate) enum Secrets {
     Ignored,
 }
 
+/// Which problems are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Errors, and warnings too unless the user wants quiet: for commands that judge the files.
+    All,
+    /// Errors: for commands whose answer a warning would only bury.
+    Errors,
+}
+
 impl Project {
-    /// Reads the project of the folder, and prints every problem it has. Warnings do not stop it.
-    pub(crate) fn load(shared: &Shared, wanted: Secrets) -> Ends<Self> {
+    /// Reads the project of the folder, and prints the problems it has. Warnings do not stop it.
+    pub(crate) fn load(shared: &Shared, wanted: Secrets, told: Told) -> Ends<Self> {
         let dir = fs::canonicalize(&shared.dir)
             .map_err(|cause| Fault::new(format!("cannot open the folder {}", shared.dir.display())).because(cause))?;
         let files = files(&dir)?;
@@ -56,7 +65,7 @@ impl Project {
             wharf_version: env!("CARGO_PKG_VERSION"),
             secrets: (wanted == Secrets::Needed).then_some(&check),
         });
-        let deployment = shown(loaded)?;
+        let deployment = shown(loaded, told)?;
         let values = values(&deployment, &read.into_inner());
         Ok(Self { dir, files, deployment, secrets: values })
     }
@@ -67,11 +76,13 @@ impl Project {
     }
 }
 
-fn shown(loaded: Loaded) -> Ends<Deployment> {
-    for problem in loaded.problems.iter() {
+fn shown(loaded: Loaded, told: Told) -> Ends<Deployment> {
+    let all = told == Told::All && !out::is_quiet();
+    let warnings = if all { loaded.problems.warnings().count() } else { 0 };
+    for problem in loaded.problems.iter().filter(|problem| all || problem.severity() == Severity::Error) {
         out::diagnostic(problem);
     }
-    problems::count(loaded.problems.errors().count(), loaded.problems.warnings().count());
+    problems::count(loaded.problems.errors().count(), warnings);
     loaded.deployment.ok_or_else(Fault::told)
 }
 
