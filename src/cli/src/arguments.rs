@@ -61,6 +61,16 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Writes a commented starter project into the folder
     Init,
+    /// Puts spaces, indentation and line ends of the files in order; every comment stays
+    Fmt {
+        /// Files, or folders for the *.kdl files in them; `-` reads standard input and prints the result; the whole
+        /// project when none is named
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Changes nothing: shows what would change, and ends with exit code 1 if anything would
+        #[arg(long)]
+        check: bool,
+    },
     /// Checks the files, and tells every problem at once
     Validate,
     /// Prints every node that a file may hold
