@@ -26,7 +26,9 @@ mod version;
 
 pub use format::format;
 pub use problem::{Code, Problem, Problems, Severity};
-pub use schema::{Argument, Count, NodeSchema, Overlay, Property, Type, schema, schema_json, schema_text};
+pub use schema::{
+    Argument, Count, NodeSchema, Overlay, Property, Type, schema, schema_json, schema_kdl, schema_markdown, schema_text,
+};
 
 use admit::Admit;
 use block::Block;

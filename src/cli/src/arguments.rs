@@ -57,6 +57,19 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How the schema is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFormat {
+    /// For people
+    Human,
+    /// For programs
+    Json,
+    /// For programs that read KDL
+    Kdl,
+    /// For a documentation page
+    Markdown,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Writes a commented starter project into the folder
@@ -77,7 +90,7 @@ pub(crate) enum Command {
     Schema {
         /// For whom
         #[arg(long, value_enum, default_value = "human")]
-        format: Format,
+        format: SchemaFormat,
     },
     /// Shows what apply would do, and why; changes nothing
     Plan {
