@@ -12,6 +12,7 @@ mod admit;
 mod block;
 mod count;
 mod decode;
+mod format;
 mod interpolate;
 mod overlay;
 mod problem;
@@ -23,8 +24,11 @@ mod syntax;
 mod value;
 mod version;
 
+pub use format::format;
 pub use problem::{Code, Problem, Problems, Severity};
-pub use schema::{Argument, Count, NodeSchema, Overlay, Property, Type, schema, schema_json, schema_text};
+pub use schema::{
+    Argument, Count, NodeSchema, Overlay, Property, Type, schema, schema_json, schema_kdl, schema_markdown, schema_text,
+};
 
 use admit::Admit;
 use block::Block;

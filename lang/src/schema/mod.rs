@@ -2,10 +2,14 @@
 //! are read from these rows alone, by the decoder as well as by the reference that `wharf schema` prints.
 
 mod json;
+mod kdl;
+mod markdown;
 mod table;
 mod text;
 
 pub use json::schema_json;
+pub use kdl::schema_kdl;
+pub use markdown::schema_markdown;
 pub(crate) use table::PROVIDERS;
 pub use text::schema_text;
 

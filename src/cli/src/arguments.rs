@@ -58,17 +58,40 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How the schema is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFormat {
+    /// For people
+    Human,
+    /// For programs
+    Json,
+    /// For programs that read KDL
+    Kdl,
+    /// For a documentation page
+    Markdown,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Writes a commented starter project into the folder
     Init,
+    /// Puts spaces, indentation and line ends of the files in order; every comment stays
+    Fmt {
+        /// Files, or folders for the *.kdl files in them; `-` reads standard input and prints the result; the whole
+        /// project when none is named
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Changes nothing: shows what would change, and ends with exit code 1 if anything would
+        #[arg(long)]
+        check: bool,
+    },
     /// Checks the files, and tells every problem at once
     Validate,
     /// Prints every node that a file may hold
     Schema {
         /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
-        format: Format,
+        format: SchemaFormat,
     },
     /// Shows what apply would do, and why; changes nothing
     Plan {

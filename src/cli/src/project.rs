@@ -86,9 +86,12 @@ fn shown(loaded: Loaded, told: Told) -> Ends<Deployment> {
     loaded.deployment.ok_or_else(Fault::told)
 }
 
-fn files(dir: &Path) -> Ends<Vec<SourceFile>> {
-    let unreadable =
-        |path: &Path, cause: io::Error| Fault::new(format!("cannot read {}", path.display())).because(cause);
+fn unreadable(path: &Path, cause: io::Error) -> Box<Fault> {
+    Fault::new(format!("cannot read {}", path.display())).because(cause)
+}
+
+/// The files of the project in the folder, in name order; never none.
+pub(crate) fn paths(dir: &Path) -> Ends<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir).map_err(|cause| unreadable(dir, cause))? {
         let path = entry.map_err(|cause| unreadable(dir, cause))?.path();
@@ -101,12 +104,18 @@ fn files(dir: &Path) -> Ends<Vec<SourceFile>> {
         return Err(Fault::new(attempt).help("`wharf init` writes a starter project; `-C DIR` names another folder"));
     }
     paths.sort();
-    let read = |path: PathBuf| {
-        let text = fs::read_to_string(&path).map_err(|cause| unreadable(&path, cause))?;
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(SourceFile { name: name.into(), text: text.into() })
-    };
-    paths.into_iter().map(read).collect()
+    Ok(paths)
+}
+
+/// Reads a file, which is called `name` from then on.
+pub(crate) fn read(path: &Path, name: &str) -> Ends<SourceFile> {
+    let text = fs::read_to_string(path).map_err(|cause| unreadable(path, cause))?;
+    Ok(SourceFile { name: name.into(), text: text.into() })
+}
+
+fn files(dir: &Path) -> Ends<Vec<SourceFile>> {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    paths(dir)?.iter().map(|path| read(path, &name(path))).collect()
 }
 
 /// The secrets that a service's instances or callers need.
