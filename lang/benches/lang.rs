@@ -53,8 +53,7 @@ fn environment(services: usize) -> String {
     let mut text =
         "environment \"dev\" {\n    provider \"local\" { image \"host\" }\n    gateway \"public-0\" { max-body \"8MiB\" }\n"
             .to_owned();
-    // Few enough to be read by a parser that bounds the length of a node.
-    for number in (0..services).step_by(10).take(500) {
+    for number in (0..services).step_by(10) {
         let _ = writeln!(
             text,
             "    service \"chat-{number}\" {{\n        instances 3\n        env {{ LOG_LEVEL \"debug\" }}\n    }}"
@@ -69,7 +68,7 @@ fn service(number: usize) -> String {
         0 => "script \"\"\"\n        set -eu\n        exec python /mnt/data/app.py --port \"$PORT\"\n        \"\"\"",
         _ => "command \"python\" \"/mnt/data/app.py\" \"--tag\" \"${input.tag}\"",
     };
-    let check = if number % 5 == 0 { "tcp" } else { "http \"/health?deep=1\"" };
+    let check = if number.is_multiple_of(5) { "tcp" } else { "http \"/health?deep=1\"" };
     format!(
         r#"
 // Answers questions about topic {number}; the team of topic {gateway} is on call for it.
