@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test bench demo demo-clean needs needs-demo
+.PHONY: help check test bench bench-lang demo demo-clean needs needs-demo
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
@@ -11,6 +11,7 @@ help:
 	@echo 'make check       formatting, lints and docs, warnings denied'
 	@echo 'make test        every test; installs what they need'
 	@echo 'make bench       the budgets, as ratios'
+	@echo 'make bench-lang  of these, how fast a large project is read'
 
 check: needs
 	$(CARGO) fmt --all --check
@@ -20,9 +21,12 @@ check: needs
 test: needs
 	$(CARGO) test --workspace --locked
 
-bench:
+bench: bench-lang
 	$(CARGO) bench --locked -p wharf-plan --bench plan
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway
+
+bench-lang:
+	$(CARGO) bench --locked -p wharf-lang --bench lang
 
 demo: needs-demo
 	$(CARGO) build --release --locked -p wharf
