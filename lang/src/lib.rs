@@ -10,8 +10,10 @@
 
 mod admit;
 mod block;
+mod characters;
 mod count;
 mod decode;
+mod explain;
 mod format;
 mod interpolate;
 mod overlay;
@@ -24,6 +26,9 @@ mod syntax;
 mod value;
 mod version;
 
+pub use explain::{
+    Example, Explanation, Given, explain, explanation_text, explanations, explanations_text, nearest_code,
+};
 pub use format::format;
 pub use problem::{Code, Problem, Problems, Severity};
 pub use schema::{

@@ -4,7 +4,10 @@
 //! [`miette::Diagnostic`] with its own source, so any handler can draw it; how it is drawn, and whether warnings matter,
 //! is the caller's.
 
-use crate::source::{Place, Sources};
+use crate::{
+    SourceFile, characters,
+    source::{Place, Sources},
+};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 use std::{borrow::Cow, collections::BTreeMap, error::Error, fmt, ops::Range, sync::Arc};
 
@@ -38,6 +41,8 @@ macro_rules! codes {
 codes! {
     /// Not KDL.
     Syntax => "syntax",
+    /// An invisible character that KDL allows nowhere.
+    DisallowedCharacter => "disallowed_character",
     /// Blocks or comments nested too deep.
     TooDeep => "too_deep",
     /// A node that the schema does not know in this place.
@@ -315,9 +320,10 @@ impl Problems {
         self
     }
 
-    /// The texts of the files that hold something to hide, without it.
+    /// The texts of the files that hold something to hide, or what could steer a terminal, without it.
     fn masked(&self, sources: &Sources<'_>) -> BTreeMap<usize, Arc<str>> {
-        let mut texts: BTreeMap<usize, String> = BTreeMap::new();
+        let tamed = |(index, file): (usize, &SourceFile)| Some((index, characters::tamed(&file.text)?));
+        let mut texts: BTreeMap<usize, String> = sources.files().iter().enumerate().filter_map(tamed).collect();
         for place in &self.hidden {
             let text = texts.entry(place.file).or_insert_with(|| sources.file(place.file).text.to_string());
             let stars = |letter: char| match letter {

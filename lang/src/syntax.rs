@@ -4,6 +4,7 @@
 //! earlier one, and leaves a tree whose values know exactly where they stand. What the nodes mean is not decided here.
 
 use crate::{
+    characters,
     problem::{Code, Problem},
     scan::{self, Chunk},
     source::{Place, Sources},
@@ -67,10 +68,16 @@ pub(crate) fn parse(sources: &Sources<'_>) -> Tree {
     let mut tree = Tree { nodes: Vec::new(), problems: Vec::new() };
     for (index, file) in sources.files().iter().enumerate() {
         let mut scan = scan::scan(index, &file.text, SHOWN);
+        let strange = characters::find(index, &file.text, SHOWN);
+        let harmless = |chunk: &Chunk| {
+            !strange.iter().filter_map(Problem::span).any(|at| chunk.start <= at.start && at.start < chunk.end)
+        };
+        scan.chunks.retain(harmless);
         let (nodes, problems) = parse_chunks(index, &file.text, &scan.chunks);
         tree.nodes.extend(nodes);
         scan.problems.extend(problems);
         scan.problems.truncate(SHOWN);
+        tree.problems.extend(strange);
         tree.problems.append(&mut scan.problems);
     }
     tree

@@ -1,0 +1,61 @@
+//! Characters that KDL allows nowhere, because people do not see what they do: controls, and those that turn the reading
+//! direction, so that a text reads otherwise than it is.
+
+use crate::{
+    problem::{Code, Problem},
+    source::Place,
+};
+
+/// Whether KDL keeps this character out of files. Apart from these, a byte order mark may stand at the very start.
+fn is_disallowed(letter: char) -> bool {
+    matches!(letter,
+        '\0'..='\u{8}' | '\u{e}'..='\u{1f}' | '\u{7f}'
+        | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+fn describe(letter: char) -> &'static str {
+    match letter {
+        '\u{feff}' => "a byte order mark, which may only begin a file",
+        letter if letter.is_control() => "a control character, and KDL allows none",
+        _ => "a hidden character that turns the reading direction, and KDL allows none",
+    }
+}
+
+/// Finds them, at most `limit`; the rest of the file is not looked at then.
+pub(crate) fn find(file: usize, text: &str, limit: usize) -> Vec<Problem> {
+    let found = text.char_indices().filter(|(at, letter)| is_disallowed(*letter) && (*at, *letter) != (0, '\u{feff}'));
+    let problem = |(start, letter): (usize, char)| {
+        let code = u32::from(letter);
+        let what = describe(letter);
+        let problem = Problem::error(Code::DisallowedCharacter, format!("U+{code:04X} is {what}"));
+        let help = format!("remove it; in a text, `\\u{{{code:X}}}` stands for it");
+        problem.at(Place { file, start, len: letter.len_utf8() }, "invisible here").help(help)
+    };
+    found.take(limit).map(problem).collect()
+}
+
+/// The text with something visible, and just as long, in the place of each; none when there is nothing to replace.
+pub(crate) fn tamed(text: &str) -> Option<String> {
+    let tame = |letter: char| match (is_disallowed(letter), letter.len_utf8()) {
+        (false, _) => letter,
+        (true, 1) => '?',
+        (true, _) => '\u{fffd}',
+    };
+    text.contains(is_disallowed).then(|| text.chars().map(tame).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_do_not_see_is_found_and_made_visible() {
+        let text = "\u{feff}a \"\u{202e}\" // \u{7}\u{feff}\n\tb";
+        let places: Vec<_> = find(0, text, 10).iter().map(|problem| problem.span().unwrap()).collect();
+        assert_eq!(places, [6..9, 14..15, 15..18]);
+        let tamed = tamed(text).unwrap();
+        assert_eq!((tamed.as_str(), tamed.len()), ("\u{fffd}a \"\u{fffd}\" // ?\u{fffd}\n\tb", text.len()));
+        assert_eq!(find(0, text, 2).len(), 2);
+        assert_eq!(super::tamed("a é 日本\r\n"), None);
+    }
+}
