@@ -17,6 +17,7 @@ mod explain;
 mod format;
 mod interpolate;
 mod overlay;
+mod print;
 mod problem;
 mod scan;
 mod schema;
@@ -30,7 +31,8 @@ pub use explain::{
     Example, Explanation, Given, explain, explanation_text, explanations, explanations_text, nearest_code,
 };
 pub use format::format;
-pub use problem::{Code, Problem, Problems, Severity};
+pub use print::{problems_github, problems_json, problems_sarif};
+pub use problem::{Code, Problem, Problems, Region, Severity, Spot};
 pub use schema::{
     Argument, Count, NodeSchema, Overlay, Property, Type, schema, schema_json, schema_kdl, schema_markdown, schema_text,
 };
