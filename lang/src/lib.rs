@@ -22,6 +22,8 @@ mod problem;
 mod scan;
 mod schema;
 mod source;
+#[cfg(test)]
+mod specification;
 mod suggest;
 mod syntax;
 mod value;

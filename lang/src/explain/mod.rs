@@ -12,7 +12,7 @@ mod values;
 
 pub use text::{explanation_text, explanations_text};
 
-use crate::suggest;
+use crate::{characters, suggest};
 
 /// What is to be known about a code.
 #[derive(Debug)]
@@ -57,6 +57,11 @@ impl Example {
     const fn given(mut self, given: &'static [Given]) -> Self {
         self.given = given;
         self
+    }
+
+    /// The file as it can be shown: what nobody would see is made visible.
+    pub fn shown(&self) -> String {
+        characters::tamed(self.text).unwrap_or_else(|| self.text.to_owned())
     }
 
     /// The file as wharf would read it.

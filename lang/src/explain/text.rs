@@ -25,7 +25,7 @@ pub fn explanation_text(explanation: &Explanation, width: usize) -> String {
 
 fn example(page: &mut String, title: &str, example: &Example) {
     let _ = write!(page, "\n{title}{}:\n\n", given(example.given));
-    for line in example.text.trim_end().lines() {
+    for line in example.shown().trim_end().lines() {
         let _ = writeln!(page, "{}{line}", if line.is_empty() { "" } else { "    " });
     }
 }

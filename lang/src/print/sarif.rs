@@ -23,7 +23,9 @@ fn rule(code: &str) -> Value {
     let Some(known) = explain(code) else { return json!({ "id": code }) };
     let markdown = format!(
         "{}\n\nWrong:\n\n```kdl\n{}```\n\nRight:\n\n```kdl\n{}```\n",
-        known.text, known.wrong.text, known.right.text
+        known.text,
+        known.wrong.shown(),
+        known.right.shown()
     );
     json!({
         "id": code,

@@ -11,7 +11,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use wharf_lang::{Loaded, Request, SourceFile, load};
+use wharf_lang::{Problems, Request, SourceFile, load};
 use wharf_model::{Deployment, SecretName, SecretSource, ServiceSpec};
 use wharf_provider::SecretValues;
 
@@ -27,6 +27,9 @@ pub(crate) struct Project {
     pub(crate) secrets: SecretValues,
 }
 
+/// More problems than that are counted, but not shown: nobody reads them, and each repeats its line.
+const SHOWN: usize = 100;
+
 /// Whether the values of secrets are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Secrets {
@@ -39,6 +42,11 @@ pub(crate) enum Secrets {
 impl Project {
     /// Reads the project of the folder, and prints every problem it has. Warnings do not stop it.
     pub(crate) fn load(shared: &Shared, wanted: Secrets) -> Ends<Self> {
+        Self::load_showing(shared, wanted, show)
+    }
+
+    /// Reads the project of the folder, and hands its problems, if only none, to whoever shows them.
+    pub(crate) fn load_showing(shared: &Shared, wanted: Secrets, show: impl FnOnce(&Problems)) -> Ends<Self> {
         let dir = fs::canonicalize(&shared.dir)
             .map_err(|cause| Fault::new(format!("cannot open the folder {}", shared.dir.display())).because(cause))?;
         let files = files(&dir)?;
@@ -56,7 +64,8 @@ impl Project {
             wharf_version: env!("CARGO_PKG_VERSION"),
             secrets: (wanted == Secrets::Needed).then_some(&check),
         });
-        let deployment = shown(loaded)?;
+        show(&loaded.problems);
+        let deployment = loaded.deployment.ok_or_else(Fault::told)?;
         let values = values(&deployment, &read.into_inner());
         Ok(Self { dir, files, deployment, secrets: values })
     }
@@ -67,12 +76,13 @@ impl Project {
     }
 }
 
-fn shown(loaded: Loaded) -> Ends<Deployment> {
-    for problem in loaded.problems.iter() {
-        out::diagnostic(problem);
+/// Shows problems to a person.
+pub(crate) fn show(found: &Problems) {
+    found.iter().take(SHOWN).for_each(|problem| out::diagnostic(problem));
+    if found.len() > SHOWN {
+        out::alert(format!("… and {} more", found.len() - SHOWN));
     }
-    problems::count(loaded.problems.errors().count(), loaded.problems.warnings().count());
-    loaded.deployment.ok_or_else(Fault::told)
+    problems::count(found.errors().count(), found.warnings().count());
 }
 
 fn unreadable(path: &Path, cause: io::Error) -> Box<Fault> {
