@@ -1,5 +1,7 @@
 //! What must hold of any text, and the texts to begin with.
 
+#![allow(dead_code, reason = "each suite uses a part")]
+
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use wharf_lang::{Loaded, Request, SourceFile, format, load, problems_github, problems_json, problems_sarif};
 use wharf_model::SecretSource;
