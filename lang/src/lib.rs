@@ -10,21 +10,30 @@
 
 mod admit;
 mod block;
+mod characters;
 mod count;
 mod decode;
+mod explain;
 mod format;
 mod interpolate;
 mod overlay;
+mod print;
 mod problem;
 mod schema;
 mod source;
+#[cfg(test)]
+mod specification;
 mod suggest;
 mod syntax;
 mod value;
 mod version;
 
+pub use explain::{
+    Example, Explanation, Given, explain, explanation_text, explanations, explanations_text, nearest_code,
+};
 pub use format::format;
-pub use problem::{Code, Problem, Problems, Severity};
+pub use print::{problems_github, problems_json, problems_sarif};
+pub use problem::{Code, Problem, Problems, Region, Severity, Spot};
 pub use schema::{
     Argument, Count, NodeSchema, Overlay, Property, Type, schema, schema_json, schema_kdl, schema_markdown, schema_text,
 };

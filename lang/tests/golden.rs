@@ -14,7 +14,8 @@ use std::{
     path::{Path, PathBuf},
 };
 use wharf_lang::{
-    Code, Loaded, Problems, Request, SourceFile, load, schema_json, schema_kdl, schema_markdown, schema_text,
+    Code, Loaded, Problems, Request, SourceFile, load, problems_github, problems_json, problems_sarif, schema_json,
+    schema_kdl, schema_markdown, schema_text,
 };
 use wharf_model::{Address, Deployment, Entry, Pins, SecretSource};
 
@@ -148,6 +149,18 @@ fn every_case_is_as_expected() {
         assert_ne!(loaded.deployment.is_some(), loaded.problems.has_errors(), "{}", case.display());
         expect(&case.join("diagnostics.txt"), &draw(&loaded.problems), &mut failed);
         expect(&case.join("deployment.txt"), &loaded.deployment.as_ref().map(print).unwrap_or_default(), &mut failed);
+    }
+    assert!(failed.is_empty(), "{}\nUPDATE=1 rewrites what is expected", failed.join("\n"));
+}
+
+#[test]
+fn machines_are_told_as_expected() {
+    let mut failed = Vec::new();
+    for name in ["everything-at-once", "two-services-of-one-name"] {
+        let (case, problems) = (folder().join(name), run(&folder().join(name)).problems);
+        expect(&case.join("problems.json"), &problems_json(&problems, "."), &mut failed);
+        expect(&case.join("problems.sarif"), &problems_sarif(&problems, "deploy", "0.1.0"), &mut failed);
+        expect(&case.join("problems.github.txt"), &problems_github(&problems, "./deploy/"), &mut failed);
     }
     assert!(failed.is_empty(), "{}\nUPDATE=1 rewrites what is expected", failed.join("\n"));
 }

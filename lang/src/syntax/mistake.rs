@@ -6,7 +6,10 @@ use super::{
     number::Fault,
     parser::{DEPTH, Parser, SHOWN},
 };
-use crate::problem::{Code, Problem};
+use crate::{
+    characters,
+    problem::{Code, Problem},
+};
 
 impl Parser<'_> {
     /// Reports a mistake; after the last that is shown, nothing more is read.
@@ -34,10 +37,7 @@ impl Parser<'_> {
 
     pub(super) fn disallowed_character(&mut self, at: usize) {
         let letter = self.text[at..].chars().next().unwrap_or_default();
-        let message = format!("a character with the code {:x} may not stand in a file", u32::from(letter));
-        let help =
-            format!("it cannot be seen; remove it, or write `\\u{{{:x}}}` in a text in quotes", u32::from(letter));
-        self.syntax(at, letter.len_utf8(), message, "cannot be seen", help);
+        self.report(characters::problem(self.file, at, letter));
     }
 
     pub(super) fn unclosed_comment(&mut self, start: usize) {

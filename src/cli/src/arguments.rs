@@ -58,6 +58,19 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How problems are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ValidateFormat {
+    /// For people, with excerpts
+    Human,
+    /// For programs: every problem with its code, places and help
+    Json,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
+    /// For GitHub Actions: annotations beside the lines of a pull request
+    Github,
+}
+
 /// How the schema is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaFormat {
@@ -86,7 +99,17 @@ pub(crate) enum Command {
         check: bool,
     },
     /// Checks the files, and tells every problem at once
-    Validate,
+    Validate {
+        /// For whom
+        #[arg(long, value_enum, default_value = "human")]
+        format: ValidateFormat,
+    },
+    /// Tells what the code of a problem means, with a wrong and a right example; lists the codes when none is named
+    Explain {
+        /// The code, such as wharf::lang::unknown_node, or its last word
+        #[arg(value_name = "CODE")]
+        what: Option<String>,
+    },
     /// Prints every node that a file may hold
     Schema {
         /// For people, or for programs

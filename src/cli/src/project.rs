@@ -11,7 +11,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use wharf_lang::{Loaded, Request, Severity, SourceFile, load};
+use wharf_lang::{Problems, Request, Severity, SourceFile, load};
 use wharf_model::{Deployment, SecretName, SecretSource, ServiceSpec};
 use wharf_provider::SecretValues;
 
@@ -26,6 +26,9 @@ pub(crate) struct Project {
     /// The values of the secrets that it uses.
     pub(crate) secrets: SecretValues,
 }
+
+/// More problems than that are counted, but not shown: nobody reads them, and each repeats its line.
+const SHOWN: usize = 100;
 
 /// Whether the values of secrets are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,11 @@ pub(crate) enum Told {
 impl Project {
     /// Reads the project of the folder, and prints the problems it has. Warnings do not stop it.
     pub(crate) fn load(shared: &Shared, wanted: Secrets, told: Told) -> Ends<Self> {
+        Self::load_showing(shared, wanted, |problems| show(problems, told))
+    }
+
+    /// Reads the project of the folder, and hands its problems, if only none, to whoever shows them.
+    pub(crate) fn load_showing(shared: &Shared, wanted: Secrets, show: impl FnOnce(&Problems)) -> Ends<Self> {
         let dir = fs::canonicalize(&shared.dir)
             .map_err(|cause| Fault::new(format!("cannot open the folder {}", shared.dir.display())).because(cause))?;
         let files = files(&dir)?;
@@ -65,7 +73,8 @@ impl Project {
             wharf_version: env!("CARGO_PKG_VERSION"),
             secrets: (wanted == Secrets::Needed).then_some(&check),
         });
-        let deployment = shown(loaded, told)?;
+        show(&loaded.problems);
+        let deployment = loaded.deployment.ok_or_else(Fault::told)?;
         let values = values(&deployment, &read.into_inner());
         Ok(Self { dir, files, deployment, secrets: values })
     }
@@ -76,14 +85,16 @@ impl Project {
     }
 }
 
-fn shown(loaded: Loaded, told: Told) -> Ends<Deployment> {
+/// Shows problems to a person.
+pub(crate) fn show(found: &Problems, told: Told) {
     let all = told == Told::All && !out::is_quiet();
-    let warnings = if all { loaded.problems.warnings().count() } else { 0 };
-    for problem in loaded.problems.iter().filter(|problem| all || problem.severity() == Severity::Error) {
-        out::diagnostic(problem);
+    let wanted = |problem: &&wharf_lang::Problem| all || problem.severity() == Severity::Error;
+    found.iter().filter(wanted).take(SHOWN).for_each(|problem| out::diagnostic(problem));
+    let count = found.iter().filter(wanted).count();
+    if count > SHOWN {
+        out::alert(format!("… and {} more", count - SHOWN));
     }
-    problems::count(loaded.problems.errors().count(), warnings);
-    loaded.deployment.ok_or_else(Fault::told)
+    problems::count(found.errors().count(), if all { found.warnings().count() } else { 0 });
 }
 
 fn unreadable(path: &Path, cause: io::Error) -> Box<Fault> {

@@ -4,6 +4,7 @@ mod apply;
 mod carry_out;
 mod completions;
 mod destroy;
+mod explain;
 mod fmt;
 mod gateway;
 mod init;
@@ -26,7 +27,8 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
     match command {
         Command::Init => init::run(&shared),
         Command::Fmt { files, check } => fmt::run(&shared, &files, check),
-        Command::Validate => validate::run(&shared),
+        Command::Validate { format } => validate::run(&shared, format),
+        Command::Explain { what } => explain::run(what.as_deref()),
         Command::Schema { format } => schema::run(format),
         Command::Plan { detailed_exitcode, format } => wait(plan::run(&shared, detailed_exitcode, format)),
         Command::Apply { yes } => wait(apply::run(&shared, yes)),
