@@ -154,6 +154,35 @@ fn what_nobody_sees_is_told_wherever_it_stands() {
 }
 
 #[test]
+fn long_runs_of_one_character_are_survived() {
+    for letter in (0..0x80).chain([0xa0, 0x85, 0x2028, 0x202e, 0xfeff, 0x1f600]).filter_map(char::from_u32) {
+        let run = letter.to_string().repeat(30_000);
+        for text in [
+            run.clone(),
+            format!("a {run}"),
+            format!("a \"{run}"),
+            format!("a {{ b \"\"\"\n{run}"),
+            format!("a b={run}"),
+        ] {
+            assert!(check(&[&text]).problems.len() < 100, "{letter:?}");
+        }
+    }
+}
+
+#[test]
+fn a_node_may_be_as_long_as_it_likes() {
+    let script = "echo step\n".repeat(200_000);
+    let variables: String = (0..20_000).map(|number| format!("        V{number} \"{number}\"\n")).collect();
+    let text = format!(
+        "project \"p\"\nservice \"s\" {{\n    script \"\"\"\n{script}\"\"\"\n    port 8000\n    env {{\n{variables}    }}\n    \
+         health {{ readiness {{ tcp }} }}\n}}\n"
+    );
+    let loaded = check(&[&text]);
+    let service = &loaded.deployment.unwrap().services[&"s".parse().unwrap()];
+    assert_eq!(service.template.env.len(), 20_000);
+}
+
+#[test]
 fn the_work_grows_with_the_text() {
     let mut text = "project \"large\"\ngateway \"public\" { listen 8600 }\n".to_owned();
     for number in 0..2_000 {
