@@ -134,6 +134,14 @@ impl Admit<'_> {
                 block.properties.insert(property.name, found);
             }
         }
+        for property in row.properties.iter().filter(|property| property.required) {
+            let meant = |entry: &&Entry| nearest(&entry.key.as_ref()?.text, [property.name]);
+            if !entries.iter().any(|entry| meant(entry).is_some()) {
+                let message = format!("`{}` needs `{}=`", row.name(), property.name);
+                let help = format!("`{}` is {}; it takes {}", property.name, property.doc, property.ty.describe());
+                self.problems.push(Problem::error(Code::MissingValue, message).at(block.at, "incomplete").help(help));
+            }
+        }
     }
 
     fn unknown_property(&mut self, row: &NodeSchema, key: &Word) {

@@ -8,7 +8,9 @@ use crate::{
     version::Versions,
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
-use wharf_model::{Bytes, CountOrPercent, EnvValue, MountPath, ProjectName, QuantityError, SecretName, parse_duration};
+use wharf_model::{
+    Bytes, Cidr, CountOrPercent, Decimal, EnvValue, MountPath, ProjectName, QuantityError, SecretName, parse_duration,
+};
 
 /// A value that its type admits.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,8 @@ pub(crate) enum Typed {
     Address(IpAddr),
     MountPath(MountPath),
     Variable(EnvValue),
+    Decimal(Decimal),
+    Cidr(Cidr),
     Versions(Versions),
 }
 
@@ -72,6 +76,10 @@ pub(crate) fn read(what: &str, ty: Type, value: &Scalar) -> Result<Typed, Refusa
             let count = integer(what, *number, 0, COUNT as u32)?;
             Ok(Typed::Share(CountOrPercent::Count(count)))
         }
+        (Type::Percent, Scalar::Integer(number)) => integer(what, *number, 1, 100).map(Typed::Integer),
+        (Type::Decimal, Scalar::Integer(number)) => decimal(what, &number.to_string()).map(Typed::Decimal),
+        (Type::Decimal, Scalar::Float(number)) => decimal(what, &number.to_string()).map(Typed::Decimal),
+        (Type::Decimal, Scalar::Text(_)) => Err(mismatch(what, ty, value)),
         (Type::Boolean, Scalar::Boolean(value)) => Ok(Typed::Boolean(*value)),
         (Type::Integer { .. } | Type::Boolean | Type::Secret, Scalar::Text(_)) => Err(mismatch(what, ty, value)),
         (_, Scalar::Text(text)) => read_text(what, ty, text),
@@ -106,6 +114,13 @@ fn read_text(what: &str, ty: Type, text: &Arc<str>) -> Result<Typed, Refusal> {
         Type::UrlPath { query } => url_path(text, query).map(Typed::Text),
         Type::Image => image(text).map(Typed::Text),
         Type::Requirement => requirement(text).map(Typed::Text),
+        Type::Percent => percent(what, text).map(Typed::Integer),
+        Type::Cidr => {
+            text.parse().map(Typed::Cidr).map_err(|error| Refusal::invalid(error, "not a range of addresses"))
+        }
+        Type::HttpsUrl => https_url(text).map(Typed::Text),
+        Type::Bucket => bucket(text).map(Typed::Text),
+        Type::AbsolutePath => absolute_path(text).map(Typed::Text),
         Type::Versions => Versions::parse(text).map(Typed::Versions).map_err(|error| {
             Refusal::invalid(error, "not versions").help("write for example \">=0.1\", or \">=0.1, <2\"")
         }),
@@ -128,6 +143,73 @@ fn integer(what: &str, number: i128, from: u32, to: u32) -> Result<u32, Refusal>
         let message = format!("`{what}` is {number}, but goes from {from} to {to}");
         Refusal::new(Code::OutOfRange, message, "out of range")
     })
+}
+
+fn percent(what: &str, text: &str) -> Result<u32, Refusal> {
+    match CountOrPercent::parse(text).map_err(|error| quantity(&error))? {
+        CountOrPercent::Percent(share) => integer(what, i128::from(share), 1, 100),
+        CountOrPercent::Count(count) => integer(what, i128::from(count), 1, 100),
+    }
+}
+
+fn decimal(what: &str, text: &str) -> Result<Decimal, Refusal> {
+    let number: Decimal = text.parse().map_err(|_| {
+        let message = format!("`{what}` is {text}, but takes {}", Type::Decimal.describe());
+        Refusal::new(Code::OutOfRange, message, "out of range")
+    })?;
+    if number.is_zero() {
+        return Err(Refusal::new(Code::OutOfRange, format!("`{what}` must be more than zero"), "nothing at all"));
+    }
+    Ok(number)
+}
+
+/// Whether a text can stand in an address: no blanks, nothing that needs to be written otherwise.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_graphic())
+}
+
+fn https_url(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    let rest = text.strip_prefix("https://").filter(|rest| is_plain(rest) && !rest.starts_with('/'));
+    let Some(rest) = rest else {
+        let refusal = Refusal::invalid(format!("`{text}` is not an address with https"), "not such an address");
+        return Err(refusal.help("it starts with `https://` and holds no blanks"));
+    };
+    if rest.split('/').next().is_some_and(|host| host.contains('@')) {
+        let refusal =
+            Refusal::new(Code::SecretExpected, "the address holds a user or a password", "part of it is secret");
+        return Err(refusal.help("write `username=` and `password=(secret)\"name\"` beside it"));
+    }
+    Ok(Arc::clone(text))
+}
+
+fn bucket(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    let refuse = |label: &'static str, help: String| {
+        Err(Refusal::invalid(format!("`{text}` is not a bucket and a folder in it"), label).help(help))
+    };
+    if let Some((scheme @ ("oss" | "s3"), rest)) = text.split_once("://") {
+        return refuse("starts with a scheme", format!("the node says that already: `{scheme} \"{rest}\"`"));
+    }
+    let name = text.split('/').next().unwrap_or_default();
+    let fits = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, b'-' | b'.');
+    if !(3..=63).contains(&name.len()) || !name.bytes().all(fits) {
+        let help = "a bucket has 3 to 63 lower-case letters, digits, `-` and `.`";
+        return refuse("begins with no name of a bucket", help.to_owned());
+    }
+    if !is_plain(text) || text.contains("//") || text.split('/').any(|part| matches!(part, "." | "..")) {
+        return refuse("has a part that is no folder", "write for example \"bucket/models/chat/\"".to_owned());
+    }
+    Ok(Arc::clone(text))
+}
+
+fn absolute_path(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    let parts = || text.split('/').skip(1);
+    if !text.starts_with('/') || text.chars().any(char::is_control) || parts().any(|part| matches!(part, "." | "..")) {
+        return Err(Refusal::invalid(
+            format!("`{text}` is not an absolute path without `.` and `..`"),
+            "not such a path",
+        ));
+    }
+    Ok(Arc::clone(text))
 }
 
 fn quantity(error: &QuantityError) -> Refusal {
@@ -238,6 +320,10 @@ fn mismatch_help(ty: Type, found: &Scalar) -> Option<String> {
         (Type::Boolean, Scalar::Text(text)) if matches!(&**text, "true" | "false") => format!("write #{text}"),
         (Type::Duration { .. }, Scalar::Integer(number)) => format!("add a unit: \"{number}s\" or \"{number}ms\""),
         (Type::Size, Scalar::Integer(number)) => format!("add a unit: \"{number}MiB\" or \"{number}KiB\""),
+        (Type::Percent, Scalar::Float(_)) => "write for example \"40%\"".to_owned(),
+        (Type::Decimal, Scalar::Text(text)) if text.parse::<Decimal>().is_ok() => {
+            format!("write the number without quotes: {text}")
+        }
         (Type::Text | Type::Name | Type::Word(_), Scalar::Integer(number)) => format!("put it in quotes: \"{number}\""),
         (Type::Text | Type::Name | Type::Word(_), Scalar::Boolean(value)) => format!("put it in quotes: \"{value}\""),
         _ => return None,
@@ -284,6 +370,8 @@ from_typed! {
     Address => IpAddr,
     MountPath => MountPath,
     Variable => EnvValue,
+    Decimal => Decimal,
+    Cidr => Cidr,
     Versions => Versions,
 }
 

@@ -142,6 +142,20 @@ impl<'a> Decode<'a> {
         self.report(problem.help(help));
     }
 
+    /// The secret that a property of a block names.
+    fn secret_of(&mut self, block: &Block, name: &str) -> Option<SecretName> {
+        let secret = block.property::<SecretName>(name)?;
+        self.use_secret(&secret.value, secret.at);
+        Some(secret.value)
+    }
+
+    /// Reports a property that must be there because others are.
+    fn needs(&mut self, block: &Block, missing: &str, why: &str) {
+        let message = format!("`{}` needs `{missing}=`", block.row.name());
+        let problem = Problem::error(Code::MissingValue, message).at(block.at, "incomplete");
+        self.report(problem.help(why.to_owned()));
+    }
+
     /// A secret that is used here.
     fn use_secret(&mut self, name: &SecretName, at: Option<Place>) {
         self.must_be_declared(Code::UnknownSecret, "secret", name.as_str(), at);
@@ -160,6 +174,11 @@ fn name<N: FromStr>(block: &Block) -> Option<(Option<Place>, N)> {
 /// The value of a node in the block, without its place.
 fn plain<T: FromTyped>(block: &Block, name: &str) -> Option<T> {
     block.value(name).map(|found| found.value)
+}
+
+/// The value of a property, without its place.
+fn found<T: FromTyped>(block: &Block, name: &str) -> Option<T> {
+    block.property(name).map(|found| found.value)
 }
 
 #[cfg(test)]

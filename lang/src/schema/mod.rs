@@ -58,6 +58,8 @@ pub struct Property {
     pub ty: Type,
     /// The value when it is not there.
     pub default: Option<&'static str>,
+    /// Whether it must be there.
+    pub required: bool,
     /// What it is for, in one sentence.
     pub doc: &'static str,
 }
@@ -132,6 +134,18 @@ pub enum Type {
     Image,
     /// A pip requirement.
     Requirement,
+    /// A share of a hundred, from 1 to 100.
+    Percent,
+    /// A number that may have a fraction, more than zero.
+    Decimal,
+    /// A range of IP addresses.
+    Cidr,
+    /// The address of something on the web, by HTTPS.
+    HttpsUrl,
+    /// A bucket and a folder in it.
+    Bucket,
+    /// An absolute path on another machine, or in an image.
+    AbsolutePath,
     /// Versions of wharf.
     Versions,
 }
@@ -160,6 +174,12 @@ impl Type {
             Self::UrlPath { .. } => "a path such as \"/health\"".to_owned(),
             Self::Image => "the reference of an image".to_owned(),
             Self::Requirement => "a pip requirement such as \"flask==2.3.3\"".to_owned(),
+            Self::Percent => "a percentage such as \"40%\"".to_owned(),
+            Self::Decimal => "a number above zero such as 2 or 0.5".to_owned(),
+            Self::Cidr => "a range of addresses such as \"10.0.0.0/8\"".to_owned(),
+            Self::HttpsUrl => "an address such as \"https://example.com/team/code.git\"".to_owned(),
+            Self::Bucket => "a bucket and a folder such as \"bucket/dir/\"".to_owned(),
+            Self::AbsolutePath => "an absolute path such as \"/export/models\"".to_owned(),
             Self::Versions => "versions such as \">=0.1\" or \">=0.1, <2\"".to_owned(),
         }
     }
@@ -183,6 +203,12 @@ impl Type {
             Self::UrlPath { .. } => "url-path",
             Self::Image => "image",
             Self::Requirement => "requirement",
+            Self::Percent => "percent",
+            Self::Decimal => "decimal",
+            Self::Cidr => "cidr",
+            Self::HttpsUrl => "https-url",
+            Self::Bucket => "bucket",
+            Self::AbsolutePath => "absolute-path",
             Self::Versions => "versions",
         }
     }
@@ -226,9 +252,11 @@ impl NodeSchema {
 }
 
 /// Every node of the language, each after the node it lies in.
-pub fn schema() -> &'static [NodeSchema] {
-    table::TABLE
+pub fn schema() -> &'static [&'static NodeSchema] {
+    &ROWS
 }
+
+static ROWS: LazyLock<Vec<&'static NodeSchema>> = LazyLock::new(|| table::GROUPS.iter().copied().flatten().collect());
 
 type Index = HashMap<&'static str, Vec<&'static NodeSchema>>;
 

@@ -58,6 +58,17 @@ fn cost(field: Field) -> Cost {
         | Field::Interpreter
         | Field::Env
         | Field::Mount
+        | Field::MountOss
+        | Field::MountS3
+        | Field::MountNfs
+        | Field::MountDataset
+        | Field::MountGit
+        | Field::MountCodeSet
+        | Field::MountImage
+        | Field::MountEmpty
+        | Field::MountMemory
+        | Field::MountCache
+        | Field::MountSecret
         | Field::Content
         | Field::Readiness => Cost::Roll,
         _ => Cost::InPlace,

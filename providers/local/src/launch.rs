@@ -88,7 +88,7 @@ fn declare(env: &mut BTreeMap<String, String>, launch: &Launch, secrets: &Secret
 }
 
 fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<MountPoint> {
-    let point = |(path, mount, content): (&wharf_model::MountPath, &wharf_model::Mount, Option<_>)| MountPoint {
+    let point = |(path, mount, content): (&wharf_model::MountPath, &wharf_model::FolderMount, Option<_>)| MountPoint {
         source: match content {
             Some(digest) => around.layout.content(ContentRef::Folder(digest)),
             None => place_of(around.project, &mount.folder),

@@ -18,7 +18,7 @@ use wharf_provider::{Execute, Fault, Faulty, MemoryProvider, Observe, Scope, Sec
 use wharf_store::{Holder, Reader, Writer};
 
 fn service(env: &[(&str, &str)], instances: u32) -> ServiceSpec {
-    let mount = Mount { folder: FolderPath("./app".into()), access: Access::Snapshot };
+    let mount = Mount::folder(FolderPath("./app".into()), Access::Snapshot);
     ServiceSpec {
         template: Template {
             image: None,

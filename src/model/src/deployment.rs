@@ -56,12 +56,9 @@ pub enum SecretSource {
 }
 
 impl Deployment {
-    /// The secrets that the environment of a service's instances needs.
+    /// The secrets that a service's instances need.
     pub fn env_secrets(spec: &ServiceSpec) -> impl Iterator<Item = &SecretName> {
-        spec.template.env.values().filter_map(|value| match value {
-            crate::EnvValue::Secret(name) => Some(name),
-            crate::EnvValue::Plain(_) => None,
-        })
+        spec.template.secrets()
     }
 
     /// The routes that the service's `expose` nodes ask for, with the digests of the tokens as far as `digests` has them.

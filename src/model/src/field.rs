@@ -42,6 +42,30 @@ fields! {
     Env => "env",
     /// One mount.
     Mount => "mount",
+    /// A folder of an OSS bucket.
+    MountOss => "mount.oss",
+    /// A folder of an S3 bucket.
+    MountS3 => "mount.s3",
+    /// A folder of a file server.
+    MountNfs => "mount.nfs",
+    /// A dataset.
+    MountDataset => "mount.dataset",
+    /// A repository.
+    MountGit => "mount.git",
+    /// A code set.
+    MountCodeSet => "mount.code",
+    /// A folder of an image.
+    MountImage => "mount.image",
+    /// An empty folder.
+    MountEmpty => "mount.empty",
+    /// A folder in memory.
+    MountMemory => "mount.memory",
+    /// A cache in front of a mount.
+    MountCache => "mount.cache",
+    /// What a mount holds.
+    MountLabel => "mount.label",
+    /// A secret that opens a mount.
+    MountSecret => "mount.secret",
     /// What stands in a snapshot mount.
     Content => "content",
     /// How many instances.
@@ -179,15 +203,30 @@ pub fn compare(before: Vec<Entry>, after: Vec<Entry>) -> Vec<Difference> {
     }
 }
 
-struct List(Vec<Entry>);
+/// The entries of a spec while they are listed.
+pub(crate) struct List(Vec<Entry>);
 
 impl List {
-    fn text(&mut self, field: Field, value: impl fmt::Display) {
+    pub(crate) fn text(&mut self, field: Field, value: impl fmt::Display) {
         self.0.push(Entry { path: FieldPath::of(field), value: Value::Text(value.to_string()) });
     }
 
-    fn at(&mut self, field: Field, key: &str, value: Value) {
+    pub(crate) fn at(&mut self, field: Field, key: &str, value: Value) {
         self.0.push(Entry { path: FieldPath::at(field, key), value });
+    }
+
+    /// Adds the field, if it has a value.
+    pub(crate) fn some(&mut self, field: Field, value: Option<impl fmt::Display>) {
+        if let Some(value) = value {
+            self.text(field, value);
+        }
+    }
+
+    /// Adds the field, if it is switched on.
+    pub(crate) fn flag(&mut self, field: Field, on: bool) {
+        if on {
+            self.text(field, "yes");
+        }
     }
 
     fn sorted(mut self) -> Vec<Entry> {
@@ -225,7 +264,7 @@ impl Template {
             list.at(Field::Env, name.as_str(), value);
         }
         for (path, mount) in mounts {
-            list.at(Field::Mount, path.as_str(), Value::Text(format!("{} {}", mount.folder, mount.access.as_str())));
+            mount.list(path, pins, list);
         }
         let Pins { mounts: contents, packages: libraries, secrets: _ } = pins;
         for (path, content) in contents {

@@ -7,6 +7,7 @@
 
 mod address;
 mod capability;
+mod cidr;
 mod deployment;
 mod digest;
 mod field;
@@ -22,6 +23,7 @@ mod time;
 
 pub use address::{Address, AddressError};
 pub use capability::{Capabilities, Cost};
+pub use cidr::{Cidr, CidrError};
 pub use deployment::{Deployment, ProviderSpec, SecretSource};
 pub use digest::{ContentDigest, Fingerprint, SecretDigest, SecretKey};
 pub use field::{Difference, Entry, Field, FieldPath, Value, compare};
@@ -33,12 +35,9 @@ pub use observed::{
 };
 pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, OperationId, Outcome, PlanId, Verb};
 pub use origin::{Origin, Origins};
-pub use quantity::{Bytes, CountOrPercent, QuantityError, parse_duration, print_duration};
+pub use quantity::{Bytes, CountOrPercent, Decimal, QuantityError, parse_duration, print_duration};
 pub use record::{
     Lineage, Record, RecordedGateway, RecordedInstance, RecordedRoute, RecordedService, Revision, Wanted,
 };
-pub use spec::{
-    Access, Check, EnvValue, Expose, FolderPath, GatewaySpec, Mount, MountPath, MountPathError, OnFailure, Pins, Probe,
-    Program, RolloutPolicy, RouteSpec, ServiceSpec, Shutdown, Template, TokenSpec,
-};
+pub use spec::*;
 pub use time::Timestamp;

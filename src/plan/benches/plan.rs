@@ -25,7 +25,7 @@ const SIZES: [(usize, u64, u64); 3] = [(1_000, 20, 40), (10_000, 120, 300), (100
 
 fn service(number: usize) -> ServiceSpec {
     let env = |name: &str, value: String| (name.parse().unwrap(), EnvValue::Plain(value.into()));
-    let mount = Mount { folder: FolderPath(format!("./app-{number}").into()), access: Access::Snapshot };
+    let mount = Mount::folder(FolderPath(format!("./app-{number}").into()), Access::Snapshot);
     ServiceSpec {
         template: Template {
             image: None,

@@ -20,7 +20,7 @@ fn spec() -> ServiceSpec {
         failures: 3,
         successes: 1,
     };
-    let mount = Mount { folder: FolderPath("./app".into()), access: Access::Snapshot };
+    let mount = Mount::folder(FolderPath("./app".into()), Access::Snapshot);
     ServiceSpec {
         template: Template {
             image: Some("registry.example.com/hello:1".into()),

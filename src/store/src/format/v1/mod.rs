@@ -1,8 +1,10 @@
 //! Version 1 on disk. Names, addresses and digests stand as their text forms; durations in milliseconds.
 
 mod journal;
+mod mount;
 mod record;
 mod spec;
+mod stored;
 
 pub(super) use journal::{print_entry, read_entry};
 pub(super) use record::{print_commit, read_commit};

@@ -1,11 +1,11 @@
 //! Specs and revisions.
 
-use super::{millis, parse};
+use super::{millis, mount::MountV1, parse, stored::Stored};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use wharf_model::{
-    Access, Bytes, Check, CountOrPercent, EnvValue, Expose, FolderPath, GatewaySpec, Mount, OnFailure, Pins, Probe,
-    Program, Revision, RevisionNumber, RolloutPolicy, RouteSpec, ServiceSpec, Shutdown, Template, TokenSpec,
+    Bytes, Check, CountOrPercent, EnvValue, Expose, GatewaySpec, Mount, OnFailure, Pins, Probe, Program, Revision,
+    RevisionNumber, RolloutPolicy, RouteSpec, ServiceSpec, Shutdown, Template, TokenSpec,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -158,21 +158,6 @@ enum EnvV1 {
     Secret(String),
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MountV1 {
-    folder: String,
-    access: AccessV1,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum AccessV1 {
-    Snapshot,
-    LiveReadOnly,
-    LiveReadWrite,
-}
-
 impl TemplateV1 {
     fn of(template: &Template) -> Self {
         let Template { image, program, port, packages, env, mounts, readiness } = template;
@@ -185,14 +170,14 @@ impl TemplateV1 {
             port: *port,
             packages: packages.iter().map(ToString::to_string).collect(),
             env: env.iter().map(|(name, value)| (name.to_string(), EnvV1::of(value))).collect(),
-            mounts: mounts.iter().map(|(path, mount)| (path.to_string(), MountV1::of(mount))).collect(),
+            mounts: mounts.iter().map(|(path, mount)| (path.to_string(), mount.store())).collect(),
             readiness: readiness.as_ref().map(ProbeV1::of),
         }
     }
 
     fn read(self) -> Result<Template, String> {
         let env = self.env.into_iter().map(|(name, value)| Ok((parse(&name)?, value.read()?)));
-        let mounts = self.mounts.into_iter().map(|(path, mount)| Ok((parse(&path)?, mount.read())));
+        let mounts = self.mounts.into_iter().map(|(path, mount)| Ok((parse(&path)?, Mount::restore(mount)?)));
         Ok(Template {
             image: self.image.map(Into::into),
             program: match self.program {
@@ -221,26 +206,6 @@ impl EnvV1 {
             Self::Plain(text) => Ok(EnvValue::Plain(text.into())),
             Self::Secret(name) => parse(&name).map(EnvValue::Secret),
         }
-    }
-}
-
-impl MountV1 {
-    fn of(mount: &Mount) -> Self {
-        let access = match mount.access {
-            Access::Snapshot => AccessV1::Snapshot,
-            Access::LiveReadOnly => AccessV1::LiveReadOnly,
-            Access::LiveReadWrite => AccessV1::LiveReadWrite,
-        };
-        Self { folder: mount.folder.to_string(), access }
-    }
-
-    fn read(self) -> Mount {
-        let access = match self.access {
-            AccessV1::Snapshot => Access::Snapshot,
-            AccessV1::LiveReadOnly => Access::LiveReadOnly,
-            AccessV1::LiveReadWrite => Access::LiveReadWrite,
-        };
-        Mount { folder: FolderPath(self.folder.into()), access }
     }
 }
 

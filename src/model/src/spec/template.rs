@@ -1,0 +1,79 @@
+//! What one instance is.
+
+use super::{Mount, MountPath, Probe};
+use crate::{ContentDigest, EnvName, SecretDigest, SecretName};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// What one instance is: the part of a service whose change means new instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    /// The container image; none on a runtime where the host stands in for it.
+    pub image: Option<Arc<str>>,
+    /// What runs.
+    pub program: Program,
+    /// Where the program listens, unless the runtime gives each instance a port of its own.
+    pub port: u16,
+    /// Third-party libraries, one pip requirement each, in the order of the file.
+    pub packages: Vec<Arc<str>>,
+    /// Environment variables.
+    pub env: BTreeMap<EnvName, EnvValue>,
+    /// What is mounted where.
+    pub mounts: BTreeMap<MountPath, Mount>,
+    /// How it is found out whether an instance may get requests; a connection to its port when absent. It is part of the
+    /// revision, so that each instance is asked what its own program answers.
+    pub readiness: Option<Probe>,
+}
+
+impl Template {
+    /// The readiness probe, or what counts as one.
+    pub fn probe(&self) -> Probe {
+        self.readiness.clone().unwrap_or_else(Probe::fallback)
+    }
+
+    /// The secrets that instances need; one may come twice.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        let env = self.env.values().filter_map(|value| match value {
+            EnvValue::Secret(name) => Some(name),
+            EnvValue::Plain(_) => None,
+        });
+        env.chain(self.mounts.values().flat_map(Mount::secrets).map(|(_, secret)| secret))
+    }
+}
+
+/// What runs in an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// A program and its arguments, run without a shell. Never empty.
+    Command(Vec<Arc<str>>),
+    /// Text for `/bin/sh`.
+    Script(Arc<str>),
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Command(words) => f.write_str(&words.join(" ")),
+            Self::Script(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The value of an environment variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvValue {
+    /// Written in the file.
+    Plain(Arc<str>),
+    /// The value of a secret, filled in when an instance starts.
+    Secret(SecretName),
+}
+
+/// What a look outside fixed about a template: with it, a revision means the same for ever.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pins {
+    /// The content of each snapshot mount.
+    pub mounts: BTreeMap<MountPath, ContentDigest>,
+    /// The interpreter and the libraries; none when no libraries are asked for.
+    pub packages: Option<ContentDigest>,
+    /// The secrets among the environment variables; empty while the record has no key yet.
+    pub secrets: BTreeMap<SecretName, SecretDigest>,
+}
