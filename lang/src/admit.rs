@@ -95,6 +95,9 @@ impl Admit<'_> {
             }
         }
         let missing = row.arguments.get(entries.len());
+        if missing.is_some_and(|argument| argument.ty == Type::Flag) {
+            return block.arguments.push(Some(Found { value: Typed::Boolean(true), at: block.at }));
+        }
         let keyed = |argument: &&Argument| node.entries.iter().any(|entry| named(entry, argument.name));
         if let Some(missing) = missing.filter(|argument| !keyed(argument)) {
             self.missing_value(row, missing, node.name.at);

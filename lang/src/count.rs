@@ -21,7 +21,7 @@ impl Admit<'_> {
                 Count::OneOf(choice) => (choice, None),
                 _ => (block.row.path, if many { block.key() } else { None }),
             };
-            let nameless = many && identity.1.is_none();
+            let nameless = (many && identity.1.is_none()) || block.row.count == Count::List;
             match seen.get(&identity).filter(|_| !nameless) {
                 Some(first) => self.repeated(&kept[*first], &block),
                 None => {
@@ -72,7 +72,7 @@ impl Admit<'_> {
                     let names = || rows.iter().filter(|row| row.count == Count::OneOf(choice)).map(|row| row.name());
                     (!names().any(there), names().collect())
                 }
-                Count::Optional | Count::Many | Count::OneOf(_) => (false, vec![]),
+                Count::Optional | Count::Many | Count::List | Count::OneOf(_) => (false, vec![]),
             };
             if missing {
                 self.missing(title, &names, rows, at);

@@ -102,6 +102,14 @@ codes! {
     MountAccess => "mount_access",
     /// A rollout that could never take a step.
     NoRoomToRoll => "no_room_to_roll",
+    /// Fields that contradict each other.
+    Contradiction => "contradiction",
+    /// A field that means something only beside another.
+    Requires => "requires",
+    /// A field that does nothing.
+    Pointless => "pointless",
+    /// A group that is not declared.
+    UnknownGroup => "unknown_group",
     /// The project asks for another wharf.
     WharfVersion => "wharf_version",
     /// A service without a readiness probe.

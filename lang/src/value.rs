@@ -80,8 +80,10 @@ pub(crate) fn read(what: &str, ty: Type, value: &Scalar) -> Result<Typed, Refusa
         (Type::Decimal, Scalar::Integer(number)) => decimal(what, &number.to_string()).map(Typed::Decimal),
         (Type::Decimal, Scalar::Float(number)) => decimal(what, &number.to_string()).map(Typed::Decimal),
         (Type::Decimal, Scalar::Text(_)) => Err(mismatch(what, ty, value)),
-        (Type::Boolean, Scalar::Boolean(value)) => Ok(Typed::Boolean(*value)),
-        (Type::Integer { .. } | Type::Boolean | Type::Secret, Scalar::Text(_)) => Err(mismatch(what, ty, value)),
+        (Type::Boolean | Type::Flag, Scalar::Boolean(value)) => Ok(Typed::Boolean(*value)),
+        (Type::Integer { .. } | Type::Boolean | Type::Flag | Type::Secret, Scalar::Text(_)) => {
+            Err(mismatch(what, ty, value))
+        }
         (_, Scalar::Text(text)) => read_text(what, ty, text),
         _ => Err(mismatch(what, ty, value)),
     }
@@ -317,7 +319,9 @@ fn mismatch_help(ty: Type, found: &Scalar) -> Option<String> {
         (Type::Integer { .. }, Scalar::Text(text)) if text.parse::<u32>().is_ok() => {
             format!("write the number without quotes: {text}")
         }
-        (Type::Boolean, Scalar::Text(text)) if matches!(&**text, "true" | "false") => format!("write #{text}"),
+        (Type::Boolean | Type::Flag, Scalar::Text(text)) if matches!(&**text, "true" | "false") => {
+            format!("write #{text}")
+        }
         (Type::Duration { .. }, Scalar::Integer(number)) => format!("add a unit: \"{number}s\" or \"{number}ms\""),
         (Type::Size, Scalar::Integer(number)) => format!("add a unit: \"{number}MiB\" or \"{number}KiB\""),
         (Type::Percent, Scalar::Float(_)) => "write for example \"40%\"".to_owned(),

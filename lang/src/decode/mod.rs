@@ -7,8 +7,10 @@
 mod entrance;
 mod environment;
 mod gateway;
+mod group;
 mod health;
 mod mount;
+mod resources;
 mod rollout;
 mod secret;
 mod service;
@@ -30,7 +32,7 @@ use std::{
 };
 use wharf_model::{
     Address, Deployment, EnvironmentName, Field, FieldPath, GatewayName, Origin, Origins, ProjectName, ProviderSpec,
-    SecretName, ServiceName,
+    SecretName, ServiceName, Shared,
 };
 
 /// The work of decoding one environment of a project.
@@ -39,6 +41,8 @@ pub(crate) struct Decode<'a> {
     problems: &'a mut Problems,
     origins: Origins,
     gateways: BTreeSet<String>,
+    /// The groups, and who is in each.
+    groups: BTreeMap<String, group::Group>,
     secrets: BTreeSet<String>,
     /// Some text could not be read, so names that seem to lead nowhere may be declared there.
     incomplete: bool,
@@ -69,6 +73,7 @@ impl<'a> Decode<'a> {
             problems,
             origins: Origins::default(),
             gateways: named("gateway"),
+            groups: group::declared(blocks),
             secrets: named("secret"),
             incomplete,
             used: BTreeMap::new(),
@@ -83,7 +88,9 @@ impl<'a> Decode<'a> {
         // Each is decoded, whatever became of those before it; only then is it asked whether all came to something.
         let secrets: Vec<_> = every("secret").map(|block| self.secret(block)).collect();
         let gateways: Vec<_> = every("gateway").map(|block| self.gateway(block)).collect();
+        let groups: Vec<_> = every("group").map(|block| self.group(block)).collect();
         let services: Vec<_> = every("service").map(|block| self.service(block)).collect();
+        self.check_weights();
         if let Some(check) = check {
             let declared: Vec<_> = every("secret").collect();
             self.check_secrets(&declared, &secrets.iter().flatten().cloned().collect(), check);
@@ -97,6 +104,7 @@ impl<'a> Decode<'a> {
             secrets: secrets.into_iter().collect::<Option<_>>()?,
             gateways: gateways.into_iter().collect::<Option<_>>()?,
             services: services.into_iter().collect::<Option<_>>()?,
+            shared: Shared { groups: groups.into_iter().collect::<Option<_>>()? },
             origins: self.origins,
         })
     }
@@ -140,6 +148,27 @@ impl<'a> Decode<'a> {
             .unwrap_or_else(|| format!("declare it: `{kind} \"{name}\" {{ … }}`"));
         let problem = Problem::error(code, format!("there is no {kind} `{name}`")).at(at, "not declared");
         self.report(problem.help(help));
+    }
+
+    /// Notes where the nodes of a block are written.
+    fn note_each(&mut self, address: &Address, block: &Block, fields: &[(&str, Field)]) {
+        for (name, field) in fields {
+            self.note(address, FieldPath::of(*field), block.child(name).and_then(Block::title_at));
+        }
+    }
+
+    /// Reports two nodes that exclude each other.
+    fn exclusive(&mut self, one: &Block, other: &Block, why: &str) {
+        let message = format!("`{}` and `{}` exclude each other", one.row.name(), other.row.name());
+        let problem = Problem::error(Code::OnlyOneOf, message).at(other.title_at(), "the other here");
+        self.report(problem.and(one.title_at(), "first here").help(format!("{why}: keep one of them")));
+    }
+
+    /// Reports a node that means something only beside another.
+    fn requires(&mut self, block: &Block, missing: &str, why: &str) {
+        let message = format!("`{}` needs `{missing}`", block.row.name());
+        let problem = Problem::error(Code::Requires, message).at(block.title_at(), "not without it");
+        self.report(problem.help(why.to_owned()));
     }
 
     /// The secret that a property of a block names.

@@ -1,6 +1,6 @@
 //! Services, and what one instance of them is.
 
-use super::{Decode, name};
+use super::{Decode, name, plain, resources::flag};
 use crate::{
     block::{Block, Found},
     problem::{Code, Problem},
@@ -8,8 +8,10 @@ use crate::{
     syntax::Word,
     value::Typed,
 };
-use std::{collections::BTreeMap, sync::Arc};
-use wharf_model::{Address, EnvName, EnvValue, Field, FieldPath, Program, ServiceName, ServiceSpec, Template};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use wharf_model::{
+    Address, EnvName, EnvValue, Field, FieldPath, Program, ServiceName, ServiceSpec, Template, Timeouts,
+};
 
 /// Ports that EAS keeps for its own engine; kept free everywhere, so that a service can move.
 const RESERVED: [u32; 2] = [8080, 9090];
@@ -30,6 +32,8 @@ impl Decode<'_> {
         let timeout = self.take(&address, Field::Timeout, block.value("timeout"));
         let tokens = self.tokens(block, &address);
         let exposes = self.exposes(block, &service, &address);
+        let timeouts = self.timeouts(block, &address);
+        let group = self.membership(block, &address);
         let spec = ServiceSpec {
             template: template?,
             instances: instances?,
@@ -38,8 +42,37 @@ impl Decode<'_> {
             timeout: timeout?,
             tokens,
             exposes,
+            timeouts,
+            group,
         };
         Some((service, spec))
+    }
+
+    fn timeouts(&mut self, block: &Block, address: &Address) -> Timeouts {
+        let Some(block) = block.child("timeout") else { return Timeouts::default() };
+        let fields = [
+            ("connect", Field::TimeoutConnect),
+            ("first-byte", Field::TimeoutFirstByte),
+            ("between-bytes", Field::TimeoutBetweenBytes),
+        ];
+        self.note_each(address, block, &fields);
+        let total = block.argument::<Duration>(0);
+        for (name, _) in fields {
+            let (Some(part), Some(total)) = (block.child(name).and_then(|node| node.argument::<Duration>(0)), &total)
+            else {
+                continue;
+            };
+            if part.value > total.value {
+                let message = format!("`{name}` is longer than the whole request may take");
+                let problem = Problem::error(Code::Contradiction, message).at(part.at, "longer than the whole");
+                self.report(problem.and(total.at, "the whole").help("shorten it, or lengthen `timeout`".to_owned()));
+            }
+        }
+        Timeouts {
+            connect: plain(block, "connect"),
+            first_byte: plain(block, "first-byte"),
+            between_bytes: plain(block, "between-bytes"),
+        }
     }
 
     fn template(&mut self, block: &Block, service: &ServiceName, address: &Address) -> Option<Template> {
@@ -50,7 +83,24 @@ impl Decode<'_> {
         let env = self.env(block, address);
         let mounts = self.mounts(block, service, address);
         let readiness = self.readiness(block, address);
-        Some(Template { image, program: program?, port: port?, packages: packages?, env, mounts, readiness })
+        let probes = self.probes(block, address);
+        let resources = self.resources(block, address);
+        let unit = self.unit(block, address);
+        self.note_each(address, block, &[("crash-block", Field::CrashBlock)]);
+        let (resources, crash_block) = (resources?, flag(block, "crash-block"));
+        Some(Template {
+            image,
+            program: program?,
+            port: Some(port?),
+            packages: packages?,
+            env,
+            mounts,
+            readiness,
+            probes,
+            resources,
+            unit,
+            crash_block,
+        })
     }
 
     fn program(&mut self, block: &Block, address: &Address) -> Option<Program> {

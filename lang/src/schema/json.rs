@@ -17,6 +17,7 @@ fn node(row: &NodeSchema) -> Value {
         Count::Once => ("once", None),
         Count::Optional => ("optional", None),
         Count::Many => ("many", None),
+        Count::List => ("list", None),
         Count::Some => ("at-least-one", None),
         Count::OneOf(choice) => ("one-of", Some(choice)),
     };

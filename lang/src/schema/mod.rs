@@ -75,6 +75,8 @@ pub enum Count {
     Many,
     /// As `Many`, but at least once.
     Some,
+    /// Any number of times, in an order that matters; an overlay replaces them all.
+    List,
     /// Exactly one of the nodes with this word is there.
     OneOf(&'static str),
 }
@@ -106,6 +108,8 @@ pub enum Type {
     },
     /// `#true` or `#false`.
     Boolean,
+    /// As `Boolean`, and `#true` when nothing is written.
+    Flag,
     /// A duration with its unit.
     Duration {
         /// Whether it may be zero.
@@ -158,7 +162,7 @@ impl Type {
             Self::Literal => "text, a number or a boolean".to_owned(),
             Self::Name => "a name".to_owned(),
             Self::Integer { from, to } => format!("a whole number from {from} to {to}"),
-            Self::Boolean => "#true or #false".to_owned(),
+            Self::Boolean | Self::Flag => "#true or #false".to_owned(),
             Self::Duration { zero: true } => "a duration such as \"30s\"".to_owned(),
             Self::Duration { zero: false } => "a duration above zero such as \"30s\"".to_owned(),
             Self::Size => "a size such as \"64MiB\"".to_owned(),
@@ -192,6 +196,7 @@ impl Type {
             Self::Name => "name",
             Self::Integer { .. } => "integer",
             Self::Boolean => "boolean",
+            Self::Flag => "flag",
             Self::Duration { .. } => "duration",
             Self::Size => "size",
             Self::Share => "count-or-percent",

@@ -55,6 +55,7 @@ fn count(count: Count) -> Option<String> {
         Count::Once => Some("required".to_owned()),
         Count::Optional => None,
         Count::Many => Some("any number".to_owned()),
+        Count::List => Some("any number, in order".to_owned()),
         Count::Some => Some("at least one".to_owned()),
         Count::OneOf(choice) => Some(format!("one {choice}")),
     }

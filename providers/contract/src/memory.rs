@@ -69,6 +69,32 @@ fn cost(field: Field) -> Cost {
         | Field::MountMemory
         | Field::MountCache
         | Field::MountSecret
+        | Field::Startup
+        | Field::Liveness
+        | Field::Progress
+        | Field::ReadinessExec
+        | Field::ReadinessPort
+        | Field::ReadinessDelay
+        | Field::Cpu
+        | Field::Memory
+        | Field::Shm
+        | Field::Disk
+        | Field::Gpu
+        | Field::GpuMemory
+        | Field::GpuCores
+        | Field::GpuIsolation
+        | Field::GpuDriver
+        | Field::InstanceType
+        | Field::SpotProtection
+        | Field::Dedicated
+        | Field::Quota
+        | Field::Burst
+        | Field::Rebalance
+        | Field::CpuSharing
+        | Field::Spread
+        | Field::Priority
+        | Field::Unit
+        | Field::CrashBlock
         | Field::Content
         | Field::Readiness => Cost::Roll,
         _ => Cost::InPlace,

@@ -32,15 +32,7 @@ impl Platform for Memory {
     }
 
     fn launch(&self) -> Launch {
-        let template = Template {
-            image: None,
-            program: Program::Command(vec!["true".into()]),
-            port: 8000,
-            packages: Vec::new(),
-            env: BTreeMap::new(),
-            mounts: BTreeMap::new(),
-            readiness: None,
-        };
+        let template = Template { port: Some(8000), ..Template::of(Program::Command(vec!["true".into()])) };
         let revision = Arc::new(Revision { number: RevisionNumber(1), template, pins: Pins::default() });
         Launch { instance: "hello-0-g1".parse().unwrap(), revision }
     }

@@ -33,6 +33,49 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             lacks("a folder of this host is read as it is", "write it in the environments that run elsewhere")
         }
         Field::MountSecret => lacks("nothing that it mounts is opened by a secret", "mount a folder of this host"),
+        Field::Cpu | Field::Memory | Field::Disk | Field::Shm | Field::CpuSharing => lacks(
+            "instances share the host and are not limited",
+            "write it in the environments that run elsewhere, or run this one on docker",
+        ),
+        Field::Gpu | Field::GpuMemory | Field::GpuCores | Field::GpuIsolation | Field::GpuDriver => lacks(
+            "instances see every GPU of the host, and none is kept for them",
+            "write it in the environments that run elsewhere; CUDA_VISIBLE_DEVICES in `env` chooses among them",
+        ),
+        Field::InstanceType
+        | Field::SpotProtection
+        | Field::Dedicated
+        | Field::Quota
+        | Field::Burst
+        | Field::Rebalance
+        | Field::Spread
+        | Field::Priority => lacks(
+            "there is one machine, and it is this host",
+            "write it in the environments that run elsewhere: `environment \"…\" { service \"…\" { resources { … } } }`",
+        ),
+        Field::Unit => {
+            lacks("an instance is one process of this host", "write it in the environments that run elsewhere")
+        }
+        Field::ReadinessExec => lacks("its gateway asks by HTTP or by a connection", "use `http` or `tcp`"),
+        Field::ReadinessPort => lacks("each instance gets a port of its own, and only that one", "leave `port=` out"),
+        Field::ReadinessDelay => {
+            lacks("its gateway asks from the start", "leave it out: a failure before the first pass costs nothing")
+        }
+        Field::Startup | Field::Liveness | Field::Progress => lacks(
+            "nothing restarts a program here but `wharf apply`",
+            "write it in the environments that run elsewhere",
+        ),
+        Field::CrashBlock => lacks("a program that crashed always stays down here", "leave it out: it is as you wish"),
+        Field::Batch | Field::Partition | Field::Paused | Field::Canary | Field::Gate => lacks(
+            "its rollouts go as fast as `max-surge` and `max-unavailable` allow",
+            "set those in this environment, and the steps in the others",
+        ),
+        Field::TimeoutConnect | Field::TimeoutFirstByte | Field::TimeoutBetweenBytes => {
+            lacks("its gateway knows one limit for a request", "use `timeout` alone in this environment")
+        }
+        Field::Group | Field::GroupPolicy => lacks(
+            "its gateway sends the requests of a path to one service",
+            "give each service a path of its own with `expose`",
+        ),
         Field::Image
         | Field::Program
         | Field::Port

@@ -1,6 +1,6 @@
 //! The address of a resource: how plans, journals and people point at it.
 
-use crate::{ContentRef, GatewayName, MountPath, NameError, ServiceName, Slot};
+use crate::{ContentRef, GatewayName, GroupName, MountPath, NameError, ServiceName, Slot};
 use std::{fmt, str::FromStr};
 
 /// Points at one resource of an environment. The text form (`route.public/hello`) is unique and reads back.
@@ -18,6 +18,8 @@ pub enum Address {
     Instance(ServiceName, Slot),
     /// The way from a gateway to a service.
     Route(GatewayName, ServiceName),
+    /// A group.
+    Group(GroupName),
     /// A prepared content, whoever needs it.
     Content(ContentRef),
 }
@@ -26,7 +28,7 @@ impl Address {
     /// The service that the resource belongs to, if it belongs to one.
     pub fn service(&self) -> Option<&ServiceName> {
         match self {
-            Self::Gateway(_) | Self::Content(_) => None,
+            Self::Gateway(_) | Self::Group(_) | Self::Content(_) => None,
             Self::Packages(service)
             | Self::Mount(service, _)
             | Self::Service(service)
@@ -45,6 +47,7 @@ impl fmt::Display for Address {
             Self::Service(name) => write!(f, "service.{name}"),
             Self::Instance(service, slot) => write!(f, "instance.{service}[{slot}]"),
             Self::Route(gateway, service) => write!(f, "route.{gateway}/{service}"),
+            Self::Group(name) => write!(f, "group.{name}"),
             Self::Content(content) => write!(f, "content.{content}"),
         }
     }
@@ -81,6 +84,7 @@ impl FromStr for Address {
         let (kind, rest) = text.split_once('.').ok_or_else(shape)?;
         match kind {
             "gateway" => rest.parse().map(Self::Gateway).map_err(name),
+            "group" => rest.parse().map(Self::Group).map_err(name),
             "packages" => rest.parse().map(Self::Packages).map_err(name),
             "service" => rest.parse().map(Self::Service).map_err(name),
             "content" => rest.parse().map(Self::Content).map_err(|_| shape()),
@@ -114,6 +118,7 @@ mod tests {
             "service.hello",
             "instance.hello[3]",
             "route.public/hello",
+            "group.chat",
             "content.folder-000102030405060708090a0b0c0d0e0f",
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);

@@ -1,8 +1,8 @@
 //! Everything that a project asks for in one environment: what `wharf-lang` hands on.
 
 use crate::{
-    EnvironmentName, GatewayName, GatewaySpec, Origins, Pins, ProjectName, RouteSpec, SecretDigest, SecretName,
-    ServiceName, ServiceSpec,
+    Address, Entry, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Origins, Pins, ProjectName,
+    RouteSpec, SecretDigest, SecretName, ServiceName, ServiceSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,8 +21,25 @@ pub struct Deployment {
     pub gateways: BTreeMap<GatewayName, GatewaySpec>,
     /// The services.
     pub services: BTreeMap<ServiceName, ServiceSpec>,
+    /// What services share beside gateways.
+    pub shared: Shared,
     /// Where all that is written.
     pub origins: Origins,
+}
+
+/// What services share beside gateways.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shared {
+    /// The groups.
+    pub groups: BTreeMap<GroupName, GroupSpec>,
+}
+
+impl Shared {
+    /// Every field of every one of them.
+    pub fn entries(&self) -> impl Iterator<Item = (Address, Vec<Entry>)> {
+        let Self { groups } = self;
+        groups.iter().map(|(name, spec)| (Address::Group(name.clone()), spec.entries()))
+    }
 }
 
 /// The runtime of an environment, with its own settings.

@@ -4,7 +4,7 @@
 //! listed here. What a change of a field costs is a table of the provider, keyed by [`Field`].
 
 use crate::{
-    ContentDigest, EnvValue, Fingerprint, GatewaySpec, Pins, Probe, RouteSpec, SecretDigest, SecretName, ServiceSpec,
+    ContentDigest, EnvValue, Fingerprint, GatewaySpec, Pins, RouteSpec, SecretDigest, SecretName, ServiceSpec,
     Template, print_duration,
 };
 use std::{cmp::Ordering, fmt, sync::Arc};
@@ -72,12 +72,84 @@ fields! {
     Instances => "instances",
     /// The readiness probe.
     Readiness => "health.readiness",
+    /// A readiness probe that runs a program.
+    ReadinessExec => "health.readiness.exec",
+    /// A readiness probe that asks another port.
+    ReadinessPort => "health.readiness.port",
+    /// A readiness probe that begins later.
+    ReadinessDelay => "health.readiness.initial-delay",
+    /// The startup probe.
+    Startup => "health.startup",
+    /// The liveness probe.
+    Liveness => "health.liveness",
+    /// The progress probe.
+    Progress => "health.progress",
+    /// Cores.
+    Cpu => "resources.cpu",
+    /// Memory.
+    Memory => "resources.memory",
+    /// Shared memory.
+    Shm => "resources.shm",
+    /// Disk.
+    Disk => "resources.disk",
+    /// Whole GPUs.
+    Gpu => "resources.gpu",
+    /// The memory of a share of a GPU.
+    GpuMemory => "resources.gpu.memory",
+    /// The cores of a share of a GPU.
+    GpuCores => "resources.gpu.cores",
+    /// How strictly shares of a GPU are kept apart.
+    GpuIsolation => "resources.gpu.isolation",
+    /// The driver of a GPU.
+    GpuDriver => "resources.gpu.driver",
+    /// Kinds of machines, best first.
+    InstanceType => "resources.instance-type",
+    /// The first hour of spot instances.
+    SpotProtection => "resources.spot-protection",
+    /// Machines of one's own.
+    Dedicated => "resources.dedicated",
+    /// A quota.
+    Quota => "resources.quota",
+    /// Other machines when one's own are full.
+    Burst => "resources.burst",
+    /// Moves to better machines.
+    Rebalance => "resources.rebalance",
+    /// Shared cores.
+    CpuSharing => "resources.cpu-sharing",
+    /// How instances are spread.
+    Spread => "resources.spread",
+    /// Who is placed first.
+    Priority => "resources.priority",
+    /// Several machines as one instance.
+    Unit => "unit",
+    /// A crashed program stays down.
+    CrashBlock => "crash-block",
     /// How instances are replaced.
     Rollout => "rollout",
+    /// So many at a time.
+    Batch => "rollout.batch",
+    /// So many stay as they are.
+    Partition => "rollout.partition",
+    /// A rollout that waits.
+    Paused => "rollout.paused",
+    /// The steps of a canary.
+    Canary => "rollout.canary",
+    /// What a canary must keep to.
+    Gate => "rollout.canary.gate",
     /// How instances are stopped.
     Shutdown => "shutdown",
     /// How long until an answer begins.
     Timeout => "timeout",
+    /// How long until a connection.
+    TimeoutConnect => "timeout.connect",
+    /// How long until the first byte.
+    TimeoutFirstByte => "timeout.first-byte",
+    /// How long between two pieces.
+    TimeoutBetweenBytes => "timeout.between-bytes",
+    /// A service's place in a group.
+    Group => "group",
+    /// How the requests of a group are divided.
+    GroupPolicy => "group.policy",
     /// One token.
     Token => "auth.token",
     /// One way in.
@@ -204,6 +276,7 @@ pub fn compare(before: Vec<Entry>, after: Vec<Entry>) -> Vec<Difference> {
 }
 
 /// The entries of a spec while they are listed.
+#[derive(Default)]
 pub(crate) struct List(Vec<Entry>);
 
 impl List {
@@ -229,7 +302,11 @@ impl List {
         }
     }
 
-    fn sorted(mut self) -> Vec<Entry> {
+    pub(crate) fn value(&mut self, field: Field, value: Value) {
+        self.0.push(Entry { path: FieldPath::of(field), value });
+    }
+
+    pub(crate) fn sorted(mut self) -> Vec<Entry> {
         self.0.sort_by(|one, two| one.path.cmp(&two.path));
         self.0
     }
@@ -244,15 +321,20 @@ impl Template {
     }
 
     fn list(&self, pins: &Pins, list: &mut List) {
-        let Self { image, program, port, packages, env, mounts, readiness } = self;
+        let Self { image, program, port, packages, env, mounts, readiness, .. } = self;
+        let Self { probes, resources, unit, crash_block, .. } = self;
         if let Some(probe) = readiness {
-            list.text(Field::Readiness, describe_probe(probe));
+            probe.list_readiness(list);
         }
+        probes.list(list);
+        resources.list(list);
+        list.some(Field::Unit, unit.as_ref());
+        list.flag(Field::CrashBlock, *crash_block);
         if let Some(image) = image {
             list.text(Field::Image, image);
         }
         list.0.push(Entry { path: FieldPath::of(Field::Program), value: Value::Lines(program.to_string()) });
-        list.text(Field::Port, port);
+        list.some(Field::Port, *port);
         if !packages.is_empty() {
             list.0.push(Entry { path: FieldPath::of(Field::Packages), value: Value::Lines(packages.join("\n")) });
         }
@@ -279,11 +361,13 @@ impl Template {
 impl ServiceSpec {
     /// Every field of the service, with what the pins add.
     pub fn entries(&self, pins: &Pins) -> Vec<Entry> {
-        let Self { template, instances, rollout, shutdown, timeout, tokens, exposes } = self;
+        let Self { template, instances, rollout, shutdown, timeout, tokens, exposes, timeouts, group } = self;
         let mut list = List(Vec::new());
         template.list(pins, &mut list);
         list.text(Field::Instances, instances);
-        list.text(Field::Rollout, describe_rollout(rollout));
+        rollout.list(&mut list);
+        timeouts.list(&mut list);
+        list.some(Field::Group, group.as_ref());
         let sigterm = if shutdown.sigterm { ", SIGTERM first" } else { "" };
         list.text(Field::Shutdown, format!("grace {}{sigterm}", print_duration(shutdown.grace)));
         list.text(Field::Timeout, print_duration(*timeout));
@@ -348,29 +432,6 @@ impl RouteSpec {
     pub fn fingerprint(&self) -> Fingerprint {
         fingerprint(&self.entries())
     }
-}
-
-fn describe_probe(probe: &Probe) -> String {
-    let Probe { check, every, timeout, failures, successes } = probe;
-    let check = match check {
-        crate::Check::Http { path } => format!("http {path}"),
-        crate::Check::Tcp => "tcp".to_owned(),
-    };
-    let (every, timeout) = (print_duration(*every), print_duration(*timeout));
-    format!("{check} every {every}, timeout {timeout}, failures {failures}, successes {successes}")
-}
-
-fn describe_rollout(policy: &crate::RolloutPolicy) -> String {
-    let crate::RolloutPolicy { max_surge, max_unavailable, min_ready, deadline, on_failure } = policy;
-    let failure = match on_failure {
-        crate::OnFailure::RollBack => "rollback",
-        crate::OnFailure::Halt => "halt",
-    };
-    let (min_ready, deadline) = (print_duration(*min_ready), print_duration(*deadline));
-    format!(
-        "max-surge {max_surge}, max-unavailable {max_unavailable}, min-ready {min_ready}, deadline {deadline}, \
-         on-failure {failure}"
-    )
 }
 
 #[cfg(test)]

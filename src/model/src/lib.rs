@@ -24,11 +24,11 @@ mod time;
 pub use address::{Address, AddressError};
 pub use capability::{Capabilities, Cost};
 pub use cidr::{Cidr, CidrError};
-pub use deployment::{Deployment, ProviderSpec, SecretSource};
+pub use deployment::{Deployment, ProviderSpec, SecretSource, Shared};
 pub use digest::{ContentDigest, Fingerprint, SecretDigest, SecretKey};
 pub use field::{Difference, Entry, Field, FieldPath, Value, compare};
 pub use instance::{Generation, InstanceId, RevisionNumber, Slot};
-pub use name::{EnvName, EnvironmentName, GatewayName, NameError, ProjectName, SecretName, ServiceName};
+pub use name::{EnvName, EnvironmentName, GatewayName, GroupName, NameError, ProjectName, SecretName, ServiceName};
 pub use observed::{
     ContentRef, EndpointState, Exit, ListenHint, Observed, ObservedGateway, ObservedInstance, ObservedRoute, Phase,
     ProbeAnswer, SourceError, SourcePin, SourceRef,

@@ -105,6 +105,10 @@ name!(
     GatewayName, 63, LABEL_RULE, label_letter
 );
 name!(
+    /// The name of a group: one entry for several services.
+    GroupName, 63, LABEL_RULE, label_letter
+);
+name!(
     /// The name of a secret; never its value.
     SecretName, 63, LABEL_RULE, label_letter
 );

@@ -19,21 +19,10 @@ fn spec() -> ServiceSpec {
         timeout: Duration::from_millis(500),
         failures: 3,
         successes: 1,
+        ..Probe::fallback()
     };
     let mount = Mount::folder(FolderPath("./app".into()), Access::Snapshot);
     ServiceSpec {
-        template: Template {
-            image: Some("registry.example.com/hello:1".into()),
-            program: Program::Command(vec!["python".into(), "/mnt/data/app.py".into()]),
-            port: 8000,
-            packages: vec!["flask==2.3.3".into()],
-            env: BTreeMap::from([
-                ("LOG_LEVEL".parse().unwrap(), EnvValue::Plain("info".into())),
-                ("TOKEN".parse().unwrap(), EnvValue::Secret("hf".parse().unwrap())),
-            ]),
-            mounts: BTreeMap::from([("/mnt/data".parse().unwrap(), mount)]),
-            readiness: Some(probe),
-        },
         instances: 2,
         rollout: RolloutPolicy {
             max_surge: CountOrPercent::Percent(25),
@@ -44,6 +33,18 @@ fn spec() -> ServiceSpec {
         timeout: Duration::from_secs(5),
         tokens: vec![TokenSpec { secret: "hello-token".parse().unwrap() }],
         exposes: BTreeMap::from([("public".parse().unwrap(), Expose { path: Some("/chat".into()) })]),
+        ..ServiceSpec::of(Template {
+            image: Some("registry.example.com/hello:1".into()),
+            port: Some(8000),
+            packages: vec!["flask==2.3.3".into()],
+            env: BTreeMap::from([
+                ("LOG_LEVEL".parse().unwrap(), EnvValue::Plain("info".into())),
+                ("TOKEN".parse().unwrap(), EnvValue::Secret("hf".parse().unwrap())),
+            ]),
+            mounts: BTreeMap::from([("/mnt/data".parse().unwrap(), mount)]),
+            readiness: Some(probe),
+            ..Template::of(Program::Command(vec!["python".into(), "/mnt/data/app.py".into()]))
+        })
     }
 }
 

@@ -3,6 +3,12 @@
 use super::*;
 
 pub(super) const ROWS: &[NodeSchema] = &[
+    node("group", Many, "one entry for several services, for gradual releases").takes(NAME).has(&[property(
+        "policy",
+        Type::Word(&["instances", "weights"]),
+        "by what requests are divided",
+    )
+    .or("instances")]),
     node("gateway", Many, "an entry that services share").elsewhere(&["ingress", "loadbalancer"]).takes(NAME).patched(),
     node("gateway.listen", Once, "the port it listens on").takes(&[value("port", PORT)]).has(&[property(
         "address",

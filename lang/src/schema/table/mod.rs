@@ -7,6 +7,7 @@ mod health;
 mod mount;
 mod program;
 mod project;
+mod resources;
 mod rollout;
 mod scale;
 
@@ -111,7 +112,12 @@ pub(super) const GROUPS: &[&[NodeSchema]] = &[
     program::ROWS,
     mount::ROWS,
     scale::ROWS,
+    resources::ROWS,
     health::ROWS,
+    health::READINESS,
+    health::STARTUP,
+    health::LIVENESS,
+    health::PROGRESS,
     rollout::ROWS,
     access::ROWS,
 ];

@@ -2,19 +2,25 @@
 //! user wrote; what a look at the outside world adds to it (the content of a folder, say) is in [`Pins`].
 
 mod gateway;
+mod group;
 mod health;
 mod mount;
+mod resources;
 mod rollout;
 mod service;
 mod template;
+mod timeouts;
 mod words;
 
 pub use gateway::{GatewaySpec, RouteSpec};
-pub use health::{Check, Probe};
+pub use group::{GroupPolicy, GroupSpec, Membership};
+pub use health::{Check, Probe, Probes};
 pub use mount::{
     Access, BucketKeys, BucketMode, BucketMount, DatasetMount, FolderMount, FolderPath, GitMount, ImageMount, Mount,
     MountCache, MountLabel, MountPath, MountPathError, MountSource, NfsMount, ObjectStore,
 };
-pub use rollout::{OnFailure, RolloutPolicy, Shutdown};
+pub use resources::{Dedicated, Gpu, InstanceType, Isolation, Quota, QuotaKind, Resources, Spot, Spread, Unit};
+pub use rollout::{Batch, Canary, CanaryStep, Gate, OnFailure, Pace, RolloutPolicy, Shutdown};
 pub use service::{Expose, ServiceSpec, TokenSpec};
 pub use template::{EnvValue, Pins, Program, Template};
+pub use timeouts::Timeouts;

@@ -1,6 +1,6 @@
 //! Services: how many instances there are, how they are kept, and who reaches them.
 
-use super::{RolloutPolicy, Shutdown, Template};
+use super::{Membership, RolloutPolicy, Shutdown, Template, Timeouts};
 use crate::{GatewayName, SecretName};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -21,6 +21,27 @@ pub struct ServiceSpec {
     pub tokens: Vec<TokenSpec>,
     /// Through which gateways it is reached, and under which paths.
     pub exposes: BTreeMap<GatewayName, Expose>,
+    /// How long the parts of a request may take.
+    pub timeouts: Timeouts,
+    /// The group that it belongs to.
+    pub group: Option<Membership>,
+}
+
+impl ServiceSpec {
+    /// One instance of `template`, kept by the rules that hold when nobody says otherwise.
+    pub fn of(template: Template) -> Self {
+        Self {
+            template,
+            instances: 1,
+            rollout: RolloutPolicy::default(),
+            shutdown: Shutdown::default(),
+            timeout: Duration::from_secs(5),
+            tokens: Vec::new(),
+            exposes: BTreeMap::new(),
+            timeouts: Timeouts::default(),
+            group: None,
+        }
+    }
 }
 
 /// A token that opens a service.

@@ -1,6 +1,6 @@
 //! What one instance is.
 
-use super::{Mount, MountPath, Probe};
+use super::{Mount, MountPath, Probe, Probes, Resources, Unit};
 use crate::{ContentDigest, EnvName, SecretDigest, SecretName};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -11,8 +11,8 @@ pub struct Template {
     pub image: Option<Arc<str>>,
     /// What runs.
     pub program: Program,
-    /// Where the program listens, unless the runtime gives each instance a port of its own.
-    pub port: u16,
+    /// Where the program listens, unless the runtime gives each instance a port of its own; none when it answers nobody.
+    pub port: Option<u16>,
     /// Third-party libraries, one pip requirement each, in the order of the file.
     pub packages: Vec<Arc<str>>,
     /// Environment variables.
@@ -22,9 +22,34 @@ pub struct Template {
     /// How it is found out whether an instance may get requests; a connection to its port when absent. It is part of the
     /// revision, so that each instance is asked what its own program answers.
     pub readiness: Option<Probe>,
+    /// The other checks.
+    pub probes: Probes,
+    /// What it may use, and where it is placed.
+    pub resources: Resources,
+    /// When one instance is several machines.
+    pub unit: Option<Unit>,
+    /// Whether a program that crashed stays down, so that somebody can look.
+    pub crash_block: bool,
 }
 
 impl Template {
+    /// An instance that runs `program`, and nothing beside it.
+    pub fn of(program: Program) -> Self {
+        Self {
+            image: None,
+            program,
+            port: None,
+            packages: Vec::new(),
+            env: BTreeMap::new(),
+            mounts: BTreeMap::new(),
+            readiness: None,
+            probes: Probes::default(),
+            resources: Resources::default(),
+            unit: None,
+            crash_block: false,
+        }
+    }
+
     /// The readiness probe, or what counts as one.
     pub fn probe(&self) -> Probe {
         self.readiness.clone().unwrap_or_else(Probe::fallback)

@@ -1,6 +1,6 @@
 //! Closed sets of words, and the pieces of sentences that specs are described in.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 /// Makes an enum whose values are the words of the file.
 macro_rules! words {
@@ -30,9 +30,4 @@ pub(crate) use words;
 /// The text behind `word`; nothing when it is absent.
 pub(crate) fn after<T: fmt::Display>(word: &str, text: &Option<T>) -> String {
     text.as_ref().map(|text| format!("{word}{text}")).unwrap_or_default()
-}
-
-/// Several texts in one line.
-pub(crate) fn join(texts: &[Arc<str>]) -> String {
-    texts.join(" ")
 }

@@ -120,6 +120,9 @@ impl<'a> Planner<'a> {
         for (name, spec) in &input.desired.gateways {
             self.honour(&Address::Gateway(name.clone()), &spec.entries());
         }
+        for (address, entries) in input.desired.shared.entries() {
+            self.honour(&address, &entries);
+        }
         let mut resolved = BTreeMap::new();
         for (name, spec) in &input.desired.services {
             let address = Address::Service(name.clone());

@@ -3,6 +3,7 @@
 mod journal;
 mod mount;
 mod record;
+mod resources;
 mod spec;
 mod stored;
 

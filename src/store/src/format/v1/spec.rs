@@ -1,6 +1,12 @@
 //! Specs and revisions.
 
-use super::{millis, mount::MountV1, parse, stored::Stored};
+use super::{
+    millis,
+    mount::MountV1,
+    parse,
+    resources::{MembershipV1, PaceV1, ProbesV1, ResourcesV1, TimeoutsV1, UnitV1},
+    stored::{Stored, absent},
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use wharf_model::{
@@ -95,11 +101,15 @@ pub(super) struct ServiceV1 {
     timeout_ms: u64,
     tokens: Vec<String>,
     exposes: BTreeMap<String, Option<String>>,
+    #[serde(default, skip_serializing_if = "absent")]
+    timeouts: TimeoutsV1,
+    #[serde(default, skip_serializing_if = "absent")]
+    group: Option<MembershipV1>,
 }
 
 impl ServiceV1 {
     pub(super) fn of(spec: &ServiceSpec) -> Self {
-        let ServiceSpec { template, instances, rollout, shutdown, timeout, tokens, exposes } = spec;
+        let ServiceSpec { template, instances, rollout, shutdown, timeout, tokens, exposes, timeouts, group } = spec;
         let Shutdown { grace, sigterm } = shutdown;
         let expose = |expose: &Expose| expose.path.as_ref().map(ToString::to_string);
         Self {
@@ -111,6 +121,8 @@ impl ServiceV1 {
             timeout_ms: millis(*timeout),
             tokens: tokens.iter().map(|token| token.secret.to_string()).collect(),
             exposes: exposes.iter().map(|(gateway, one)| (gateway.to_string(), expose(one))).collect(),
+            timeouts: timeouts.store(),
+            group: group.store(),
         }
     }
 
@@ -121,11 +133,13 @@ impl ServiceV1 {
         Ok(ServiceSpec {
             template: self.template.read()?,
             instances: self.instances,
-            rollout: self.rollout.read(),
+            rollout: self.rollout.read()?,
             shutdown: Shutdown { grace: Duration::from_millis(self.grace_ms), sigterm: self.sigterm },
             timeout: Duration::from_millis(self.timeout_ms),
             tokens: tokens(&self.tokens)?,
             exposes: self.exposes.into_iter().map(expose).collect::<Result<_, _>>()?,
+            timeouts: Stored::restore(self.timeouts)?,
+            group: Stored::restore(self.group)?,
         })
     }
 }
@@ -136,12 +150,21 @@ struct TemplateV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     image: Option<String>,
     program: ProgramV1,
-    port: u16,
+    #[serde(default, skip_serializing_if = "absent")]
+    port: Option<u16>,
     packages: Vec<String>,
     env: BTreeMap<String, EnvV1>,
     mounts: BTreeMap<String, MountV1>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     readiness: Option<ProbeV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    probes: ProbesV1,
+    #[serde(default, skip_serializing_if = "absent")]
+    resources: ResourcesV1,
+    #[serde(default, skip_serializing_if = "absent")]
+    unit: Option<UnitV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    crash_block: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -160,7 +183,8 @@ enum EnvV1 {
 
 impl TemplateV1 {
     fn of(template: &Template) -> Self {
-        let Template { image, program, port, packages, env, mounts, readiness } = template;
+        let Template { image, program, port, packages, env, mounts, readiness, .. } = template;
+        let Template { probes, resources, unit, crash_block, .. } = template;
         Self {
             image: image.as_ref().map(ToString::to_string),
             program: match program {
@@ -171,7 +195,11 @@ impl TemplateV1 {
             packages: packages.iter().map(ToString::to_string).collect(),
             env: env.iter().map(|(name, value)| (name.to_string(), EnvV1::of(value))).collect(),
             mounts: mounts.iter().map(|(path, mount)| (path.to_string(), mount.store())).collect(),
-            readiness: readiness.as_ref().map(ProbeV1::of),
+            readiness: readiness.store(),
+            probes: probes.store(),
+            resources: resources.store(),
+            unit: unit.store(),
+            crash_block: *crash_block,
         }
     }
 
@@ -188,7 +216,11 @@ impl TemplateV1 {
             packages: self.packages.into_iter().map(Into::into).collect(),
             env: env.collect::<Result<_, String>>()?,
             mounts: mounts.collect::<Result<_, String>>()?,
-            readiness: self.readiness.map(ProbeV1::read),
+            readiness: Stored::restore(self.readiness)?,
+            probes: Stored::restore(self.probes)?,
+            resources: Stored::restore(self.resources)?,
+            unit: Stored::restore(self.unit)?,
+            crash_block: self.crash_block,
         })
     }
 }
@@ -209,37 +241,61 @@ impl EnvV1 {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ProbeV1 {
-    /// The path of an HTTP probe; none for a connection.
+pub(super) struct ProbeV1 {
+    /// The path of an HTTP probe; without it and `exec`, a connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     http: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    exec: Vec<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    port: Option<u16>,
+    #[serde(default, skip_serializing_if = "absent")]
+    initial_delay_ms: u64,
     every_ms: u64,
     timeout_ms: u64,
     failures: u32,
     successes: u32,
 }
 
-impl ProbeV1 {
-    fn of(probe: &Probe) -> Self {
-        let Probe { check, every, timeout, failures, successes } = probe;
-        let http = match check {
-            Check::Http { path } => Some(path.to_string()),
-            Check::Tcp => None,
+impl Stored for Probe {
+    type V1 = ProbeV1;
+
+    fn store(&self) -> ProbeV1 {
+        let Self { check, port, initial_delay, every, timeout, failures, successes } = self;
+        let (http, exec) = match check {
+            Check::Http { path } => (Some(path.to_string()), Vec::new()),
+            Check::Tcp => (None, Vec::new()),
+            Check::Exec(words) => (None, words.store()),
         };
-        let (every_ms, timeout_ms) = (millis(*every), millis(*timeout));
-        Self { http, every_ms, timeout_ms, failures: *failures, successes: *successes }
+        ProbeV1 {
+            http,
+            exec,
+            port: *port,
+            initial_delay_ms: millis(*initial_delay),
+            every_ms: millis(*every),
+            timeout_ms: millis(*timeout),
+            failures: *failures,
+            successes: *successes,
+        }
     }
 
-    fn read(self) -> Probe {
-        Probe {
-            check: self.http.map_or(Check::Tcp, |path| Check::Http { path: path.into() }),
-            every: Duration::from_millis(self.every_ms),
-            timeout: Duration::from_millis(self.timeout_ms),
-            failures: self.failures,
-            successes: self.successes,
-        }
+    fn restore(stored: ProbeV1) -> Result<Self, String> {
+        let check = match (stored.http, stored.exec) {
+            (Some(path), _) => Check::Http { path: path.into() },
+            (None, words) if words.is_empty() => Check::Tcp,
+            (None, words) => Check::Exec(Stored::restore(words)?),
+        };
+        Ok(Self {
+            check,
+            port: stored.port,
+            initial_delay: Duration::from_millis(stored.initial_delay_ms),
+            every: Duration::from_millis(stored.every_ms),
+            timeout: Duration::from_millis(stored.timeout_ms),
+            failures: stored.failures,
+            successes: stored.successes,
+        })
     }
 }
 
@@ -251,51 +307,61 @@ struct RolloutV1 {
     min_ready_ms: u64,
     deadline_ms: u64,
     roll_back: bool,
+    #[serde(default, skip_serializing_if = "absent")]
+    pace: Option<PaceV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    paused: bool,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum ShareV1 {
+pub(super) enum ShareV1 {
     Count(u32),
     Percent(u8),
 }
 
-impl ShareV1 {
-    fn of(share: CountOrPercent) -> Self {
-        match share {
-            CountOrPercent::Count(count) => Self::Count(count),
-            CountOrPercent::Percent(share) => Self::Percent(share),
+impl Stored for CountOrPercent {
+    type V1 = ShareV1;
+
+    fn store(&self) -> ShareV1 {
+        match self {
+            Self::Count(count) => ShareV1::Count(*count),
+            Self::Percent(share) => ShareV1::Percent(*share),
         }
     }
 
-    fn read(self) -> CountOrPercent {
-        match self {
-            Self::Count(count) => CountOrPercent::Count(count),
-            Self::Percent(share) => CountOrPercent::Percent(share),
-        }
+    fn restore(stored: ShareV1) -> Result<Self, String> {
+        Ok(match stored {
+            ShareV1::Count(count) => Self::Count(count),
+            ShareV1::Percent(share) => Self::Percent(share),
+        })
     }
 }
 
 impl RolloutV1 {
     fn of(policy: &RolloutPolicy) -> Self {
-        let RolloutPolicy { max_surge, max_unavailable, min_ready, deadline, on_failure } = policy;
+        let RolloutPolicy { max_surge, max_unavailable, min_ready, deadline, on_failure, pace, paused } = policy;
         Self {
-            max_surge: ShareV1::of(*max_surge),
-            max_unavailable: ShareV1::of(*max_unavailable),
+            max_surge: max_surge.store(),
+            max_unavailable: max_unavailable.store(),
             min_ready_ms: millis(*min_ready),
             deadline_ms: millis(*deadline),
             roll_back: *on_failure == OnFailure::RollBack,
+            pace: pace.store(),
+            paused: *paused,
         }
     }
 
-    fn read(self) -> RolloutPolicy {
-        RolloutPolicy {
-            max_surge: self.max_surge.read(),
-            max_unavailable: self.max_unavailable.read(),
+    fn read(self) -> Result<RolloutPolicy, String> {
+        Ok(RolloutPolicy {
+            max_surge: CountOrPercent::restore(self.max_surge)?,
+            max_unavailable: CountOrPercent::restore(self.max_unavailable)?,
             min_ready: Duration::from_millis(self.min_ready_ms),
             deadline: Duration::from_millis(self.deadline_ms),
             on_failure: if self.roll_back { OnFailure::RollBack } else { OnFailure::Halt },
-        }
+            pace: Stored::restore(self.pace)?,
+            paused: self.paused,
+        })
     }
 }
 
