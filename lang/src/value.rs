@@ -247,7 +247,7 @@ fn word(what: &str, text: &Arc<str>, words: &'static [&'static str]) -> Result<T
     }
     let help = did_you_mean(text, words.iter().copied());
     let refusal = if words == PROVIDERS {
-        Refusal::new(Code::UnknownProvider, format!("this build of wharf has no provider `{text}`"), "not a provider")
+        Refusal::new(Code::UnknownProvider, format!("there is no provider `{text}`"), "not a provider")
     } else {
         Refusal::invalid(format!("`{what}` cannot be `{text}`"), "not one of its words")
     };

@@ -4,12 +4,15 @@
 //! Each file decodes one noun and reports all that is wrong with it; a noun that lacks something yields nothing, and
 //! goes on being checked. Where each written value stands is noted on the way.
 
+mod eas;
 mod entrance;
 mod environment;
 mod gateway;
 mod group;
 mod health;
 mod mount;
+mod network;
+mod program;
 mod resources;
 mod rollout;
 mod secret;
@@ -44,6 +47,10 @@ pub(crate) struct Decode<'a> {
     /// The groups, and who is in each.
     groups: BTreeMap<String, group::Group>,
     secrets: BTreeSet<String>,
+    networks: BTreeSet<String>,
+    services: BTreeSet<String>,
+    /// Whether it runs on EAS, which has rules of its own.
+    eas: bool,
     /// Some text could not be read, so names that seem to lead nowhere may be declared there.
     incomplete: bool,
     /// Where each secret is used first.
@@ -75,6 +82,9 @@ impl<'a> Decode<'a> {
             gateways: named("gateway"),
             groups: group::declared(blocks),
             secrets: named("secret"),
+            networks: named("network"),
+            services: named("service"),
+            eas: false,
             incomplete,
             used: BTreeMap::new(),
             paths: BTreeMap::new(),
@@ -84,10 +94,14 @@ impl<'a> Decode<'a> {
 
     /// Decodes everything; the deployment is there when nothing needed is missing.
     pub(crate) fn deployment(mut self, project: &Project<'_>, check: Option<SecretCheck<'_>>) -> Option<Deployment> {
+        self.eas = matches!(project.environment, Some((_, ProviderSpec::Eas { .. })));
         let every = |path: &'static str| project.blocks.iter().filter(move |block| block.row.path == path);
         // Each is decoded, whatever became of those before it; only then is it asked whether all came to something.
         let secrets: Vec<_> = every("secret").map(|block| self.secret(block)).collect();
         let gateways: Vec<_> = every("gateway").map(|block| self.gateway(block)).collect();
+        let networks: Vec<_> = every("network").map(|block| self.network(block)).collect();
+        let nlbs: Vec<_> = every("nlb").map(|block| self.nlb(block)).collect();
+        let registries: Vec<_> = every("registry").map(|block| self.registry(block)).collect();
         let groups: Vec<_> = every("group").map(|block| self.group(block)).collect();
         let services: Vec<_> = every("service").map(|block| self.service(block)).collect();
         self.check_weights();
@@ -104,7 +118,12 @@ impl<'a> Decode<'a> {
             secrets: secrets.into_iter().collect::<Option<_>>()?,
             gateways: gateways.into_iter().collect::<Option<_>>()?,
             services: services.into_iter().collect::<Option<_>>()?,
-            shared: Shared { groups: groups.into_iter().collect::<Option<_>>()? },
+            shared: Shared {
+                groups: groups.into_iter().collect::<Option<_>>()?,
+                networks: networks.into_iter().collect::<Option<_>>()?,
+                nlbs: nlbs.into_iter().collect::<Option<_>>()?,
+                registries: registries.into_iter().collect::<Option<_>>()?,
+            },
             origins: self.origins,
         })
     }
@@ -140,7 +159,12 @@ impl<'a> Decode<'a> {
 
     /// Reports a name that is not declared.
     fn must_be_declared(&mut self, code: Code, kind: &str, name: &str, at: Option<Place>) {
-        let known = if code == Code::UnknownGateway { &self.gateways } else { &self.secrets };
+        let known = match code {
+            Code::UnknownGateway => &self.gateways,
+            Code::UnknownNetwork => &self.networks,
+            Code::UnknownService => &self.services,
+            _ => &self.secrets,
+        };
         if self.incomplete || known.contains(name) {
             return;
         }

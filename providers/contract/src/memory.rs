@@ -95,6 +95,15 @@ fn cost(field: Field) -> Cost {
         | Field::Priority
         | Field::Unit
         | Field::CrashBlock
+        | Field::Args
+        | Field::Processor
+        | Field::Pull
+        | Field::PackagesFile
+        | Field::Container
+        | Field::ContainerEnv
+        | Field::Network
+        | Field::Role
+        | Field::Confidential
         | Field::Content
         | Field::Readiness => Cost::Roll,
         _ => Cost::InPlace,

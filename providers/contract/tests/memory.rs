@@ -16,7 +16,7 @@ impl Platform for Memory {
     }
 
     fn gateway(&self) -> (GatewayName, GatewaySpec) {
-        ("public".parse().unwrap(), GatewaySpec { port: 8600, address: [127, 0, 0, 1].into(), max_body: None })
+        ("public".parse().unwrap(), GatewaySpec::listening([127, 0, 0, 1].into(), 8600))
     }
 
     fn route(&self) -> RouteSpec {

@@ -76,6 +76,40 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "its gateway sends the requests of a path to one service",
             "give each service a path of its own with `expose`",
         ),
+        Field::Args | Field::Pull | Field::Container | Field::ContainerEnv | Field::RegistryLogin => lacks(
+            "there are no images on this runtime; the host stands in for them",
+            "write it in the environments that run images",
+        ),
+        Field::Processor => lacks("processors are programs of EAS", "run this service on eas, or write its `command`"),
+        Field::PackagesFile => {
+            lacks("libraries are prepared before there is an instance with that file", "list them with `packages`")
+        }
+        Field::WebApp => lacks("it opens no pages for browsers", "leave it out: `expose` leads browsers to it as well"),
+        Field::Grpc => {
+            lacks("its gateway speaks HTTP/1.1 to instances", "write it in the environments that run elsewhere")
+        }
+        Field::Network
+        | Field::NetworkRange
+        | Field::NetworkExisting
+        | Field::NetworkRules
+        | Field::GatewayNetwork
+        | Field::NlbNetwork => {
+            lacks("instances use the network of this host", "write it in the environments that run elsewhere")
+        }
+        Field::NlbListener | Field::NlbExisting | Field::NlbPublic => {
+            lacks("it balances requests, not connections", "call the service through a gateway")
+        }
+        Field::Nacos => lacks("instances are on loopback, where no other machine finds them", "write it for eas alone"),
+        Field::GatewayShared | Field::GatewayDedicated => {
+            lacks("there is no platform whose gateway it could use", "in this environment, write `listen 8600`")
+        }
+        Field::Domain | Field::Allow | Field::RateLimit | Field::ConcurrencyLimit | Field::Reach => lacks(
+            "its gateway has a port, a largest body and tokens, and nothing else",
+            "write it in the environments that run elsewhere",
+        ),
+        Field::TokenName => lacks("its gateway does not tell callers apart", "leave `name=` out in this environment"),
+        Field::Role => lacks("there is no platform that could lend a name", "give the program its keys as secrets"),
+        Field::Confidential => lacks("this host cannot prove what it is", "write it for eas alone"),
         Field::Image
         | Field::Program
         | Field::Port

@@ -42,6 +42,8 @@ pub(crate) fn document(launch: &Launch, port: u16, around: &Surroundings<'_>) ->
     Ok(Document {
         command: match &template.program {
             Program::Command(words) => words.iter().map(ToString::to_string).collect(),
+            // The plan refuses these on this runtime.
+            Program::Args(_) | Program::Processor(_) => Vec::new(),
             Program::Script(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_string()],
         },
         env,

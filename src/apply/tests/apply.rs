@@ -34,7 +34,7 @@ fn service(env: &[(&str, &str)], instances: u32) -> ServiceSpec {
 }
 
 fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
-    let gateway = GatewaySpec { port: 8600, address: [127, 0, 0, 1].into(), max_body: None };
+    let gateway = GatewaySpec::listening([127, 0, 0, 1].into(), 8600);
     let gateways =
         if services.is_empty() { BTreeMap::new() } else { BTreeMap::from([("public".parse().unwrap(), gateway)]) };
     Deployment {

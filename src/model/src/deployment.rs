@@ -1,8 +1,9 @@
 //! Everything that a project asks for in one environment: what `wharf-lang` hands on.
 
 use crate::{
-    Address, Entry, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Origins, Pins, ProjectName,
-    RouteSpec, SecretDigest, SecretName, ServiceName, ServiceSpec,
+    Address, Entry, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, NetworkName, NetworkSpec, NlbName,
+    NlbSpec, Origins, Pins, ProjectName, RegistryHost, RegistrySpec, RouteSpec, SecretDigest, SecretName, ServiceName,
+    ServiceSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -32,13 +33,23 @@ pub struct Deployment {
 pub struct Shared {
     /// The groups.
     pub groups: BTreeMap<GroupName, GroupSpec>,
+    /// The networks.
+    pub networks: BTreeMap<NetworkName, NetworkSpec>,
+    /// The balancers of connections.
+    pub nlbs: BTreeMap<NlbName, NlbSpec>,
+    /// The logins for images, by registry.
+    pub registries: BTreeMap<RegistryHost, RegistrySpec>,
 }
 
 impl Shared {
     /// Every field of every one of them.
     pub fn entries(&self) -> impl Iterator<Item = (Address, Vec<Entry>)> {
-        let Self { groups } = self;
-        groups.iter().map(|(name, spec)| (Address::Group(name.clone()), spec.entries()))
+        let Self { groups, networks, nlbs, registries } = self;
+        let groups = groups.iter().map(|(name, spec)| (Address::Group(name.clone()), spec.entries()));
+        let networks = networks.iter().map(|(name, spec)| (Address::Network(name.clone()), spec.entries()));
+        let nlbs = nlbs.iter().map(|(name, spec)| (Address::Nlb(name.clone()), spec.entries()));
+        let registries = registries.iter().map(|(host, spec)| (Address::Registry(host.clone()), spec.entries()));
+        groups.chain(networks).chain(nlbs).chain(registries)
     }
 }
 
@@ -50,6 +61,25 @@ pub enum ProviderSpec {
         /// Whether the host may stand in for the image that a service names.
         host_is_image: bool,
     },
+    /// Containers of a Docker Engine.
+    Docker {
+        /// Where the engine answers; its own default when absent.
+        host: Option<Arc<str>>,
+    },
+    /// Pods of a cluster.
+    Kubernetes {
+        /// Which cluster; the current one when absent.
+        context: Option<Arc<str>>,
+        /// Which namespace; the context's own when absent.
+        namespace: Option<Arc<str>>,
+    },
+    /// Services of Alibaba Cloud PAI-EAS.
+    Eas {
+        /// The region.
+        region: Arc<str>,
+        /// The workspace; the region's default when absent.
+        workspace: Option<Arc<str>>,
+    },
 }
 
 impl ProviderSpec {
@@ -57,6 +87,9 @@ impl ProviderSpec {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Local { .. } => "local",
+            Self::Docker { .. } => "docker",
+            Self::Kubernetes { .. } => "kubernetes",
+            Self::Eas { .. } => "eas",
         }
     }
 }

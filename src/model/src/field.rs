@@ -4,8 +4,8 @@
 //! listed here. What a change of a field costs is a table of the provider, keyed by [`Field`].
 
 use crate::{
-    ContentDigest, EnvValue, Fingerprint, GatewaySpec, Pins, RouteSpec, SecretDigest, SecretName, ServiceSpec,
-    Template, print_duration,
+    ContentDigest, Fingerprint, GatewaySpec, Pins, Program, RouteSpec, SecretDigest, SecretName, ServiceSpec, Template,
+    print_duration,
 };
 use std::{cmp::Ordering, fmt, sync::Arc};
 
@@ -32,8 +32,66 @@ fields! {
     Image => "image",
     /// What runs.
     Program => "command",
+    /// The image's own program, with arguments.
+    Args => "args",
+    /// A program of the platform.
+    Processor => "processor",
     /// Where it listens.
     Port => "port",
+    /// When the image is fetched.
+    Pull => "pull",
+    /// A list of third-party libraries.
+    PackagesFile => "packages-file",
+    /// A further container.
+    Container => "container",
+    /// A variable of a further container.
+    ContainerEnv => "container.env",
+    /// The network of instances.
+    Network => "network",
+    /// In whose name instances call the platform.
+    Role => "role",
+    /// Encrypted mounts.
+    Confidential => "confidential",
+    /// Pages for browsers.
+    WebApp => "web-app",
+    /// gRPC between gateway and instances.
+    Grpc => "grpc",
+    /// A registry of instances.
+    Nacos => "nacos",
+    /// A login for images.
+    RegistryLogin => "registry",
+    /// The addresses of a network.
+    NetworkRange => "network.cidr",
+    /// A network of the platform.
+    NetworkExisting => "network.vpc",
+    /// What a network lets through.
+    NetworkRules => "network.rules",
+    /// A port of a balancer.
+    NlbListener => "nlb.listener",
+    /// A balancer of the platform.
+    NlbExisting => "nlb.id",
+    /// A balancer that is reached from everywhere.
+    NlbPublic => "nlb.public",
+    /// The network of a balancer.
+    NlbNetwork => "nlb.network",
+    /// The gateway of the platform that everybody uses.
+    GatewayShared => "gateway.shared",
+    /// A gateway of the platform.
+    GatewayDedicated => "gateway.dedicated",
+    /// The name of a gateway.
+    Domain => "gateway.domain",
+    /// From where a gateway may be called.
+    Allow => "gateway.allow",
+    /// How many requests a second.
+    RateLimit => "gateway.rate-limit",
+    /// How many requests at once.
+    ConcurrencyLimit => "gateway.concurrency-limit",
+    /// From where a gateway is reached.
+    Reach => "gateway.reach",
+    /// The network of a gateway.
+    GatewayNetwork => "gateway.network",
+    /// Who has a token.
+    TokenName => "auth.token.name",
     /// Third-party libraries.
     Packages => "packages",
     /// The interpreter that the libraries are built for.
@@ -322,7 +380,8 @@ impl Template {
 
     fn list(&self, pins: &Pins, list: &mut List) {
         let Self { image, program, port, packages, env, mounts, readiness, .. } = self;
-        let Self { probes, resources, unit, crash_block, .. } = self;
+        let Self { probes, resources, unit, crash_block, pull, packages_file, containers, .. } = self;
+        let Self { network, role, confidential, .. } = self;
         if let Some(probe) = readiness {
             probe.list_readiness(list);
         }
@@ -330,20 +389,24 @@ impl Template {
         resources.list(list);
         list.some(Field::Unit, unit.as_ref());
         list.flag(Field::CrashBlock, *crash_block);
+        list.some(Field::Pull, pull.map(crate::Pull::as_str));
+        list.some(Field::PackagesFile, packages_file.as_ref());
+        for (name, container) in containers {
+            container.list(name, pins, list);
+        }
+        list.some(Field::Network, network.as_ref());
+        list.some(Field::Role, role.as_ref());
+        list.some(Field::Confidential, confidential.as_ref());
         if let Some(image) = image {
             list.text(Field::Image, image);
         }
-        list.0.push(Entry { path: FieldPath::of(Field::Program), value: Value::Lines(program.to_string()) });
+        list.value(program.field(), Value::Lines(program.to_string()));
         list.some(Field::Port, *port);
         if !packages.is_empty() {
             list.0.push(Entry { path: FieldPath::of(Field::Packages), value: Value::Lines(packages.join("\n")) });
         }
         for (name, value) in env {
-            let value = match value {
-                EnvValue::Plain(text) => Value::Text(text.to_string()),
-                EnvValue::Secret(secret) => Value::Secret(secret.clone(), pins.secrets.get(secret).copied()),
-            };
-            list.at(Field::Env, name.as_str(), value);
+            list.at(Field::Env, name.as_str(), value.shown(pins));
         }
         for (path, mount) in mounts {
             mount.list(path, pins, list);
@@ -358,38 +421,45 @@ impl Template {
     }
 }
 
+impl Program {
+    /// The field under which it is listed; not every runtime has each kind.
+    fn field(&self) -> Field {
+        match self {
+            Self::Command(_) | Self::Script(_) => Field::Program,
+            Self::Args(_) => Field::Args,
+            Self::Processor(_) => Field::Processor,
+        }
+    }
+}
+
 impl ServiceSpec {
     /// Every field of the service, with what the pins add.
     pub fn entries(&self, pins: &Pins) -> Vec<Entry> {
-        let Self { template, instances, rollout, shutdown, timeout, tokens, exposes, timeouts, group } = self;
+        let Self { template, instances, rollout, shutdown, timeout, tokens, exposes, .. } = self;
+        let Self { timeouts, group, web_app, grpc, nacos, .. } = self;
         let mut list = List(Vec::new());
         template.list(pins, &mut list);
         list.text(Field::Instances, instances);
         rollout.list(&mut list);
         timeouts.list(&mut list);
         list.some(Field::Group, group.as_ref());
+        list.flag(Field::WebApp, *web_app);
+        list.flag(Field::Grpc, *grpc);
+        for (id, nacos) in nacos {
+            list.at(Field::Nacos, id, Value::Text(nacos.to_string()));
+        }
         let sigterm = if shutdown.sigterm { ", SIGTERM first" } else { "" };
         list.text(Field::Shutdown, format!("grace {}{sigterm}", print_duration(shutdown.grace)));
         list.text(Field::Timeout, print_duration(*timeout));
         for token in tokens {
             list.at(Field::Token, token.secret.as_str(), Value::Text(format!("(secret){}", token.secret)));
+            if let Some(name) = &token.name {
+                list.at(Field::TokenName, token.secret.as_str(), Value::Text(name.to_string()));
+            }
         }
         for (gateway, expose) in exposes {
             let path = expose.path.as_deref().unwrap_or("default path");
             list.at(Field::Expose, gateway.as_str(), Value::Text(path.to_owned()));
-        }
-        list.sorted()
-    }
-}
-
-impl GatewaySpec {
-    /// Every field of the gateway.
-    pub fn entries(&self) -> Vec<Entry> {
-        let Self { port, address, max_body } = self;
-        let mut list = List(Vec::new());
-        list.text(Field::Listen, std::net::SocketAddr::new(*address, *port));
-        if let Some(limit) = max_body {
-            list.text(Field::MaxBody, limit);
         }
         list.sorted()
     }

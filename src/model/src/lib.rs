@@ -28,7 +28,10 @@ pub use deployment::{Deployment, ProviderSpec, SecretSource, Shared};
 pub use digest::{ContentDigest, Fingerprint, SecretDigest, SecretKey};
 pub use field::{Difference, Entry, Field, FieldPath, Value, compare};
 pub use instance::{Generation, InstanceId, RevisionNumber, Slot};
-pub use name::{EnvName, EnvironmentName, GatewayName, GroupName, NameError, ProjectName, SecretName, ServiceName};
+pub use name::{
+    ContainerName, EnvName, EnvironmentName, GatewayName, GroupName, NameError, NetworkName, NlbName, ProjectName,
+    RegistryHost, SecretName, ServiceName, TokenName,
+};
 pub use observed::{
     ContentRef, EndpointState, Exit, ListenHint, Observed, ObservedGateway, ObservedInstance, ObservedRoute, Phase,
     ProbeAnswer, SourceError, SourcePin, SourceRef,

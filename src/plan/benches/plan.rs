@@ -41,7 +41,7 @@ fn service(number: usize) -> ServiceSpec {
 
 fn deployment(resources: usize) -> Deployment {
     let services = resources / RESOURCES_PER_SERVICE;
-    let gateway = GatewaySpec { port: 8600, address: [127, 0, 0, 1].into(), max_body: None };
+    let gateway = GatewaySpec::listening([127, 0, 0, 1].into(), 8600);
     Deployment {
         project: "bench".parse().unwrap(),
         environment: "bench".parse().unwrap(),

@@ -31,7 +31,7 @@ fn spec() -> ServiceSpec {
         },
         shutdown: Shutdown { grace: Duration::from_secs(7), sigterm: true },
         timeout: Duration::from_secs(5),
-        tokens: vec![TokenSpec { secret: "hello-token".parse().unwrap() }],
+        tokens: vec![TokenSpec { secret: "hello-token".parse().unwrap(), name: None }],
         exposes: BTreeMap::from([("public".parse().unwrap(), Expose { path: Some("/chat".into()) })]),
         ..ServiceSpec::of(Template {
             image: Some("registry.example.com/hello:1".into()),
@@ -70,7 +70,7 @@ fn route() -> RouteSpec {
 }
 
 fn gateway() -> GatewaySpec {
-    GatewaySpec { port: 8600, address: [127, 0, 0, 1].into(), max_body: Some(Bytes(1 << 20)) }
+    GatewaySpec { max_body: Some(Bytes(1 << 20)), ..GatewaySpec::listening([127, 0, 0, 1].into(), 8600) }
 }
 
 fn full_record() -> Record {

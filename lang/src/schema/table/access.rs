@@ -20,7 +20,9 @@ pub(super) const ROWS: &[NodeSchema] = &[
             "its share of the group's requests; 0 for none",
         )]),
     node("service.auth", Optional, "who may call; without it, everybody who reaches the gateway"),
-    node("service.auth.token", AtLeastOne, "a token that opens the service").takes(&[value("secret", Type::Secret)]),
+    node("service.auth.token", AtLeastOne, "a token that opens the service")
+        .takes(&[value("secret", Type::Secret)])
+        .has(&[property("name", Type::Name, "who is given it")]),
     node("service.expose", Many, "opens the service through a gateway, under /api/predict/NAME")
         .elsewhere(&["route", "routes", "ingress", "gateway"])
         .takes(&[value("gateway", Type::Name)])

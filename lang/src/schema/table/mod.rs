@@ -5,6 +5,7 @@ mod entry;
 mod environment;
 mod health;
 mod mount;
+mod network;
 mod program;
 mod project;
 mod resources;
@@ -101,8 +102,8 @@ const TIMES: &[Argument] = &[value("times", Type::Integer { from: 1, to: 1_000 }
 const SPAN: &[Argument] = &[value("duration", Type::Duration { zero: false })];
 const SPAN_OR_ZERO: &[Argument] = &[value("duration", Type::Duration { zero: true })];
 
-/// The providers that this build knows.
-pub(crate) const PROVIDERS: &[&str] = &["local"];
+/// The providers that the language knows; whether a build can run them is the command line's to say.
+pub(crate) const PROVIDERS: &[&str] = &["local", "docker", "kubernetes", "eas"];
 
 /// The groups, each after those with the nodes that its own lie in.
 pub(super) const GROUPS: &[&[NodeSchema]] = &[
@@ -112,6 +113,7 @@ pub(super) const GROUPS: &[&[NodeSchema]] = &[
     program::ROWS,
     mount::ROWS,
     scale::ROWS,
+    network::ROWS,
     resources::ROWS,
     health::ROWS,
     health::READINESS,

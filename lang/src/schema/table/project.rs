@@ -13,6 +13,13 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes(NAME)
         .has(&[property("default", Type::Literal, "the value when the caller sets none; without it, the caller must")]),
     node("input.description", Optional, "what it is for").takes(&[value("text", Type::Literal)]),
+    node("registry", Many, "a login for the images of a registry, such as registry.example.com")
+        .elsewhere(&["docker-auth", "dockerAuth", "imagePullSecrets"])
+        .takes(&[value("host", Type::Text)])
+        .has(&[
+            property("username", Type::Text, "who").must(),
+            property("password", Type::Secret, "the secret that holds the password").must(),
+        ]),
     node("secret", Many, "a value that is never shown or stored, and where it comes from").takes(NAME),
     node("secret.env", OneOf("source"), "the environment variable that holds it")
         .takes(&[value("variable", Type::Text)]),

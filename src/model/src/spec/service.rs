@@ -1,7 +1,7 @@
 //! Services: how many instances there are, how they are kept, and who reaches them.
 
-use super::{Membership, RolloutPolicy, Shutdown, Template, Timeouts};
-use crate::{GatewayName, SecretName};
+use super::{Membership, Nacos, RolloutPolicy, Shutdown, Template, Timeouts};
+use crate::{GatewayName, SecretName, TokenName};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// A service: what one instance is, how many there are, and how they are kept, replaced and reached.
@@ -25,6 +25,12 @@ pub struct ServiceSpec {
     pub timeouts: Timeouts,
     /// The group that it belongs to.
     pub group: Option<Membership>,
+    /// Whether its answers are pages for browsers.
+    pub web_app: bool,
+    /// Whether gateways speak gRPC to it.
+    pub grpc: bool,
+    /// The registries in which its instances are entered, by the platform's name for each.
+    pub nacos: BTreeMap<Arc<str>, Nacos>,
 }
 
 impl ServiceSpec {
@@ -40,6 +46,9 @@ impl ServiceSpec {
             exposes: BTreeMap::new(),
             timeouts: Timeouts::default(),
             group: None,
+            web_app: false,
+            grpc: false,
+            nacos: BTreeMap::new(),
         }
     }
 }
@@ -49,6 +58,8 @@ impl ServiceSpec {
 pub struct TokenSpec {
     /// Which secret holds it.
     pub secret: SecretName,
+    /// Who is given it.
+    pub name: Option<TokenName>,
 }
 
 /// How a service is reached through a gateway.

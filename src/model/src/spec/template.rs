@@ -1,7 +1,7 @@
 //! What one instance is.
 
-use super::{Mount, MountPath, Probe, Probes, Resources, Unit};
-use crate::{ContentDigest, EnvName, SecretDigest, SecretName};
+use super::{Confidential, Container, Mount, MountPath, Probe, Probes, Processor, Pull, Resources, Unit};
+use crate::{ContainerName, ContentDigest, EnvName, NetworkName, SecretDigest, SecretName, Value};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// What one instance is: the part of a service whose change means new instances.
@@ -30,6 +30,18 @@ pub struct Template {
     pub unit: Option<Unit>,
     /// Whether a program that crashed stays down, so that somebody can look.
     pub crash_block: bool,
+    /// When the image is fetched; the runtime's own habit when absent.
+    pub pull: Option<Pull>,
+    /// A file in the image or a mount that lists third-party libraries.
+    pub packages_file: Option<Arc<str>>,
+    /// Further containers.
+    pub containers: BTreeMap<ContainerName, Container>,
+    /// The network that it is in.
+    pub network: Option<NetworkName>,
+    /// In whose name it calls the platform.
+    pub role: Option<Arc<str>>,
+    /// When its mounts are encrypted.
+    pub confidential: Option<Confidential>,
 }
 
 impl Template {
@@ -47,6 +59,12 @@ impl Template {
             resources: Resources::default(),
             unit: None,
             crash_block: false,
+            pull: None,
+            packages_file: None,
+            containers: BTreeMap::new(),
+            network: None,
+            role: None,
+            confidential: None,
         }
     }
 
@@ -57,10 +75,8 @@ impl Template {
 
     /// The secrets that instances need; one may come twice.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
-        let env = self.env.values().filter_map(|value| match value {
-            EnvValue::Secret(name) => Some(name),
-            EnvValue::Plain(_) => None,
-        });
+        let env = self.env.values().filter_map(EnvValue::secret);
+        let env = env.chain(self.containers.values().flat_map(Container::secrets));
         env.chain(self.mounts.values().flat_map(Mount::secrets).map(|(_, secret)| secret))
     }
 }
@@ -72,13 +88,18 @@ pub enum Program {
     Command(Vec<Arc<str>>),
     /// Text for `/bin/sh`.
     Script(Arc<str>),
+    /// What the image runs by itself, with these arguments.
+    Args(Vec<Arc<str>>),
+    /// A program of the platform that loads a model.
+    Processor(Box<Processor>),
 }
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Command(words) => f.write_str(&words.join(" ")),
+            Self::Command(words) | Self::Args(words) => f.write_str(&words.join(" ")),
             Self::Script(text) => f.write_str(text),
+            Self::Processor(processor) => processor.fmt(f),
         }
     }
 }
@@ -90,6 +111,24 @@ pub enum EnvValue {
     Plain(Arc<str>),
     /// The value of a secret, filled in when an instance starts.
     Secret(SecretName),
+}
+
+impl EnvValue {
+    /// The secret that holds it, if one does.
+    pub fn secret(&self) -> Option<&SecretName> {
+        match self {
+            Self::Secret(name) => Some(name),
+            Self::Plain(_) => None,
+        }
+    }
+
+    /// As a plan shows it.
+    pub(crate) fn shown(&self, pins: &Pins) -> Value {
+        match self {
+            Self::Plain(text) => Value::Text(text.to_string()),
+            Self::Secret(secret) => Value::Secret(secret.clone(), pins.secrets.get(secret).copied()),
+        }
+    }
 }
 
 /// What a look outside fixed about a template: with it, a revision means the same for ever.

@@ -1,5 +1,6 @@
 //! Version 1 on disk. Names, addresses and digests stand as their text forms; durations in milliseconds.
 
+mod container;
 mod journal;
 mod mount;
 mod record;

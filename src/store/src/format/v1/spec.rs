@@ -1,6 +1,7 @@
 //! Specs and revisions.
 
 use super::{
+    container::{ConfidentialV1, ContainerV1, DomainV1, ManagedGatewayV1, NacosV1, ProcessorV1},
     millis,
     mount::MountV1,
     parse,
@@ -21,16 +22,53 @@ pub(super) struct GatewayV1 {
     address: IpAddr,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_body: Option<u64>,
+    #[serde(default, skip_serializing_if = "absent")]
+    managed: Option<ManagedGatewayV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    domain: Option<DomainV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    allow: Vec<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    rate_limit: Option<u32>,
+    #[serde(default, skip_serializing_if = "absent")]
+    concurrency_limit: Option<u32>,
+    #[serde(default, skip_serializing_if = "absent")]
+    reach: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    network: Option<String>,
 }
 
 impl GatewayV1 {
     pub(super) fn of(spec: &GatewaySpec) -> Self {
-        let GatewaySpec { port, address, max_body } = spec;
-        Self { port: *port, address: *address, max_body: max_body.map(|limit| limit.0) }
+        let GatewaySpec { port, address, max_body, managed, domain, allow, .. } = spec;
+        let GatewaySpec { rate_limit, concurrency_limit, reach, network, .. } = spec;
+        Self {
+            port: *port,
+            address: *address,
+            max_body: max_body.store(),
+            managed: managed.store(),
+            domain: domain.store(),
+            allow: allow.store(),
+            rate_limit: *rate_limit,
+            concurrency_limit: *concurrency_limit,
+            reach: reach.store(),
+            network: network.store(),
+        }
     }
 
-    pub(super) fn read(self) -> GatewaySpec {
-        GatewaySpec { port: self.port, address: self.address, max_body: self.max_body.map(Bytes) }
+    pub(super) fn read(self) -> Result<GatewaySpec, String> {
+        Ok(GatewaySpec {
+            port: self.port,
+            address: self.address,
+            max_body: self.max_body.map(Bytes),
+            managed: Stored::restore(self.managed)?,
+            domain: Stored::restore(self.domain)?,
+            allow: Stored::restore(self.allow)?,
+            rate_limit: self.rate_limit,
+            concurrency_limit: self.concurrency_limit,
+            reach: Stored::restore(self.reach)?,
+            network: Stored::restore(self.network)?,
+        })
     }
 }
 
@@ -41,6 +79,8 @@ pub(super) struct RouteV1 {
     pub(super) service: String,
     paths: Vec<String>,
     tokens: Vec<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    token_names: BTreeMap<String, String>,
     token_digests: BTreeMap<String, String>,
     timeout_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,6 +95,7 @@ impl RouteV1 {
             service: service.to_string(),
             paths: paths.iter().map(ToString::to_string).collect(),
             tokens: tokens.iter().map(|token| token.secret.to_string()).collect(),
+            token_names: token_names(tokens),
             token_digests: texts(token_digests),
             timeout_ms: millis(*timeout),
             max_body: max_body.map(|limit| limit.0),
@@ -66,7 +107,7 @@ impl RouteV1 {
             gateway: parse(&self.gateway)?,
             service: parse(&self.service)?,
             paths: self.paths.into_iter().map(Into::into).collect(),
-            tokens: tokens(&self.tokens)?,
+            tokens: tokens(&self.tokens, &self.token_names)?,
             token_digests: values(self.token_digests)?,
             timeout: Duration::from_millis(self.timeout_ms),
             max_body: self.max_body.map(Bytes),
@@ -86,8 +127,16 @@ where
     map.into_iter().map(|(key, value)| Ok((parse(&key)?, parse(&value)?))).collect()
 }
 
-fn tokens(names: &[String]) -> Result<Vec<TokenSpec>, String> {
-    names.iter().map(|name| Ok(TokenSpec { secret: parse(name)? })).collect()
+fn tokens(secrets: &[String], names: &BTreeMap<String, String>) -> Result<Vec<TokenSpec>, String> {
+    let token = |secret: &String| {
+        let name = names.get(secret).map(|name| parse(name)).transpose()?;
+        Ok(TokenSpec { secret: parse(secret)?, name })
+    };
+    secrets.iter().map(token).collect()
+}
+
+fn token_names(tokens: &[TokenSpec]) -> BTreeMap<String, String> {
+    tokens.iter().filter_map(|token| Some((token.secret.to_string(), token.name.as_ref()?.to_string()))).collect()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,16 +149,25 @@ pub(super) struct ServiceV1 {
     sigterm: bool,
     timeout_ms: u64,
     tokens: Vec<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    token_names: BTreeMap<String, String>,
     exposes: BTreeMap<String, Option<String>>,
     #[serde(default, skip_serializing_if = "absent")]
     timeouts: TimeoutsV1,
     #[serde(default, skip_serializing_if = "absent")]
     group: Option<MembershipV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    web_app: bool,
+    #[serde(default, skip_serializing_if = "absent")]
+    grpc: bool,
+    #[serde(default, skip_serializing_if = "absent")]
+    nacos: BTreeMap<String, NacosV1>,
 }
 
 impl ServiceV1 {
     pub(super) fn of(spec: &ServiceSpec) -> Self {
-        let ServiceSpec { template, instances, rollout, shutdown, timeout, tokens, exposes, timeouts, group } = spec;
+        let ServiceSpec { template, instances, rollout, shutdown, timeout, tokens, exposes, .. } = spec;
+        let ServiceSpec { timeouts, group, web_app, grpc, nacos, .. } = spec;
         let Shutdown { grace, sigterm } = shutdown;
         let expose = |expose: &Expose| expose.path.as_ref().map(ToString::to_string);
         Self {
@@ -120,9 +178,13 @@ impl ServiceV1 {
             sigterm: *sigterm,
             timeout_ms: millis(*timeout),
             tokens: tokens.iter().map(|token| token.secret.to_string()).collect(),
+            token_names: token_names(tokens),
             exposes: exposes.iter().map(|(gateway, one)| (gateway.to_string(), expose(one))).collect(),
             timeouts: timeouts.store(),
             group: group.store(),
+            web_app: *web_app,
+            grpc: *grpc,
+            nacos: nacos.iter().map(|(id, nacos)| (id.to_string(), nacos.store())).collect(),
         }
     }
 
@@ -130,16 +192,20 @@ impl ServiceV1 {
         let expose = |(gateway, path): (String, Option<String>)| {
             Ok::<_, String>((parse(&gateway)?, Expose { path: path.map(Into::into) }))
         };
+        let nacos = self.nacos.into_iter().map(|(id, nacos)| Ok((id.into(), Stored::restore(nacos)?)));
         Ok(ServiceSpec {
             template: self.template.read()?,
             instances: self.instances,
             rollout: self.rollout.read()?,
             shutdown: Shutdown { grace: Duration::from_millis(self.grace_ms), sigterm: self.sigterm },
             timeout: Duration::from_millis(self.timeout_ms),
-            tokens: tokens(&self.tokens)?,
+            tokens: tokens(&self.tokens, &self.token_names)?,
             exposes: self.exposes.into_iter().map(expose).collect::<Result<_, _>>()?,
             timeouts: Stored::restore(self.timeouts)?,
             group: Stored::restore(self.group)?,
+            web_app: self.web_app,
+            grpc: self.grpc,
+            nacos: nacos.collect::<Result<_, String>>()?,
         })
     }
 }
@@ -165,18 +231,32 @@ struct TemplateV1 {
     unit: Option<UnitV1>,
     #[serde(default, skip_serializing_if = "absent")]
     crash_block: bool,
+    #[serde(default, skip_serializing_if = "absent")]
+    pull: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    packages_file: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    containers: BTreeMap<String, ContainerV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    network: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    role: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    confidential: Option<ConfidentialV1>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum ProgramV1 {
+pub(super) enum ProgramV1 {
     Command(Vec<String>),
     Script(String),
+    Args(Vec<String>),
+    Processor(Box<ProcessorV1>),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum EnvV1 {
+pub(super) enum EnvV1 {
     Plain(String),
     Secret(String),
 }
@@ -184,34 +264,35 @@ enum EnvV1 {
 impl TemplateV1 {
     fn of(template: &Template) -> Self {
         let Template { image, program, port, packages, env, mounts, readiness, .. } = template;
-        let Template { probes, resources, unit, crash_block, .. } = template;
+        let Template { probes, resources, unit, crash_block, pull, packages_file, containers, .. } = template;
+        let Template { network, role, confidential, .. } = template;
         Self {
             image: image.as_ref().map(ToString::to_string),
-            program: match program {
-                Program::Command(words) => ProgramV1::Command(words.iter().map(ToString::to_string).collect()),
-                Program::Script(text) => ProgramV1::Script(text.to_string()),
-            },
+            program: program.store(),
             port: *port,
             packages: packages.iter().map(ToString::to_string).collect(),
-            env: env.iter().map(|(name, value)| (name.to_string(), EnvV1::of(value))).collect(),
+            env: env.iter().map(|(name, value)| (name.to_string(), value.store())).collect(),
             mounts: mounts.iter().map(|(path, mount)| (path.to_string(), mount.store())).collect(),
             readiness: readiness.store(),
             probes: probes.store(),
             resources: resources.store(),
             unit: unit.store(),
             crash_block: *crash_block,
+            pull: pull.store(),
+            packages_file: packages_file.store(),
+            containers: containers.store(),
+            network: network.store(),
+            role: role.store(),
+            confidential: confidential.store(),
         }
     }
 
     fn read(self) -> Result<Template, String> {
-        let env = self.env.into_iter().map(|(name, value)| Ok((parse(&name)?, value.read()?)));
+        let env = self.env.into_iter().map(|(name, value)| Ok((parse(&name)?, EnvValue::restore(value)?)));
         let mounts = self.mounts.into_iter().map(|(path, mount)| Ok((parse(&path)?, Mount::restore(mount)?)));
         Ok(Template {
             image: self.image.map(Into::into),
-            program: match self.program {
-                ProgramV1::Command(words) => Program::Command(words.into_iter().map(Into::into).collect()),
-                ProgramV1::Script(text) => Program::Script(text.into()),
-            },
+            program: Program::restore(self.program)?,
             port: self.port,
             packages: self.packages.into_iter().map(Into::into).collect(),
             env: env.collect::<Result<_, String>>()?,
@@ -221,23 +302,13 @@ impl TemplateV1 {
             resources: Stored::restore(self.resources)?,
             unit: Stored::restore(self.unit)?,
             crash_block: self.crash_block,
+            pull: Stored::restore(self.pull)?,
+            packages_file: Stored::restore(self.packages_file)?,
+            containers: Stored::restore(self.containers)?,
+            network: Stored::restore(self.network)?,
+            role: Stored::restore(self.role)?,
+            confidential: Stored::restore(self.confidential)?,
         })
-    }
-}
-
-impl EnvV1 {
-    fn of(value: &EnvValue) -> Self {
-        match value {
-            EnvValue::Plain(text) => Self::Plain(text.to_string()),
-            EnvValue::Secret(name) => Self::Secret(name.to_string()),
-        }
-    }
-
-    fn read(self) -> Result<EnvValue, String> {
-        match self {
-            Self::Plain(text) => Ok(EnvValue::Plain(text.into())),
-            Self::Secret(name) => parse(&name).map(EnvValue::Secret),
-        }
     }
 }
 
