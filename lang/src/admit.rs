@@ -242,6 +242,7 @@ impl Admit<'_> {
         let secret = match &entry.annotation {
             None => false,
             Some(word) if &*word.text == "secret" && matches!(ty, Type::Secret | Type::Variable) => true,
+            Some(word) if &*word.text == "json" && ty == Type::Json => false,
             Some(word) => {
                 let why = if &*word.text == "secret" { "no secret belongs here" } else { "unknown type" };
                 self.unknown_annotation(word, why);
@@ -249,7 +250,11 @@ impl Admit<'_> {
             }
         };
         let scalar = self.resolve(ty, entry)?;
-        let read = if secret { value::read_secret(what, ty, &scalar) } else { value::read(what, ty, &scalar) };
+        let read = match &entry.annotation {
+            Some(_) if secret => value::read_secret(what, ty, &scalar),
+            Some(_) => value::read_json(what, &scalar),
+            None => value::read(what, ty, &scalar),
+        };
         match read {
             Ok(value) => Some(Found { value, at: Some(entry.at) }),
             Err(Refusal { code, message, label, help }) => {

@@ -11,6 +11,7 @@
 mod admit;
 mod block;
 mod count;
+mod cron;
 mod decode;
 mod interpolate;
 mod overlay;

@@ -1,6 +1,7 @@
 //! One value: from what is written to what its type in the schema says.
 
 use crate::{
+    cron::cron,
     problem::Code,
     schema::{PROVIDERS, Type},
     suggest::did_you_mean,
@@ -9,7 +10,8 @@ use crate::{
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use wharf_model::{
-    Bytes, Cidr, CountOrPercent, Decimal, EnvValue, MountPath, ProjectName, QuantityError, SecretName, parse_duration,
+    Bytes, Cidr, CountOrPercent, Decimal, EnvValue, Json, MountPath, ProjectName, QuantityError, SecretName,
+    parse_duration,
 };
 
 /// A value that its type admits.
@@ -27,6 +29,7 @@ pub(crate) enum Typed {
     Variable(EnvValue),
     Decimal(Decimal),
     Cidr(Cidr),
+    Json(Json),
     Versions(Versions),
 }
 
@@ -44,11 +47,11 @@ impl Refusal {
         Self { code, message: message.into(), label: label.into(), help: None }
     }
 
-    fn invalid(message: impl ToString, label: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl ToString, label: impl Into<String>) -> Self {
         Self::new(Code::InvalidValue, message.to_string(), label)
     }
 
-    fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -76,6 +79,7 @@ pub(crate) fn read(what: &str, ty: Type, value: &Scalar) -> Result<Typed, Refusa
             let count = integer(what, *number, 0, COUNT as u32)?;
             Ok(Typed::Share(CountOrPercent::Count(count)))
         }
+        (Type::Json, _) => json(value).map(Typed::Json).ok_or_else(|| mismatch(what, ty, value)),
         (Type::Percent, Scalar::Integer(number)) => integer(what, *number, 1, 100).map(Typed::Integer),
         (Type::Decimal, Scalar::Integer(number)) => decimal(what, &number.to_string()).map(Typed::Decimal),
         (Type::Decimal, Scalar::Float(number)) => decimal(what, &number.to_string()).map(Typed::Decimal),
@@ -117,6 +121,8 @@ fn read_text(what: &str, ty: Type, text: &Arc<str>) -> Result<Typed, Refusal> {
         Type::Image => image(text).map(Typed::Text),
         Type::Requirement => requirement(text).map(Typed::Text),
         Type::Percent => percent(what, text).map(Typed::Integer),
+        Type::Cron => cron(text).map(Typed::Text),
+        Type::TimeZone => time_zone(text).map(Typed::Text),
         Type::Cidr => {
             text.parse().map(Typed::Cidr).map_err(|error| Refusal::invalid(error, "not a range of addresses"))
         }
@@ -152,6 +158,37 @@ fn percent(what: &str, text: &str) -> Result<u32, Refusal> {
         CountOrPercent::Percent(share) => integer(what, i128::from(share), 1, 100),
         CountOrPercent::Count(count) => integer(what, i128::from(count), 1, 100),
     }
+}
+
+/// Reads a value of a runtime's own language from its text.
+pub(crate) fn read_json(what: &str, value: &Scalar) -> Result<Typed, Refusal> {
+    let Scalar::Text(text) = value else { return Err(mismatch(what, Type::Text, value)) };
+    let read: Result<serde_json::Value, _> = serde_json::from_str(text);
+    read.map(|value| Typed::Json(Json(value.to_string().into()))).map_err(|error| {
+        Refusal::invalid(format!("this is not JSON: {error}"), "not JSON").help("write for example (json)\"[1, 2]\"")
+    })
+}
+
+fn json(value: &Scalar) -> Option<Json> {
+    let value = match value {
+        Scalar::Text(text) => serde_json::Value::from(&**text),
+        Scalar::Integer(number) => serde_json::Value::from(i64::try_from(*number).ok()?),
+        Scalar::Float(number) => serde_json::Value::from(serde_json::Number::from_f64(*number)?),
+        Scalar::Boolean(value) => serde_json::Value::from(*value),
+        Scalar::Null => serde_json::Value::Null,
+    };
+    Some(Json(value.to_string().into()))
+}
+
+fn time_zone(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_+-".contains(letter);
+    let parts: Vec<_> = text.split('/').collect();
+    let fits = parts.len() > 1 && parts.iter().all(|part| !part.is_empty() && part.chars().all(plain));
+    if &**text != "UTC" && !fits {
+        let refusal = Refusal::invalid(format!("`{text}` is not a time zone"), "not a time zone");
+        return Err(refusal.help("write \"UTC\", or an area and a place such as \"Asia/Shanghai\""));
+    }
+    Ok(Arc::clone(text))
 }
 
 fn decimal(what: &str, text: &str) -> Result<Decimal, Refusal> {
@@ -376,6 +413,7 @@ from_typed! {
     Variable => EnvValue,
     Decimal => Decimal,
     Cidr => Cidr,
+    Json => Json,
     Versions => Versions,
 }
 

@@ -7,6 +7,7 @@ use crate::{
     source::Place,
 };
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
@@ -87,4 +88,10 @@ fn managed(block: &Block) -> Option<ManagedGateway> {
         Some(dedicated) => Some(ManagedGateway::Dedicated(dedicated.argument(0)?.value)),
         None => block.child("shared").map(|_| ManagedGateway::Shared),
     }
+}
+
+/// The gateways that are of one's own on a platform.
+pub(super) fn dedicated(blocks: &[Block]) -> BTreeSet<String> {
+    let gateways = blocks.iter().filter(|block| block.row.path == "gateway" && block.child("dedicated").is_some());
+    gateways.filter_map(Block::key).collect()
 }

@@ -5,6 +5,7 @@
 //! goes on being checked. Where each written value stands is noted on the way.
 
 mod eas;
+mod elastic;
 mod entrance;
 mod environment;
 mod gateway;
@@ -17,6 +18,7 @@ mod resources;
 mod rollout;
 mod secret;
 mod service;
+mod watch;
 
 pub(crate) use environment::choose;
 
@@ -49,6 +51,10 @@ pub(crate) struct Decode<'a> {
     secrets: BTreeSet<String>,
     networks: BTreeSet<String>,
     services: BTreeSet<String>,
+    /// The gateways that are of one's own on a platform.
+    dedicated: BTreeSet<String>,
+    /// The services to which a balancer of connections leads, and where that is written.
+    balanced: BTreeMap<String, Place>,
     /// Whether it runs on EAS, which has rules of its own.
     eas: bool,
     /// Some text could not be read, so names that seem to lead nowhere may be declared there.
@@ -84,6 +90,8 @@ impl<'a> Decode<'a> {
             secrets: named("secret"),
             networks: named("network"),
             services: named("service"),
+            dedicated: gateway::dedicated(blocks),
+            balanced: network::balanced(blocks),
             eas: false,
             incomplete,
             used: BTreeMap::new(),

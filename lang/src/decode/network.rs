@@ -4,6 +4,7 @@ use super::{Decode, found, name, plain, resources::flag};
 use crate::{
     block::Block,
     problem::{Code, Problem},
+    source::Place,
 };
 use std::{collections::BTreeMap, sync::Arc};
 use wharf_model::{
@@ -136,4 +137,11 @@ impl Decode<'_> {
         }
         Some(Confidential { trustee: found(block, "trustee")?, key: key.value })
     }
+}
+
+/// The services to which a balancer of connections leads.
+pub(super) fn balanced(blocks: &[Block]) -> BTreeMap<String, Place> {
+    let listeners = blocks.iter().filter(|block| block.row.path == "nlb").flat_map(|block| block.every("listener"));
+    let targets = listeners.filter_map(|node| node.property::<Arc<str>>("target"));
+    targets.filter_map(|target| Some((target.value.to_string(), target.at?))).collect()
 }

@@ -1,6 +1,6 @@
 //! Services, and what one instance of them is.
 
-use super::{Decode, name, plain, resources::flag};
+use super::{Decode, name, plain, resources::flag, watch::call_records};
 use crate::{
     block::{Block, Found},
     problem::{Code, Problem},
@@ -35,6 +35,10 @@ impl Decode<'_> {
         let group = self.membership(block, &address);
         self.note_each(&address, block, &[("web-app", Field::WebApp), ("grpc", Field::Grpc)]);
         let nacos = self.nacos(block, &address);
+        let elastic = self.elastic(block, &service, &address);
+        let router = self.router(block, &address);
+        let labels = self.labels(block, &address);
+        let raw = self.raw(block, &address);
         let spec = ServiceSpec {
             template: template?,
             instances: instances?,
@@ -48,6 +52,11 @@ impl Decode<'_> {
             web_app: flag(block, "web-app"),
             grpc: flag(block, "grpc"),
             nacos,
+            elastic,
+            router,
+            call_records: call_records(block),
+            labels,
+            raw,
         };
         Some((service, spec))
     }
@@ -99,6 +108,7 @@ impl Decode<'_> {
         self.note_each(address, block, &[("role", Field::Role)]);
         let role = plain(block, "role");
         let confidential = self.confidential(block, address);
+        let weights = self.weights(block, address);
         if block.child("port").is_some() && port.is_none() {
             return None;
         }
@@ -120,6 +130,9 @@ impl Decode<'_> {
             network,
             role,
             confidential,
+            weights,
+            tracing: flag(block, "tracing"),
+            log_paths: block.child("logs").and_then(Block::all).unwrap_or_default(),
         })
     }
 

@@ -138,6 +138,12 @@ pub enum Type {
     Image,
     /// A pip requirement.
     Requirement,
+    /// Times, as cron writes them.
+    Cron,
+    /// A time zone.
+    TimeZone,
+    /// A value of a runtime's own language.
+    Json,
     /// A share of a hundred, from 1 to 100.
     Percent,
     /// A number that may have a fraction, more than zero.
@@ -178,6 +184,9 @@ impl Type {
             Self::UrlPath { .. } => "a path such as \"/health\"".to_owned(),
             Self::Image => "the reference of an image".to_owned(),
             Self::Requirement => "a pip requirement such as \"flask==2.3.3\"".to_owned(),
+            Self::Cron => "five fields such as \"0 8 * * 1-5\"".to_owned(),
+            Self::TimeZone => "a time zone such as \"Europe/Berlin\"".to_owned(),
+            Self::Json => "text, a number, a boolean or (json)\"[1, 2]\"".to_owned(),
             Self::Percent => "a percentage such as \"40%\"".to_owned(),
             Self::Decimal => "a number above zero such as 2 or 0.5".to_owned(),
             Self::Cidr => "a range of addresses such as \"10.0.0.0/8\"".to_owned(),
@@ -208,6 +217,9 @@ impl Type {
             Self::UrlPath { .. } => "url-path",
             Self::Image => "image",
             Self::Requirement => "requirement",
+            Self::Cron => "cron",
+            Self::TimeZone => "time-zone",
+            Self::Json => "json",
             Self::Percent => "percent",
             Self::Decimal => "decimal",
             Self::Cidr => "cidr",

@@ -104,6 +104,9 @@ fn cost(field: Field) -> Cost {
         | Field::Network
         | Field::Role
         | Field::Confidential
+        | Field::Weights
+        | Field::Tracing
+        | Field::LogPaths
         | Field::Content
         | Field::Readiness => Cost::Roll,
         _ => Cost::InPlace,

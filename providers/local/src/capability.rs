@@ -110,6 +110,35 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         Field::TokenName => lacks("its gateway does not tell callers apart", "leave `name=` out in this environment"),
         Field::Role => lacks("there is no platform that could lend a name", "give the program its keys as secrets"),
         Field::Confidential => lacks("this host cannot prove what it is", "write it for eas alone"),
+        Field::Weights => {
+            lacks("instances load their weights each for itself", "write it in the environments that run elsewhere")
+        }
+        Field::Tracing => lacks("there is nobody who would collect traces", "let the program send them itself"),
+        Field::LogPaths => lacks("only what instances print is kept", "let the program print its logs"),
+        Field::Queue | Field::Job => {
+            lacks("there is no queue on this runtime", "write it in the environments that run elsewhere")
+        }
+        Field::Autoscale | Field::Schedule => lacks(
+            "nothing runs between two applies that could change the count",
+            "set `instances` in this environment, and this in the others",
+        ),
+        Field::Mirror => {
+            lacks("its gateway sends each request once", "write it in the environments that run elsewhere")
+        }
+        Field::Expiry => {
+            lacks("nothing runs between two applies that could remove it", "remove it with `wharf destroy`")
+        }
+        Field::Router => {
+            lacks("its gateway does not look into requests", "write it in the environments that run elsewhere")
+        }
+        Field::CallRecords => lacks("its gateway keeps no requests", "let the program keep what you need"),
+        Field::Label => {
+            lacks("nobody finds services of this host by labels", "write it in the environments that run elsewhere")
+        }
+        Field::Raw => lacks(
+            "it has no keys beside those of the file",
+            "write it in the overlay of the environment that knows them",
+        ),
         Field::Image
         | Field::Program
         | Field::Port

@@ -90,6 +90,32 @@ fields! {
     Reach => "gateway.reach",
     /// The network of a gateway.
     GatewayNetwork => "gateway.network",
+    /// Shared weights.
+    Weights => "weights",
+    /// Traced calls.
+    Tracing => "tracing",
+    /// Log files.
+    LogPaths => "logs",
+    /// A queue of requests.
+    Queue => "queue",
+    /// Instances as jobs.
+    Job => "job",
+    /// A count that follows the work.
+    Autoscale => "autoscale",
+    /// A count that follows the clock.
+    Schedule => "schedule",
+    /// Requests that are sent to others as well.
+    Mirror => "mirror",
+    /// When a service that does not run is removed.
+    Expiry => "expiry",
+    /// A router for prompts.
+    Router => "router",
+    /// Where requests and answers are kept.
+    CallRecords => "call-records",
+    /// A label.
+    Label => "labels",
+    /// A key of a runtime.
+    Raw => "raw",
     /// Who has a token.
     TokenName => "auth.token.name",
     /// Third-party libraries.
@@ -379,9 +405,28 @@ impl Template {
     }
 
     fn list(&self, pins: &Pins, list: &mut List) {
-        let Self { image, program, port, packages, env, mounts, readiness, .. } = self;
-        let Self { probes, resources, unit, crash_block, pull, packages_file, containers, .. } = self;
-        let Self { network, role, confidential, .. } = self;
+        let Self {
+            image,
+            program,
+            port,
+            packages,
+            env,
+            mounts,
+            readiness,
+            probes,
+            resources,
+            unit,
+            crash_block,
+            pull,
+            packages_file,
+            containers,
+            network,
+            role,
+            confidential,
+            weights,
+            tracing,
+            log_paths,
+        } = self;
         if let Some(probe) = readiness {
             probe.list_readiness(list);
         }
@@ -397,6 +442,9 @@ impl Template {
         list.some(Field::Network, network.as_ref());
         list.some(Field::Role, role.as_ref());
         list.some(Field::Confidential, confidential.as_ref());
+        list.some(Field::Weights, weights.as_ref());
+        list.flag(Field::Tracing, *tracing);
+        list.some(Field::LogPaths, Some(log_paths.join(" ")).filter(|paths| !paths.is_empty()));
         if let Some(image) = image {
             list.text(Field::Image, image);
         }
@@ -435,14 +483,42 @@ impl Program {
 impl ServiceSpec {
     /// Every field of the service, with what the pins add.
     pub fn entries(&self, pins: &Pins) -> Vec<Entry> {
-        let Self { template, instances, rollout, shutdown, timeout, tokens, exposes, .. } = self;
-        let Self { timeouts, group, web_app, grpc, nacos, .. } = self;
+        let Self {
+            template,
+            instances,
+            rollout,
+            shutdown,
+            timeout,
+            tokens,
+            exposes,
+            timeouts,
+            group,
+            web_app,
+            grpc,
+            nacos,
+            elastic,
+            router,
+            call_records,
+            labels,
+            raw,
+        } = self;
         let mut list = List(Vec::new());
         template.list(pins, &mut list);
         list.text(Field::Instances, instances);
         rollout.list(&mut list);
         timeouts.list(&mut list);
         list.some(Field::Group, group.as_ref());
+        elastic.list(&mut list);
+        list.some(Field::Router, router.as_ref());
+        list.some(Field::CallRecords, call_records.as_ref());
+        for (key, value) in labels {
+            list.at(Field::Label, key, Value::Text(value.to_string()));
+        }
+        for (runtime, keys) in raw {
+            for (key, value) in keys {
+                list.at(Field::Raw, &format!("{runtime} {key}"), Value::Text(value.to_string()));
+            }
+        }
         list.flag(Field::WebApp, *web_app);
         list.flag(Field::Grpc, *grpc);
         for (id, nacos) in nacos {

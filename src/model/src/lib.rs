@@ -12,6 +12,7 @@ mod deployment;
 mod digest;
 mod field;
 mod instance;
+mod json;
 mod name;
 mod observed;
 mod operation;
@@ -28,9 +29,10 @@ pub use deployment::{Deployment, ProviderSpec, SecretSource, Shared};
 pub use digest::{ContentDigest, Fingerprint, SecretDigest, SecretKey};
 pub use field::{Difference, Entry, Field, FieldPath, Value, compare};
 pub use instance::{Generation, InstanceId, RevisionNumber, Slot};
+pub use json::Json;
 pub use name::{
     ContainerName, EnvName, EnvironmentName, GatewayName, GroupName, NameError, NetworkName, NlbName, ProjectName,
-    RegistryHost, SecretName, ServiceName, TokenName,
+    RegistryHost, ScheduleName, SecretName, ServiceName, TokenName,
 };
 pub use observed::{
     ContentRef, EndpointState, Exit, ListenHint, Observed, ObservedGateway, ObservedInstance, ObservedRoute, Phase,

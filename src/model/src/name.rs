@@ -135,6 +135,10 @@ name!(
     RegistryHost, 255, HOST_RULE, host_letter
 );
 name!(
+    /// The name of a time from which a service has another count.
+    ScheduleName, 63, LABEL_RULE, label_letter
+);
+name!(
     /// The name of a secret; never its value.
     SecretName, 63, LABEL_RULE, label_letter
 );

@@ -1,6 +1,7 @@
 //! The rows, grouped by what they are about. A new field is a row here and a line in `decode`.
 
 mod access;
+mod elastic;
 mod entry;
 mod environment;
 mod health;
@@ -11,6 +12,7 @@ mod project;
 mod resources;
 mod rollout;
 mod scale;
+mod watch;
 
 use super::{Argument, Count, NodeSchema, Overlay, Property, Type};
 use Count::{Many, Once, OneOf, Optional, Some as AtLeastOne};
@@ -122,4 +124,6 @@ pub(super) const GROUPS: &[&[NodeSchema]] = &[
     health::PROGRESS,
     rollout::ROWS,
     access::ROWS,
+    elastic::ROWS,
+    watch::ROWS,
 ];

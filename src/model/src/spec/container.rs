@@ -110,8 +110,7 @@ pub struct Batching {
 
 impl fmt::Display for Processor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, model, entry, config, own, warm_up, .. } = self;
-        let Self { batching, worker_threads, io_threads, queue_size, .. } = self;
+        let Self { code, model, entry, config, own, warm_up, batching, worker_threads, io_threads, queue_size } = self;
         write!(f, "processor {}\nmodel {model}", code.as_deref().unwrap_or("of one's own"))?;
         if let Some(OwnProcessor { path, kind, entry, main_class }) = own {
             let (entry, class) = (after(", entry ", entry), after(", main-class ", main_class));

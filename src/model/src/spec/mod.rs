@@ -3,6 +3,7 @@
 
 mod confidential;
 mod container;
+mod elastic;
 mod gateway;
 mod group;
 mod health;
@@ -13,10 +14,12 @@ mod rollout;
 mod service;
 mod template;
 mod timeouts;
+mod watch;
 mod words;
 
 pub use confidential::Confidential;
 pub use container::{Batching, Container, OwnProcessor, Processor, ProcessorKind, Pull};
+pub use elastic::{Autoscale, Elastic, JobShape, Metric, Mirror, Queue, Schedule};
 pub use gateway::{Domain, GatewaySpec, ManagedGateway, Reach, RouteSpec};
 pub use group::{GroupPolicy, GroupSpec, Membership};
 pub use health::{Check, Probe, Probes};
@@ -30,3 +33,4 @@ pub use rollout::{Batch, Canary, CanaryStep, Gate, OnFailure, Pace, RolloutPolic
 pub use service::{Expose, ServiceSpec, TokenSpec};
 pub use template::{EnvValue, Pins, Program, Template};
 pub use timeouts::Timeouts;
+pub use watch::{CallRecords, RecordStore, RecordTable, Router, RouterBackend, RouterPolicy, Weights};

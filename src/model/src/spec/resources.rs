@@ -39,8 +39,22 @@ pub struct Resources {
 
 impl Resources {
     pub(crate) fn list(&self, list: &mut List) {
-        let Self { cpu, memory, shm, disk, gpu, instance_types, spot_protection, .. } = self;
-        let Self { dedicated, quota, burst, rebalance, cpu_sharing, spread, priority, .. } = self;
+        let Self {
+            cpu,
+            memory,
+            shm,
+            disk,
+            gpu,
+            instance_types,
+            spot_protection,
+            dedicated,
+            quota,
+            burst,
+            rebalance,
+            cpu_sharing,
+            spread,
+            priority,
+        } = self;
         list.some(Field::Cpu, *cpu);
         list.some(Field::Memory, *memory);
         list.some(Field::Shm, *shm);

@@ -1,7 +1,7 @@
 //! Services: how many instances there are, how they are kept, and who reaches them.
 
-use super::{Membership, Nacos, RolloutPolicy, Shutdown, Template, Timeouts};
-use crate::{GatewayName, SecretName, TokenName};
+use super::{CallRecords, Elastic, Membership, Nacos, RolloutPolicy, Router, Shutdown, Template, Timeouts};
+use crate::{GatewayName, Json, SecretName, TokenName};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// A service: what one instance is, how many there are, and how they are kept, replaced and reached.
@@ -31,6 +31,16 @@ pub struct ServiceSpec {
     pub grpc: bool,
     /// The registries in which its instances are entered, by the platform's name for each.
     pub nacos: BTreeMap<Arc<str>, Nacos>,
+    /// How it meets more or less work than usual.
+    pub elastic: Elastic,
+    /// Who chooses an instance for each prompt; the gateway when absent.
+    pub router: Option<Router>,
+    /// Where requests and answers are kept; nowhere when absent.
+    pub call_records: Option<CallRecords>,
+    /// What people and tools find it by.
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// What a runtime knows and wharf does not: for each runtime, values by key.
+    pub raw: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Json>>,
 }
 
 impl ServiceSpec {
@@ -49,6 +59,11 @@ impl ServiceSpec {
             web_app: false,
             grpc: false,
             nacos: BTreeMap::new(),
+            elastic: Elastic::default(),
+            router: None,
+            call_records: None,
+            labels: BTreeMap::new(),
+            raw: BTreeMap::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What one instance is.
 
-use super::{Confidential, Container, Mount, MountPath, Probe, Probes, Processor, Pull, Resources, Unit};
+use super::{Confidential, Container, Mount, MountPath, Probe, Probes, Processor, Pull, Resources, Unit, Weights};
 use crate::{ContainerName, ContentDigest, EnvName, NetworkName, SecretDigest, SecretName, Value};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -42,6 +42,12 @@ pub struct Template {
     pub role: Option<Arc<str>>,
     /// When its mounts are encrypted.
     pub confidential: Option<Confidential>,
+    /// When instances of a machine share the weights that they have loaded.
+    pub weights: Option<Weights>,
+    /// Whether its calls are traced.
+    pub tracing: bool,
+    /// Files in the instance that are logs beside what it prints.
+    pub log_paths: Vec<Arc<str>>,
 }
 
 impl Template {
@@ -65,6 +71,9 @@ impl Template {
             network: None,
             role: None,
             confidential: None,
+            weights: None,
+            tracing: false,
+            log_paths: Vec::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Version 1 on disk. Names, addresses and digests stand as their text forms; durations in milliseconds.
 
 mod container;
+mod elastic;
 mod journal;
 mod mount;
 mod record;

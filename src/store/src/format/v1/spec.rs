@@ -2,6 +2,7 @@
 
 use super::{
     container::{ConfidentialV1, ContainerV1, DomainV1, ManagedGatewayV1, NacosV1, ProcessorV1},
+    elastic::{CallRecordsV1, ElasticV1, RouterV1, WeightsV1},
     millis,
     mount::MountV1,
     parse,
@@ -40,8 +41,18 @@ pub(super) struct GatewayV1 {
 
 impl GatewayV1 {
     pub(super) fn of(spec: &GatewaySpec) -> Self {
-        let GatewaySpec { port, address, max_body, managed, domain, allow, .. } = spec;
-        let GatewaySpec { rate_limit, concurrency_limit, reach, network, .. } = spec;
+        let GatewaySpec {
+            port,
+            address,
+            max_body,
+            managed,
+            domain,
+            allow,
+            rate_limit,
+            concurrency_limit,
+            reach,
+            network,
+        } = spec;
         Self {
             port: *port,
             address: *address,
@@ -162,12 +173,39 @@ pub(super) struct ServiceV1 {
     grpc: bool,
     #[serde(default, skip_serializing_if = "absent")]
     nacos: BTreeMap<String, NacosV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    elastic: ElasticV1,
+    #[serde(default, skip_serializing_if = "absent")]
+    router: Option<RouterV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    call_records: Option<CallRecordsV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    raw: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl ServiceV1 {
     pub(super) fn of(spec: &ServiceSpec) -> Self {
-        let ServiceSpec { template, instances, rollout, shutdown, timeout, tokens, exposes, .. } = spec;
-        let ServiceSpec { timeouts, group, web_app, grpc, nacos, .. } = spec;
+        let ServiceSpec {
+            template,
+            instances,
+            rollout,
+            shutdown,
+            timeout,
+            tokens,
+            exposes,
+            timeouts,
+            group,
+            web_app,
+            grpc,
+            nacos,
+            elastic,
+            router,
+            call_records,
+            labels,
+            raw,
+        } = spec;
         let Shutdown { grace, sigterm } = shutdown;
         let expose = |expose: &Expose| expose.path.as_ref().map(ToString::to_string);
         Self {
@@ -185,6 +223,11 @@ impl ServiceV1 {
             web_app: *web_app,
             grpc: *grpc,
             nacos: nacos.iter().map(|(id, nacos)| (id.to_string(), nacos.store())).collect(),
+            elastic: elastic.store(),
+            router: router.store(),
+            call_records: call_records.store(),
+            labels: labels.store(),
+            raw: raw.store(),
         }
     }
 
@@ -206,6 +249,11 @@ impl ServiceV1 {
             web_app: self.web_app,
             grpc: self.grpc,
             nacos: nacos.collect::<Result<_, String>>()?,
+            elastic: Stored::restore(self.elastic)?,
+            router: Stored::restore(self.router)?,
+            call_records: Stored::restore(self.call_records)?,
+            labels: Stored::restore(self.labels)?,
+            raw: Stored::restore(self.raw)?,
         })
     }
 }
@@ -243,6 +291,12 @@ struct TemplateV1 {
     role: Option<String>,
     #[serde(default, skip_serializing_if = "absent")]
     confidential: Option<ConfidentialV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    weights: Option<WeightsV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    tracing: bool,
+    #[serde(default, skip_serializing_if = "absent")]
+    log_paths: Vec<String>,
 }
 
 #[derive(PartialEq, Serialize, Deserialize)]
@@ -263,9 +317,28 @@ pub(super) enum EnvV1 {
 
 impl TemplateV1 {
     fn of(template: &Template) -> Self {
-        let Template { image, program, port, packages, env, mounts, readiness, .. } = template;
-        let Template { probes, resources, unit, crash_block, pull, packages_file, containers, .. } = template;
-        let Template { network, role, confidential, .. } = template;
+        let Template {
+            image,
+            program,
+            port,
+            packages,
+            env,
+            mounts,
+            readiness,
+            probes,
+            resources,
+            unit,
+            crash_block,
+            pull,
+            packages_file,
+            containers,
+            network,
+            role,
+            confidential,
+            weights,
+            tracing,
+            log_paths,
+        } = template;
         Self {
             image: image.as_ref().map(ToString::to_string),
             program: program.store(),
@@ -284,6 +357,9 @@ impl TemplateV1 {
             network: network.store(),
             role: role.store(),
             confidential: confidential.store(),
+            weights: weights.store(),
+            tracing: *tracing,
+            log_paths: log_paths.store(),
         }
     }
 
@@ -308,6 +384,9 @@ impl TemplateV1 {
             network: Stored::restore(self.network)?,
             role: Stored::restore(self.role)?,
             confidential: Stored::restore(self.confidential)?,
+            weights: Stored::restore(self.weights)?,
+            tracing: self.tracing,
+            log_paths: Stored::restore(self.log_paths)?,
         })
     }
 }

@@ -4,8 +4,8 @@
 
 use super::{millis, parse};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{collections::BTreeMap, fmt::Display, str::FromStr, sync::Arc, time::Duration};
-use wharf_model::Bytes;
+use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
+use wharf_model::{Bytes, ContainerName, EnvName, ScheduleName};
 
 /// A value that can be written down and read back.
 pub(super) trait Stored: Sized {
@@ -129,7 +129,30 @@ impl<T: Stored> Stored for Vec<T> {
     }
 }
 
-impl<K: Ord + Display + FromStr<Err: Display>, T: Stored> Stored for BTreeMap<K, T> {
+/// What a map is keyed by.
+pub(super) trait Key: Ord + Display + Sized {
+    fn read(text: String) -> Result<Self, String>;
+}
+
+impl Key for Arc<str> {
+    fn read(text: String) -> Result<Self, String> {
+        Ok(text.into())
+    }
+}
+
+macro_rules! key {
+    ($($ty:ty),* $(,)?) => {$(
+        impl Key for $ty {
+            fn read(text: String) -> Result<Self, String> {
+                parse(&text)
+            }
+        }
+    )*};
+}
+
+key!(ContainerName, EnvName, ScheduleName);
+
+impl<K: Key, T: Stored> Stored for BTreeMap<K, T> {
     type V1 = BTreeMap<String, T::V1>;
 
     fn store(&self) -> Self::V1 {
@@ -137,7 +160,7 @@ impl<K: Ord + Display + FromStr<Err: Display>, T: Stored> Stored for BTreeMap<K,
     }
 
     fn restore(stored: Self::V1) -> Result<Self, String> {
-        stored.into_iter().map(|(key, value)| Ok((parse(&key)?, T::restore(value)?))).collect()
+        stored.into_iter().map(|(key, value)| Ok((K::read(key)?, T::restore(value)?))).collect()
     }
 }
 
