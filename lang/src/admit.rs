@@ -100,6 +100,9 @@ impl Admit<'_> {
             }
         }
         let missing = row.arguments.get(entries().count());
+        if missing.is_some_and(|argument| argument.ty == Type::Flag) {
+            return block.arguments.push(Some(Found { value: Typed::Boolean(true), at: block.at }));
+        }
         let keyed = |argument: &&Argument| node.entries.iter().any(|entry| named(entry, argument.name));
         if let Some(missing) = missing.filter(|argument| !node.values_lost && !keyed(argument)) {
             self.missing_value(row, missing, node.name.at);
@@ -137,6 +140,14 @@ impl Admit<'_> {
             }
             if let Some(found) = self.value(property.name, property.ty, entry) {
                 block.properties.insert(property.name, found);
+            }
+        }
+        for property in row.properties.iter().filter(|property| property.required) {
+            let meant = |entry: &&Entry| nearest(&entry.key.as_ref()?.text, [property.name]);
+            if !node.entries.iter().any(|entry| meant(&entry).is_some()) {
+                let message = format!("`{}` needs `{}=`", row.name(), property.name);
+                let help = format!("`{}` is {}; it takes {}", property.name, property.doc, property.ty.describe());
+                self.problems.push(Problem::error(Code::MissingValue, message).at(block.at, "incomplete").help(help));
             }
         }
     }
@@ -236,6 +247,7 @@ impl Admit<'_> {
         let secret = match &entry.annotation {
             None => false,
             Some(word) if &*word.text == "secret" && matches!(ty, Type::Secret | Type::Variable) => true,
+            Some(word) if &*word.text == "json" && ty == Type::Json => false,
             Some(word) => {
                 let why = if &*word.text == "secret" { "no secret belongs here" } else { "unknown type" };
                 self.unknown_annotation(word, why);
@@ -243,7 +255,11 @@ impl Admit<'_> {
             }
         };
         let scalar = self.resolve(ty, entry)?;
-        let read = if secret { value::read_secret(what, ty, &scalar) } else { value::read(what, ty, &scalar) };
+        let read = match &entry.annotation {
+            Some(_) if secret => value::read_secret(what, ty, &scalar),
+            Some(_) => value::read_json(what, &scalar),
+            None => value::read(what, ty, &scalar),
+        };
         match read {
             Ok(value) => Some(Found { value, at: Some(entry.at) }),
             Err(Refusal { code, message, label, help }) => {

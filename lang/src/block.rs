@@ -97,6 +97,7 @@ impl Block {
             Typed::Text(text) => Some(text.to_string()),
             Typed::MountPath(path) => Some(path.to_string()),
             Typed::Secret(name) => Some(name.to_string()),
+            Typed::Integer(number) => Some(number.to_string()),
             _ => None,
         }
     }

@@ -24,6 +24,7 @@ impl Admit<'_> {
                 _ => block.row.path,
             };
             let first = match block.row.count {
+                Count::List => None,
                 Count::Many | Count::Some => block.key().map(|key| *keyed.entry((kind, key)).or_insert(next)),
                 _ => {
                     let first = once.iter().find(|(known, _)| *known == kind).map(|(_, first)| *first);
@@ -80,7 +81,7 @@ impl Admit<'_> {
                     let names = || rows.iter().filter(|row| row.count == Count::OneOf(choice)).map(|row| row.name());
                     (!names().any(there), names().collect())
                 }
-                Count::Optional | Count::Many | Count::OneOf(_) => (false, vec![]),
+                Count::Optional | Count::Many | Count::List | Count::OneOf(_) => (false, vec![]),
             };
             if missing {
                 self.missing(title, &names, rows, at);
@@ -104,7 +105,7 @@ pub(crate) fn lacks(blocks: &[Block], rows: &[&'static NodeSchema]) -> bool {
     rows.iter().any(|row| match row.count {
         Count::Once | Count::Some => !there(&|found| found.name() == row.name()),
         Count::OneOf(_) => !there(&|found| found.count == row.count),
-        Count::Optional | Count::Many => false,
+        Count::Optional | Count::Many | Count::List => false,
     })
 }
 

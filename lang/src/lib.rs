@@ -12,6 +12,7 @@ mod admit;
 mod block;
 mod characters;
 mod count;
+mod cron;
 mod decode;
 mod explain;
 mod format;

@@ -5,13 +5,15 @@
 
 use crate::{
     block::Block,
-    schema::{Count, Overlay},
+    schema::{Count, NodeSchema, Overlay},
 };
 
 /// Changes `base` by what `over` names, and returns copies of the blocks that only the overlay has: these must be
 /// complete by themselves.
 pub(crate) fn patch(base: &mut Block, over: &Block) -> Vec<Block> {
     let mut added = Vec::new();
+    let lists = |row: &NodeSchema| over.children.iter().any(|child| child.row.path == row.path);
+    base.children.retain(|child| child.row.count != Count::List || !lists(child.row));
     for child in &over.children {
         let Some(present) = base.children.iter_mut().find(|present| same_place(present, child)) else {
             base.children.push(child.clone());
@@ -38,6 +40,7 @@ pub(crate) fn patch(base: &mut Block, over: &Block) -> Vec<Block> {
 /// Whether one of the two takes the place of the other.
 fn same_place(one: &Block, other: &Block) -> bool {
     match (one.row.count, other.row.count) {
+        (Count::List, _) | (_, Count::List) => false,
         (Count::OneOf(this), Count::OneOf(that)) => this == that,
         (Count::Many | Count::Some, _) => one.row.path == other.row.path && one.key() == other.key(),
         _ => one.row.path == other.row.path,

@@ -107,6 +107,26 @@ codes! {
     MountAccess => "mount_access",
     /// A rollout that could never take a step.
     NoRoomToRoll => "no_room_to_roll",
+    /// Fields that contradict each other.
+    Contradiction => "contradiction",
+    /// A field that means something only beside another.
+    Requires => "requires",
+    /// A field that does nothing.
+    Pointless => "pointless",
+    /// A network that is not declared.
+    UnknownNetwork => "unknown_network",
+    /// A setting of another provider.
+    ForeignSetting => "foreign_setting",
+    /// A name that the runtime refuses.
+    RefusedName => "refused_name",
+    /// An image that the runtime may not reach.
+    Unreachable => "unreachable_image",
+    /// Requests that will be cut off.
+    ShortTimeout => "short_timeout",
+    /// Bodies that the runtime's gateway does not let through.
+    BodyLimit => "body_limit",
+    /// A group that is not declared.
+    UnknownGroup => "unknown_group",
     /// The project asks for another wharf.
     WharfVersion => "wharf_version",
     /// A service without a readiness probe.
@@ -339,6 +359,11 @@ pub struct Problems {
 impl Problems {
     pub(crate) fn push(&mut self, problem: Problem) {
         self.list.push(problem);
+    }
+
+    /// Whether a problem of this kind has been found.
+    pub(crate) fn has(&self, code: Code) -> bool {
+        self.list.iter().any(|problem| problem.code == code)
     }
 
     /// Keeps a value out of every excerpt: it seems to be a secret, and excerpts end up in logs.

@@ -1,6 +1,7 @@
 //! One value: from what is written to what its type in the schema says.
 
 use crate::{
+    cron::cron,
     problem::Code,
     schema::{PROVIDERS, Type},
     suggest::did_you_mean,
@@ -8,7 +9,10 @@ use crate::{
     version::Versions,
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
-use wharf_model::{Bytes, CountOrPercent, EnvValue, MountPath, ProjectName, QuantityError, SecretName, parse_duration};
+use wharf_model::{
+    Bytes, Cidr, CountOrPercent, Decimal, EnvValue, Json, MountPath, ProjectName, QuantityError, SecretName,
+    parse_duration,
+};
 
 /// A value that its type admits.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +27,9 @@ pub(crate) enum Typed {
     Address(IpAddr),
     MountPath(MountPath),
     Variable(EnvValue),
+    Decimal(Decimal),
+    Cidr(Cidr),
+    Json(Json),
     Versions(Versions),
 }
 
@@ -40,11 +47,11 @@ impl Refusal {
         Self { code, message: message.into(), label: label.into(), help: None }
     }
 
-    fn invalid(message: impl ToString, label: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl ToString, label: impl Into<String>) -> Self {
         Self::new(Code::InvalidValue, message.to_string(), label)
     }
 
-    fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
@@ -72,8 +79,15 @@ pub(crate) fn read(what: &str, ty: Type, value: &Scalar) -> Result<Typed, Refusa
             let count = integer(what, *number, 0, COUNT as u32)?;
             Ok(Typed::Share(CountOrPercent::Count(count)))
         }
-        (Type::Boolean, Scalar::Boolean(value)) => Ok(Typed::Boolean(*value)),
-        (Type::Integer { .. } | Type::Boolean | Type::Secret, Scalar::Text(_)) => Err(mismatch(what, ty, value)),
+        (Type::Json, _) => json(value).map(Typed::Json).ok_or_else(|| mismatch(what, ty, value)),
+        (Type::Percent, Scalar::Integer(number)) => integer(what, *number, 1, 100).map(Typed::Integer),
+        (Type::Decimal, Scalar::Integer(number)) => decimal(what, &number.to_string()).map(Typed::Decimal),
+        (Type::Decimal, Scalar::Float(number)) => decimal(what, &number.to_string()).map(Typed::Decimal),
+        (Type::Decimal, Scalar::Text(_)) => Err(mismatch(what, ty, value)),
+        (Type::Boolean | Type::Flag, Scalar::Boolean(value)) => Ok(Typed::Boolean(*value)),
+        (Type::Integer { .. } | Type::Boolean | Type::Flag | Type::Secret, Scalar::Text(_)) => {
+            Err(mismatch(what, ty, value))
+        }
         (_, Scalar::Text(text)) => read_text(what, ty, text),
         _ => Err(mismatch(what, ty, value)),
     }
@@ -106,6 +120,15 @@ fn read_text(what: &str, ty: Type, text: &Arc<str>) -> Result<Typed, Refusal> {
         Type::UrlPath { query } => url_path(text, query).map(Typed::Text),
         Type::Image => image(text).map(Typed::Text),
         Type::Requirement => requirement(text).map(Typed::Text),
+        Type::Percent => percent(what, text).map(Typed::Integer),
+        Type::Cron => cron(text).map(Typed::Text),
+        Type::TimeZone => time_zone(text).map(Typed::Text),
+        Type::Cidr => {
+            text.parse().map(Typed::Cidr).map_err(|error| Refusal::invalid(error, "not a range of addresses"))
+        }
+        Type::HttpsUrl => https_url(text).map(Typed::Text),
+        Type::Bucket => bucket(text).map(Typed::Text),
+        Type::AbsolutePath => absolute_path(text).map(Typed::Text),
         Type::Versions => Versions::parse(text).map(Typed::Versions).map_err(|error| {
             Refusal::invalid(error, "not versions").help("write for example \">=0.1\", or \">=0.1, <2\"")
         }),
@@ -128,6 +151,104 @@ fn integer(what: &str, number: i128, from: u32, to: u32) -> Result<u32, Refusal>
         let message = format!("`{what}` is {number}, but goes from {from} to {to}");
         Refusal::new(Code::OutOfRange, message, "out of range")
     })
+}
+
+fn percent(what: &str, text: &str) -> Result<u32, Refusal> {
+    match CountOrPercent::parse(text).map_err(|error| quantity(&error))? {
+        CountOrPercent::Percent(share) => integer(what, i128::from(share), 1, 100),
+        CountOrPercent::Count(count) => integer(what, i128::from(count), 1, 100),
+    }
+}
+
+/// Reads a value of a runtime's own language from its text.
+pub(crate) fn read_json(what: &str, value: &Scalar) -> Result<Typed, Refusal> {
+    let Scalar::Text(text) = value else { return Err(mismatch(what, Type::Text, value)) };
+    let read: Result<serde_json::Value, _> = serde_json::from_str(text);
+    read.map(|value| Typed::Json(Json(value.to_string().into()))).map_err(|error| {
+        Refusal::invalid(format!("this is not JSON: {error}"), "not JSON").help("write for example (json)\"[1, 2]\"")
+    })
+}
+
+fn json(value: &Scalar) -> Option<Json> {
+    let value = match value {
+        Scalar::Text(text) => serde_json::Value::from(&**text),
+        Scalar::Integer(number) => serde_json::Value::from(i64::try_from(*number).ok()?),
+        Scalar::Float(number) => serde_json::Value::from(serde_json::Number::from_f64(*number)?),
+        Scalar::Boolean(value) => serde_json::Value::from(*value),
+        Scalar::Null => serde_json::Value::Null,
+    };
+    Some(Json(value.to_string().into()))
+}
+
+fn time_zone(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "_+-".contains(letter);
+    let parts: Vec<_> = text.split('/').collect();
+    let fits = parts.len() > 1 && parts.iter().all(|part| !part.is_empty() && part.chars().all(plain));
+    if &**text != "UTC" && !fits {
+        let refusal = Refusal::invalid(format!("`{text}` is not a time zone"), "not a time zone");
+        return Err(refusal.help("write \"UTC\", or an area and a place such as \"Asia/Shanghai\""));
+    }
+    Ok(Arc::clone(text))
+}
+
+fn decimal(what: &str, text: &str) -> Result<Decimal, Refusal> {
+    let number: Decimal = text.parse().map_err(|_| {
+        let message = format!("`{what}` is {text}, but takes {}", Type::Decimal.describe());
+        Refusal::new(Code::OutOfRange, message, "out of range")
+    })?;
+    if number.is_zero() {
+        return Err(Refusal::new(Code::OutOfRange, format!("`{what}` must be more than zero"), "nothing at all"));
+    }
+    Ok(number)
+}
+
+/// Whether a text can stand in an address: no blanks, nothing that needs to be written otherwise.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|letter| letter.is_ascii_graphic())
+}
+
+fn https_url(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    let rest = text.strip_prefix("https://").filter(|rest| is_plain(rest) && !rest.starts_with('/'));
+    let Some(rest) = rest else {
+        let refusal = Refusal::invalid(format!("`{text}` is not an address with https"), "not such an address");
+        return Err(refusal.help("it starts with `https://` and holds no blanks"));
+    };
+    if rest.split('/').next().is_some_and(|host| host.contains('@')) {
+        let refusal =
+            Refusal::new(Code::SecretExpected, "the address holds a user or a password", "part of it is secret");
+        return Err(refusal.help("write `username=` and `password=(secret)\"name\"` beside it"));
+    }
+    Ok(Arc::clone(text))
+}
+
+fn bucket(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    let refuse = |label: &'static str, help: String| {
+        Err(Refusal::invalid(format!("`{text}` is not a bucket and a folder in it"), label).help(help))
+    };
+    if let Some((scheme @ ("oss" | "s3"), rest)) = text.split_once("://") {
+        return refuse("starts with a scheme", format!("the node says that already: `{scheme} \"{rest}\"`"));
+    }
+    let name = text.split('/').next().unwrap_or_default();
+    let fits = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || matches!(letter, b'-' | b'.');
+    if !(3..=63).contains(&name.len()) || !name.bytes().all(fits) {
+        let help = "a bucket has 3 to 63 lower-case letters, digits, `-` and `.`";
+        return refuse("begins with no name of a bucket", help.to_owned());
+    }
+    if !is_plain(text) || text.contains("//") || text.split('/').any(|part| matches!(part, "." | "..")) {
+        return refuse("has a part that is no folder", "write for example \"bucket/models/chat/\"".to_owned());
+    }
+    Ok(Arc::clone(text))
+}
+
+fn absolute_path(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    let parts = || text.split('/').skip(1);
+    if !text.starts_with('/') || text.chars().any(char::is_control) || parts().any(|part| matches!(part, "." | "..")) {
+        return Err(Refusal::invalid(
+            format!("`{text}` is not an absolute path without `.` and `..`"),
+            "not such a path",
+        ));
+    }
+    Ok(Arc::clone(text))
 }
 
 fn quantity(error: &QuantityError) -> Refusal {
@@ -163,7 +284,7 @@ fn word(what: &str, text: &Arc<str>, words: &'static [&'static str]) -> Result<T
     }
     let help = did_you_mean(text, words.iter().copied());
     let refusal = if words == PROVIDERS {
-        Refusal::new(Code::UnknownProvider, format!("this build of wharf has no provider `{text}`"), "not a provider")
+        Refusal::new(Code::UnknownProvider, format!("there is no provider `{text}`"), "not a provider")
     } else {
         Refusal::invalid(format!("`{what}` cannot be `{text}`"), "not one of its words")
     };
@@ -235,9 +356,15 @@ fn mismatch_help(ty: Type, found: &Scalar) -> Option<String> {
         (Type::Integer { .. }, Scalar::Text(text)) if text.parse::<u32>().is_ok() => {
             format!("write the number without quotes: {text}")
         }
-        (Type::Boolean, Scalar::Text(text)) if matches!(&**text, "true" | "false") => format!("write #{text}"),
+        (Type::Boolean | Type::Flag, Scalar::Text(text)) if matches!(&**text, "true" | "false") => {
+            format!("write #{text}")
+        }
         (Type::Duration { .. }, Scalar::Integer(number)) => format!("add a unit: \"{number}s\" or \"{number}ms\""),
         (Type::Size, Scalar::Integer(number)) => format!("add a unit: \"{number}MiB\" or \"{number}KiB\""),
+        (Type::Percent, Scalar::Float(_)) => "write for example \"40%\"".to_owned(),
+        (Type::Decimal, Scalar::Text(text)) if text.parse::<Decimal>().is_ok() => {
+            format!("write the number without quotes: {text}")
+        }
         (Type::Text | Type::Name | Type::Word(_), Scalar::Integer(number)) => format!("put it in quotes: \"{number}\""),
         (Type::Text | Type::Name | Type::Word(_), Scalar::Boolean(value)) => format!("put it in quotes: \"{value}\""),
         _ => return None,
@@ -284,6 +411,9 @@ from_typed! {
     Address => IpAddr,
     MountPath => MountPath,
     Variable => EnvValue,
+    Decimal => Decimal,
+    Cidr => Cidr,
+    Json => Json,
     Versions => Versions,
 }
 

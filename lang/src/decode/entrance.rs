@@ -7,17 +7,18 @@ use crate::{
     source::Place,
 };
 use std::{collections::BTreeMap, sync::Arc};
-use wharf_model::{Address, Expose, Field, FieldPath, GatewayName, SecretName, ServiceName, TokenSpec};
+use wharf_model::{Address, Expose, Field, FieldPath, GatewayName, SecretName, ServiceName, TokenName, TokenSpec};
 
 impl Decode<'_> {
     pub(super) fn tokens(&mut self, service: &Block, address: &Address) -> Vec<TokenSpec> {
         let Some(auth) = service.child("auth") else { return Vec::new() };
-        let mut tokens = Vec::new();
+        let (mut tokens, mut names) = (Vec::new(), BTreeMap::new());
         for node in auth.every("token") {
             let Some(secret) = node.argument::<SecretName>(0) else { continue };
             self.use_secret(&secret.value, secret.at);
             self.note(address, FieldPath::at(Field::Token, secret.value.as_str()), secret.at);
-            tokens.push(TokenSpec { secret: secret.value });
+            let name = self.token_name(node, &secret.value, address, &mut names);
+            tokens.push(TokenSpec { secret: secret.value, name });
         }
         if service.child("expose").is_none() {
             let message = format!("{} has tokens, but no gateway leads to it", service.title());
@@ -25,6 +26,24 @@ impl Decode<'_> {
             self.report(problem.help("add `expose \"gateway\"`, or remove `auth`".to_owned()));
         }
         tokens
+    }
+
+    /// Who is given a token; nobody is given two by one name.
+    fn token_name(
+        &mut self,
+        node: &Block,
+        secret: &SecretName,
+        address: &Address,
+        names: &mut BTreeMap<TokenName, Option<Place>>,
+    ) -> Option<TokenName> {
+        let found = node.property::<Arc<str>>("name")?;
+        self.note(address, FieldPath::at(Field::TokenName, secret.as_str()), found.at);
+        let name: TokenName = found.value.parse().ok()?;
+        if let Some(first) = names.insert(name.clone(), found.at) {
+            let problem = Problem::error(Code::DuplicateName, format!("two tokens are called `{name}`"));
+            self.report(problem.at(found.at, "again here").and(first, "first here"));
+        }
+        Some(name)
     }
 
     pub(super) fn exposes(

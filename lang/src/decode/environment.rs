@@ -1,6 +1,6 @@
 //! Which environment it is, and on what it runs.
 
-use super::name;
+use super::{found, name};
 use crate::{
     admit::Admit,
     block::Block,
@@ -38,7 +38,7 @@ pub(crate) fn choose(
             patch(&mut blocks[*index], over).iter().for_each(|added| admit.complete(added));
         }
     }
-    Some((name(chosen)?.1, provider(chosen)?))
+    Some((name(chosen)?.1, provider(admit, chosen)?))
 }
 
 /// For each kind of node that can be changed, where among the blocks each name stands.
@@ -97,10 +97,47 @@ fn check_overlays(admit: &mut Admit<'_>, environment: &Block, bases: &Bases) {
     }
 }
 
-fn provider(environment: &Block) -> Option<ProviderSpec> {
-    let block = environment.child("provider")?;
-    match &*block.argument::<Arc<str>>(0)?.value {
-        "local" => Some(ProviderSpec::Local { host_is_image: block.child("image").is_some() }),
-        _ => None,
+/// The settings of each provider beside its name.
+const SETTINGS: &[(&str, &[&str])] = &[
+    ("local", &[]),
+    ("docker", &["host"]),
+    ("kubernetes", &["context", "namespace"]),
+    ("eas", &["region", "workspace"]),
+];
+
+/// A setting of another provider would be read and never used.
+fn check_settings(admit: &mut Admit<'_>, block: &Block, provider: &str) {
+    let own = SETTINGS.iter().find(|(name, _)| *name == provider).map_or(&[][..], |(_, own)| own);
+    for (name, found) in block.properties.iter().filter(|(name, _)| !own.contains(name)) {
+        let owner = SETTINGS.iter().find(|(_, settings)| settings.contains(name)).map_or("no", |(owner, _)| owner);
+        let message = format!("`{name}` is a setting of the {owner} provider, and this is {provider}");
+        admit.problems.push(Problem::error(Code::ForeignSetting, message).at(found.at, "means nothing here"));
     }
+    if let Some(image) = block.child("image").filter(|_| provider != "local") {
+        let message = format!("`image \"host\"` is a setting of the local provider, and this is {provider}");
+        admit.problems.push(Problem::error(Code::ForeignSetting, message).at(image.title_at(), "means nothing here"));
+    }
+}
+
+fn provider(admit: &mut Admit<'_>, environment: &Block) -> Option<ProviderSpec> {
+    let block = environment.child("provider")?;
+    let name = block.argument::<Arc<str>>(0)?.value;
+    check_settings(admit, block, &name);
+    Some(match &*name {
+        "local" => ProviderSpec::Local { host_is_image: block.child("image").is_some() },
+        "docker" => ProviderSpec::Docker { host: found(block, "host") },
+        "kubernetes" => {
+            ProviderSpec::Kubernetes { context: found(block, "context"), namespace: found(block, "namespace") }
+        }
+        "eas" => {
+            let region = found(block, "region");
+            if region.is_none() && !block.properties.contains_key("region") {
+                let problem = Problem::error(Code::MissingValue, "`provider \"eas\"` needs `region=`");
+                let help = "write for example `provider \"eas\" region=\"cn-hangzhou\"`";
+                admit.problems.push(problem.at(block.title_at(), "in which region?").help(help.to_owned()));
+            }
+            ProviderSpec::Eas { region: region?, workspace: found(block, "workspace") }
+        }
+        _ => return None,
+    })
 }

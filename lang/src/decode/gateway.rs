@@ -1,13 +1,29 @@
 //! Gateways.
 
-use super::{Decode, name};
+use super::{Decode, found, name, plain};
 use crate::{
     block::Block,
     problem::{Code, Problem},
     source::Place,
 };
-use std::net::IpAddr;
-use wharf_model::{Address, Bytes, Field, FieldPath, GatewayName, GatewaySpec};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+use wharf_model::{Address, Bytes, Domain, Field, FieldPath, GatewayName, GatewaySpec, ManagedGateway, Reach};
+
+/// Where gateways of platforms listen.
+const HTTPS: u16 = 443;
+const FIELDS: &[(&str, Field)] = &[
+    ("shared", Field::GatewayShared),
+    ("dedicated", Field::GatewayDedicated),
+    ("domain", Field::Domain),
+    ("allow", Field::Allow),
+    ("rate-limit", Field::RateLimit),
+    ("concurrency-limit", Field::ConcurrencyLimit),
+    ("reach", Field::Reach),
+];
 
 impl Decode<'_> {
     pub(super) fn gateway(&mut self, block: &Block) -> Option<(GatewayName, GatewaySpec)> {
@@ -15,14 +31,43 @@ impl Decode<'_> {
         let address = Address::Gateway(gateway.clone());
         self.declare(address.clone(), at);
         let max_body = self.take(&address, Field::MaxBody, block.value::<Bytes>("max-body"));
-        let listen = block.child("listen")?;
+        self.note_each(&address, block, FIELDS);
+        let network = self.in_network(block, &address, Field::GatewayNetwork);
+        self.check_managed(block);
+        self.check_eas_gateway(block);
+        let domain = block.child("domain");
+        let rules = GatewaySpec {
+            max_body,
+            domain: domain.and_then(|node| {
+                Some(Domain { name: node.argument(0)?.value, certificate: found(node, "certificate") })
+            }),
+            allow: block.every("allow").filter_map(|node| Some(node.argument(0)?.value)).collect(),
+            rate_limit: plain(block, "rate-limit"),
+            concurrency_limit: plain(block, "concurrency-limit"),
+            reach: plain::<Arc<str>>(block, "reach").and_then(|word| Reach::of_word(&word)),
+            network,
+            ..GatewaySpec::listening(IpAddr::V4(Ipv4Addr::UNSPECIFIED), HTTPS)
+        };
+        let Some(listen) = block.child("listen") else {
+            return Some((gateway, GatewaySpec { managed: Some(managed(block)?), ..rules }));
+        };
         let port = listen.argument::<u32>(0)?;
         let interface = listen.property::<IpAddr>("address")?;
         self.note(&address, FieldPath::of(Field::Listen), port.at);
-        let spec = GatewaySpec { port: u16::try_from(port.value).ok()?, address: interface.value, max_body };
+        let spec = GatewaySpec { port: u16::try_from(port.value).ok()?, address: interface.value, ..rules };
         self.check_listen(&gateway, &spec, port.at);
         self.listens.push((gateway.clone(), spec.clone(), port.at));
         Some((gateway, spec))
+    }
+
+    /// What a gateway of the platform cannot be told.
+    fn check_managed(&mut self, block: &Block) {
+        if let (Some(shared), Some(domain)) = (block.child("shared"), block.child("domain")) {
+            self.exclusive(shared, domain, "everybody uses the shared gateway, so it has a name already");
+        }
+        if let (Some(dedicated), None, true) = (block.child("dedicated"), block.child("network"), self.eas) {
+            self.requires(dedicated, "network", "on eas, a gateway of one's own reaches instances through a network");
+        }
     }
 
     /// Two gateways cannot listen on one port, unless on different interfaces.
@@ -36,4 +81,17 @@ impl Decode<'_> {
             self.report(problem.help("give each gateway a port of its own".to_owned()));
         }
     }
+}
+
+fn managed(block: &Block) -> Option<ManagedGateway> {
+    match block.child("dedicated") {
+        Some(dedicated) => Some(ManagedGateway::Dedicated(dedicated.argument(0)?.value)),
+        None => block.child("shared").map(|_| ManagedGateway::Shared),
+    }
+}
+
+/// The gateways that are of one's own on a platform.
+pub(super) fn dedicated(blocks: &[Block]) -> BTreeSet<String> {
+    let gateways = blocks.iter().filter(|block| block.row.path == "gateway" && block.child("dedicated").is_some());
+    gateways.filter_map(Block::key).collect()
 }

@@ -1,12 +1,12 @@
 //! Probes.
 
-use super::{Decode, plain};
+use super::{Decode, found, plain};
 use crate::{
     block::Block,
     problem::{Code, Problem},
 };
 use std::{sync::Arc, time::Duration};
-use wharf_model::{Address, Check, Field, FieldPath, Probe, print_duration};
+use wharf_model::{Address, Check, Field, FieldPath, Probe, Probes, print_duration};
 
 impl Decode<'_> {
     /// The readiness probe of a service; none is worth a warning.
@@ -19,14 +19,36 @@ impl Decode<'_> {
             return None;
         };
         self.note(address, FieldPath::of(Field::Readiness), block.at);
+        let check = |name: &str| block.child(name).and_then(|check| Some(check.properties.get("port")?.at)).flatten();
+        self.note(address, FieldPath::of(Field::ReadinessPort), check("http").or(check("tcp")));
+        self.note_each(address, block, &[("exec", Field::ReadinessExec), ("initial-delay", Field::ReadinessDelay)]);
         self.probe(block)
+    }
+
+    /// The checks beside readiness.
+    pub(super) fn probes(&mut self, service: &Block, address: &Address) -> Probes {
+        let Some(health) = service.child("health") else { return Probes::default() };
+        let mut probe = |name: &str, field| {
+            let block = health.child(name)?;
+            self.note(address, FieldPath::of(field), block.at);
+            self.probe(block)
+        };
+        Probes {
+            startup: probe("startup", Field::Startup),
+            liveness: probe("liveness", Field::Liveness),
+            progress: probe("progress", Field::Progress),
+        }
     }
 
     fn probe(&mut self, block: &Block) -> Option<Probe> {
         let check = match block.child("http") {
             Some(http) => http.argument::<Arc<str>>(0).map(|path| Check::Http { path: path.value }),
+            None if block.child("exec").is_some() => block.child("exec").and_then(|exec| self.exec(exec)),
             None => block.child("tcp").map(|_| Check::Tcp),
         };
+        let asked = block.child("http").or(block.child("tcp"));
+        let port = asked.and_then(|asked| found::<u32>(asked, "port")).and_then(|port| u16::try_from(port).ok());
+        let initial_delay = plain(block, "initial-delay")?;
         let every = block.value::<Duration>("every");
         let timeout = block.value::<Duration>("timeout");
         let (failures, successes) = (plain(block, "failures"), plain(block, "successes"));
@@ -41,6 +63,16 @@ impl Decode<'_> {
             );
         }
         let (every, timeout) = (every.value, timeout.value);
-        Some(Probe { check: check?, every, timeout, failures: failures?, successes: successes? })
+        Some(Probe { check: check?, port, initial_delay, every, timeout, failures: failures?, successes: successes? })
+    }
+
+    fn exec(&mut self, block: &Block) -> Option<Check> {
+        let words = block.all::<Arc<str>>()?;
+        if words.first()?.trim().is_empty() {
+            let problem = Problem::error(Code::InvalidValue, "`exec` of a probe is empty");
+            self.report(problem.at(block.title_at(), "nothing to run"));
+            return None;
+        }
+        Some(Check::Exec(words))
     }
 }

@@ -4,14 +4,21 @@
 //! Each file decodes one noun and reports all that is wrong with it; a noun that lacks something yields nothing, and
 //! goes on being checked. Where each written value stands is noted on the way.
 
+mod eas;
+mod elastic;
 mod entrance;
 mod environment;
 mod gateway;
+mod group;
 mod health;
 mod mount;
+mod network;
+mod program;
+mod resources;
 mod rollout;
 mod secret;
 mod service;
+mod watch;
 
 pub(crate) use environment::choose;
 
@@ -30,7 +37,7 @@ use std::{
 };
 use wharf_model::{
     Address, Deployment, EnvironmentName, Field, FieldPath, GatewayName, Origin, Origins, ProjectName, ProviderSpec,
-    SecretName, ServiceName,
+    SecretName, ServiceName, Shared,
 };
 
 /// The work of decoding one environment of a project.
@@ -39,7 +46,17 @@ pub(crate) struct Decode<'a> {
     problems: &'a mut Problems,
     origins: Origins,
     gateways: BTreeSet<String>,
+    /// The groups, and who is in each.
+    groups: BTreeMap<String, group::Group>,
     secrets: BTreeSet<String>,
+    networks: BTreeSet<String>,
+    services: BTreeSet<String>,
+    /// The gateways that are of one's own on a platform.
+    dedicated: BTreeSet<String>,
+    /// The services to which a balancer of connections leads, and where that is written.
+    balanced: BTreeMap<String, Place>,
+    /// Whether it runs on EAS, which has rules of its own.
+    eas: bool,
     /// Some text could not be read, so names that seem to lead nowhere may be declared there.
     incomplete: bool,
     /// Where each secret is used first.
@@ -69,7 +86,13 @@ impl<'a> Decode<'a> {
             problems,
             origins: Origins::default(),
             gateways: named("gateway"),
+            groups: group::declared(blocks),
             secrets: named("secret"),
+            networks: named("network"),
+            services: named("service"),
+            dedicated: gateway::dedicated(blocks),
+            balanced: network::balanced(blocks),
+            eas: false,
             incomplete,
             used: BTreeMap::new(),
             paths: BTreeMap::new(),
@@ -79,11 +102,17 @@ impl<'a> Decode<'a> {
 
     /// Decodes everything; the deployment is there when nothing needed is missing.
     pub(crate) fn deployment(mut self, project: &Project<'_>, check: Option<SecretCheck<'_>>) -> Option<Deployment> {
+        self.eas = matches!(project.environment, Some((_, ProviderSpec::Eas { .. })));
         let every = |path: &'static str| project.blocks.iter().filter(move |block| block.row.path == path);
         // Each is decoded, whatever became of those before it; only then is it asked whether all came to something.
         let secrets: Vec<_> = every("secret").map(|block| self.secret(block)).collect();
         let gateways: Vec<_> = every("gateway").map(|block| self.gateway(block)).collect();
+        let networks: Vec<_> = every("network").map(|block| self.network(block)).collect();
+        let nlbs: Vec<_> = every("nlb").map(|block| self.nlb(block)).collect();
+        let registries: Vec<_> = every("registry").map(|block| self.registry(block)).collect();
+        let groups: Vec<_> = every("group").map(|block| self.group(block)).collect();
         let services: Vec<_> = every("service").map(|block| self.service(block)).collect();
+        self.check_weights();
         if let Some(check) = check {
             let declared: Vec<_> = every("secret").collect();
             self.check_secrets(&declared, &secrets.iter().flatten().cloned().collect(), check);
@@ -97,6 +126,12 @@ impl<'a> Decode<'a> {
             secrets: secrets.into_iter().collect::<Option<_>>()?,
             gateways: gateways.into_iter().collect::<Option<_>>()?,
             services: services.into_iter().collect::<Option<_>>()?,
+            shared: Shared {
+                groups: groups.into_iter().collect::<Option<_>>()?,
+                networks: networks.into_iter().collect::<Option<_>>()?,
+                nlbs: nlbs.into_iter().collect::<Option<_>>()?,
+                registries: registries.into_iter().collect::<Option<_>>()?,
+            },
             origins: self.origins,
         })
     }
@@ -132,7 +167,12 @@ impl<'a> Decode<'a> {
 
     /// Reports a name that is not declared.
     fn must_be_declared(&mut self, code: Code, kind: &str, name: &str, at: Option<Place>) {
-        let known = if code == Code::UnknownGateway { &self.gateways } else { &self.secrets };
+        let known = match code {
+            Code::UnknownGateway => &self.gateways,
+            Code::UnknownNetwork => &self.networks,
+            Code::UnknownService => &self.services,
+            _ => &self.secrets,
+        };
         if self.incomplete || known.contains(name) {
             return;
         }
@@ -140,6 +180,41 @@ impl<'a> Decode<'a> {
             .unwrap_or_else(|| format!("declare it: `{kind} \"{name}\" {{ … }}`"));
         let problem = Problem::error(code, format!("there is no {kind} `{name}`")).at(at, "not declared");
         self.report(problem.help(help));
+    }
+
+    /// Notes where the nodes of a block are written.
+    fn note_each(&mut self, address: &Address, block: &Block, fields: &[(&str, Field)]) {
+        for (name, field) in fields {
+            self.note(address, FieldPath::of(*field), block.child(name).and_then(Block::title_at));
+        }
+    }
+
+    /// Reports two nodes that exclude each other.
+    fn exclusive(&mut self, one: &Block, other: &Block, why: &str) {
+        let message = format!("`{}` and `{}` exclude each other", one.row.name(), other.row.name());
+        let problem = Problem::error(Code::OnlyOneOf, message).at(other.title_at(), "the other here");
+        self.report(problem.and(one.title_at(), "first here").help(format!("{why}: keep one of them")));
+    }
+
+    /// Reports a node that means something only beside another.
+    fn requires(&mut self, block: &Block, missing: &str, why: &str) {
+        let message = format!("`{}` needs `{missing}`", block.row.name());
+        let problem = Problem::error(Code::Requires, message).at(block.title_at(), "not without it");
+        self.report(problem.help(why.to_owned()));
+    }
+
+    /// The secret that a property of a block names.
+    fn secret_of(&mut self, block: &Block, name: &str) -> Option<SecretName> {
+        let secret = block.property::<SecretName>(name)?;
+        self.use_secret(&secret.value, secret.at);
+        Some(secret.value)
+    }
+
+    /// Reports a property that must be there because others are.
+    fn needs(&mut self, block: &Block, missing: &str, why: &str) {
+        let message = format!("`{}` needs `{missing}=`", block.row.name());
+        let problem = Problem::error(Code::MissingValue, message).at(block.at, "incomplete");
+        self.report(problem.help(why.to_owned()));
     }
 
     /// A secret that is used here.
@@ -160,6 +235,11 @@ fn name<N: FromStr>(block: &Block) -> Option<(Option<Place>, N)> {
 /// The value of a node in the block, without its place.
 fn plain<T: FromTyped>(block: &Block, name: &str) -> Option<T> {
     block.value(name).map(|found| found.value)
+}
+
+/// The value of a property, without its place.
+fn found<T: FromTyped>(block: &Block, name: &str) -> Option<T> {
+    block.property(name).map(|found| found.value)
 }
 
 #[cfg(test)]

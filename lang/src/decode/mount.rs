@@ -1,16 +1,20 @@
 //! Mounts.
 
-use super::Decode;
+use super::{Decode, found, plain};
 use crate::{
     block::Block,
     problem::{Code, Problem},
+    schema::Count,
     source::Place,
 };
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
-use wharf_model::{Access, Address, Field, FieldPath, FolderPath, Mount, MountPath, ServiceName};
+use wharf_model::{
+    Access, Address, BucketKeys, BucketMode, BucketMount, DatasetMount, Field, FieldPath, FolderMount, FolderPath,
+    GitMount, ImageMount, Mount, MountCache, MountLabel, MountPath, MountSource, NfsMount, ObjectStore, ServiceName,
+};
 
 impl Decode<'_> {
     pub(super) fn mounts(
@@ -24,11 +28,9 @@ impl Decode<'_> {
         for node in block.every("mount") {
             let Some(path) = node.argument::<MountPath>(0) else { continue };
             self.declare(Address::Mount(service.clone(), path.value.clone()), path.at);
-            for field in [Field::Mount, Field::Content] {
-                self.note(address, FieldPath::at(field, path.value.as_str()), path.at);
-            }
             places.insert(path.value.to_string(), path.at);
-            if let Some(mount) = self.mount(node) {
+            if let Some(mount) = self.mount(node, &path.value) {
+                self.note_mount(address, node, &path.value, &mount);
                 mounts.insert(path.value, mount);
             }
         }
@@ -36,8 +38,106 @@ impl Decode<'_> {
         mounts
     }
 
-    fn mount(&mut self, node: &Block) -> Option<Mount> {
-        let block = node.child("folder")?;
+    fn mount(&mut self, node: &Block, path: &MountPath) -> Option<Mount> {
+        let block = node.children.iter().find(|child| child.row.count == Count::OneOf("source"))?;
+        let source = self.mount_source(block)?;
+        self.check_shared_memory(path, block, &source);
+        let cache = node.child("cache").map(|cache| MountCache { size: found(cache, "size") });
+        if let (Some(cache), true) = (node.child("cache"), is_scratch(&source)) {
+            let message = "a cache in front of an empty folder would never be filled";
+            let problem = Problem::error(Code::MountAccess, message).at(cache.at, "nothing to keep");
+            self.report(problem.and(block.at, "empty").help("remove `cache`".to_owned()));
+        }
+        let label = plain::<Arc<str>>(node, "label").and_then(|word| MountLabel::of_word(&word));
+        Some(Mount { source, cache, label })
+    }
+
+    fn mount_source(&mut self, block: &Block) -> Option<MountSource> {
+        let first = || block.argument::<Arc<str>>(0).map(|found| found.value);
+        Some(match block.row.name() {
+            "folder" => MountSource::Folder(self.folder(block)?),
+            "oss" => MountSource::Bucket(self.bucket(block, ObjectStore::Oss)?),
+            "s3" => MountSource::Bucket(self.bucket(block, ObjectStore::S3)?),
+            "nfs" => MountSource::Nfs(NfsMount {
+                server: found(block, "server")?,
+                path: found(block, "path")?,
+                read_only: found(block, "read-only")?,
+            }),
+            "dataset" => MountSource::Dataset(DatasetMount {
+                id: first()?,
+                version: found(block, "version"),
+                read_only: found(block, "read-only")?,
+            }),
+            "git" => MountSource::Git(self.git(block)?),
+            "code" => MountSource::CodeSet(first()?),
+            "image" => MountSource::Image(ImageMount { image: first()?, path: found(block, "path")? }),
+            "memory" => MountSource::Memory(found(block, "size")?),
+            _ => MountSource::Empty,
+        })
+    }
+
+    fn bucket(&mut self, block: &Block, store: ObjectStore) -> Option<BucketMount> {
+        let mut key = |name| self.secret_of(block, name);
+        let keys = match (key("access-key"), key("secret-key")) {
+            (Some(access), Some(secret)) => Some(BucketKeys { access, secret }),
+            (None, None) => None,
+            (access, _) => {
+                let missing = if access.is_some() { "secret-key" } else { "access-key" };
+                self.needs(block, missing, "`access-key` and `secret-key` open a bucket together");
+                None
+            }
+        };
+        Some(BucketMount {
+            store,
+            path: block.argument(0)?.value,
+            endpoint: found(block, "endpoint"),
+            region: found(block, "region"),
+            mode: found::<Arc<str>>(block, "mode").and_then(|word| BucketMode::of_word(&word)),
+            read_only: found(block, "read-only")?,
+            keys,
+        })
+    }
+
+    fn git(&mut self, block: &Block) -> Option<GitMount> {
+        let password = self.secret_of(block, "password");
+        let username = found(block, "username");
+        if password.is_none() && username.is_some() {
+            self.needs(block, "password", "`username` opens nothing without it");
+        }
+        Some(GitMount {
+            url: block.argument(0)?.value,
+            branch: found(block, "branch"),
+            commit: found(block, "commit"),
+            username,
+            password,
+        })
+    }
+
+    /// Processes share memory through `/dev/shm`; nothing else can stand there.
+    fn check_shared_memory(&mut self, path: &MountPath, block: &Block, source: &MountSource) {
+        if path.as_str() == MountPath::SHM && !matches!(source, MountSource::Memory(_)) {
+            let message = format!("`{path}` is memory that processes share, and `{}` is not memory", block.row.name());
+            let problem = Problem::error(Code::MountConflict, message).at(block.title_at(), "not memory");
+            self.report(problem.help("write `memory size=\"1GiB\"`, or mount this elsewhere".to_owned()));
+        }
+    }
+
+    fn note_mount(&mut self, address: &Address, node: &Block, path: &MountPath, mount: &Mount) {
+        let at = node.title_at();
+        let mut note = |field, at| self.note(address, FieldPath::at(field, path.as_str()), at);
+        note(mount.source.field(), at);
+        if mount.as_folder().is_some() {
+            note(Field::Content, at);
+        }
+        note(Field::MountCache, node.child("cache").and_then(|cache| cache.at));
+        note(Field::MountLabel, node.child("label").and_then(Block::title_at));
+        for (what, _) in mount.secrets() {
+            let at = node.children.iter().find_map(|child| child.properties.get(what)?.at);
+            self.note(address, FieldPath::at(Field::MountSecret, format!("{path} {what}")), at);
+        }
+    }
+
+    fn folder(&mut self, block: &Block) -> Option<FolderMount> {
         let folder = block.argument::<Arc<str>>(0)?;
         if folder.value.is_empty() {
             let problem =
@@ -60,7 +160,7 @@ impl Decode<'_> {
             }
             (false, _) => Access::LiveReadWrite,
         };
-        Some(Mount { folder: FolderPath(folder.value), access })
+        Some(FolderMount { folder: FolderPath(folder.value), access })
     }
 
     /// A mount inside another would depend on the order in which they are made.
@@ -75,4 +175,9 @@ impl Decode<'_> {
             self.report(problem.help("mount them side by side".to_owned()));
         }
     }
+}
+
+/// Whether the mount starts empty each time.
+fn is_scratch(source: &MountSource) -> bool {
+    matches!(source, MountSource::Empty | MountSource::Memory(_))
 }

@@ -1,13 +1,16 @@
 //! How instances are replaced, and how one is stopped.
 
-use super::{Decode, plain};
+use super::{Decode, found, plain, resources::flag};
 use crate::{
     block::{Block, Found},
     problem::{Code, Problem},
     source::Place,
 };
 use std::sync::Arc;
-use wharf_model::{Address, CountOrPercent, Field, FieldPath, OnFailure, RolloutPolicy, Shutdown};
+use wharf_model::{
+    Address, Batch, Canary, CanaryStep, CountOrPercent, Field, FieldPath, Gate, OnFailure, Pace, RolloutPolicy,
+    Shutdown,
+};
 
 impl Decode<'_> {
     pub(super) fn rollout(&mut self, service: &Block, address: &Address, instances: u32) -> Option<RolloutPolicy> {
@@ -20,6 +23,9 @@ impl Decode<'_> {
             _ => OnFailure::RollBack,
         };
         let (min_ready, deadline) = (plain(&block, "min-ready"), plain(&block, "deadline"));
+        let pace = self.pace(&block, address);
+        let paused = flag(&block, "paused");
+        self.note_each(address, &block, &[("paused", Field::Paused)]);
         let (surge, unavailable) = (surge?, unavailable?);
         self.check_room(&surge, &unavailable, instances, block.at);
         Some(RolloutPolicy {
@@ -28,7 +34,63 @@ impl Decode<'_> {
             min_ready: min_ready?,
             deadline: deadline?,
             on_failure,
+            pace,
+            paused,
         })
+    }
+
+    /// In which steps the rollout goes; there is one way at most.
+    fn pace(&mut self, block: &Block, address: &Address) -> Option<Pace> {
+        let fields = [("batch", Field::Batch), ("partition", Field::Partition), ("canary", Field::Canary)];
+        self.note_each(address, block, &fields);
+        let mut ways = fields.iter().filter_map(|(name, _)| block.child(name));
+        let way = ways.next()?;
+        if let Some(other) = ways.next() {
+            self.exclusive(way, other, "a rollout goes in one kind of steps");
+        }
+        let share = || way.argument::<CountOrPercent>(0).map(|share| share.value);
+        Some(match way.row.name() {
+            "batch" => Pace::Batch(Batch { size: self.more_than_none(way)?, interval: found(way, "interval")? }),
+            "partition" => Pace::Partition(share()?),
+            _ => Pace::Canary(self.canary(way, address)?),
+        })
+    }
+
+    /// A step of no instances would never end.
+    fn more_than_none(&mut self, node: &Block) -> Option<CountOrPercent> {
+        let share = node.argument::<CountOrPercent>(0)?;
+        if share.value.rounded_up(100) == 0 {
+            let message = format!("`{}` of no instances would never end", node.row.name());
+            self.report(Problem::error(Code::OutOfRange, message).at(share.at, "none"));
+            return None;
+        }
+        Some(share.value)
+    }
+
+    fn canary(&mut self, block: &Block, address: &Address) -> Option<Canary> {
+        let mut steps: Vec<(CanaryStep, Option<Place>)> = Vec::new();
+        for node in block.every("step") {
+            let (Some(share), Some(bake)) = (self.more_than_none(node), found(node, "bake")) else { continue };
+            if let Some((last, at)) = steps.last().filter(|(last, _)| !grows(last.share, share)) {
+                let message = format!("a step of {share} follows one of {}", last.share);
+                let problem = Problem::error(Code::Contradiction, message).at(node.title_at(), "not more than before");
+                let problem = problem.and(*at, "the one before");
+                self.report(problem.help("each step must be larger; use counts or percentages, not both".to_owned()));
+            }
+            steps.push((CanaryStep { share, bake }, node.title_at()));
+        }
+        if steps.is_empty() && block.child("step").is_none() {
+            let problem = Problem::error(Code::MissingNode, "`canary` has no steps").at(block.at, "incomplete");
+            self.report(problem.help("add for example `step \"10%\" bake=\"5m\"`".to_owned()));
+            return None;
+        }
+        let gate = block.child("gate").map(|gate| Gate {
+            error_rate: found(gate, "error-rate"),
+            latency_p99: found(gate, "latency-p99"),
+            restarts: found(gate, "restarts"),
+        });
+        self.note(address, FieldPath::of(Field::Gate), block.child("gate").and_then(|gate| gate.at));
+        Some(Canary { steps: steps.into_iter().map(|(step, _)| step).collect(), gate: gate.unwrap_or_default() })
     }
 
     /// A rollout that may neither add an instance nor take one away can never begin.
@@ -60,5 +122,14 @@ impl Decode<'_> {
         let block = service.inside("shutdown")?;
         self.note(address, FieldPath::of(Field::Shutdown), block.at);
         Some(Shutdown { grace: plain(&block, "grace")?, sigterm: plain(&block, "sigterm")? })
+    }
+}
+
+/// Whether the second is more than the first; of a count and a percentage nobody knows.
+fn grows(one: CountOrPercent, other: CountOrPercent) -> bool {
+    match (one, other) {
+        (CountOrPercent::Count(one), CountOrPercent::Count(other)) => one < other,
+        (CountOrPercent::Percent(one), CountOrPercent::Percent(other)) => one < other,
+        _ => false,
     }
 }

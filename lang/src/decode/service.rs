@@ -1,6 +1,6 @@
 //! Services, and what one instance of them is.
 
-use super::{Decode, name};
+use super::{Decode, name, plain, resources::flag, watch::call_records};
 use crate::{
     block::{Block, Found},
     problem::{Code, Problem},
@@ -8,11 +8,11 @@ use crate::{
     syntax::Word,
     value::Typed,
 };
-use std::{collections::BTreeMap, sync::Arc};
-use wharf_model::{Address, EnvName, EnvValue, Field, FieldPath, Program, ServiceName, ServiceSpec, Template};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use wharf_model::{Address, EnvName, EnvValue, Field, FieldPath, ServiceName, ServiceSpec, Template, Timeouts};
 
 /// Ports that EAS keeps for its own engine; kept free everywhere, so that a service can move.
-const RESERVED: [u32; 2] = [8080, 9090];
+pub(super) const RESERVED: [u32; 2] = [8080, 9090];
 /// The variable that tells a process where to listen.
 const PORT: &str = "PORT";
 /// Variables whose names end like this hold secrets.
@@ -23,6 +23,7 @@ impl Decode<'_> {
         let (at, service) = name::<ServiceName>(block)?;
         let address = Address::Service(service.clone());
         self.declare(address.clone(), at);
+        self.check_eas_service(block);
         let template = self.template(block, &service, &address);
         let instances = self.take(&address, Field::Instances, block.value::<u32>("instances"));
         let rollout = self.rollout(block, &address, instances.unwrap_or(1));
@@ -30,6 +31,14 @@ impl Decode<'_> {
         let timeout = self.take(&address, Field::Timeout, block.value("timeout"));
         let tokens = self.tokens(block, &address);
         let exposes = self.exposes(block, &service, &address);
+        let timeouts = self.timeouts(block, &address);
+        let group = self.membership(block, &address);
+        self.note_each(&address, block, &[("web-app", Field::WebApp), ("grpc", Field::Grpc)]);
+        let nacos = self.nacos(block, &address);
+        let elastic = self.elastic(block, &service, &address);
+        let router = self.router(block, &address);
+        let labels = self.labels(block, &address);
+        let raw = self.raw(block, &address);
         let spec = ServiceSpec {
             template: template?,
             instances: instances?,
@@ -38,8 +47,45 @@ impl Decode<'_> {
             timeout: timeout?,
             tokens,
             exposes,
+            timeouts,
+            group,
+            web_app: flag(block, "web-app"),
+            grpc: flag(block, "grpc"),
+            nacos,
+            elastic,
+            router,
+            call_records: call_records(block),
+            labels,
+            raw,
         };
         Some((service, spec))
+    }
+
+    fn timeouts(&mut self, block: &Block, address: &Address) -> Timeouts {
+        let Some(block) = block.child("timeout") else { return Timeouts::default() };
+        let fields = [
+            ("connect", Field::TimeoutConnect),
+            ("first-byte", Field::TimeoutFirstByte),
+            ("between-bytes", Field::TimeoutBetweenBytes),
+        ];
+        self.note_each(address, block, &fields);
+        let total = block.argument::<Duration>(0);
+        for (name, _) in fields {
+            let (Some(part), Some(total)) = (block.child(name).and_then(|node| node.argument::<Duration>(0)), &total)
+            else {
+                continue;
+            };
+            if part.value > total.value {
+                let message = format!("`{name}` is longer than the whole request may take");
+                let problem = Problem::error(Code::Contradiction, message).at(part.at, "longer than the whole");
+                self.report(problem.and(total.at, "the whole").help("shorten it, or lengthen `timeout`".to_owned()));
+            }
+        }
+        Timeouts {
+            connect: plain(block, "connect"),
+            first_byte: plain(block, "first-byte"),
+            between_bytes: plain(block, "between-bytes"),
+        }
     }
 
     fn template(&mut self, block: &Block, service: &ServiceName, address: &Address) -> Option<Template> {
@@ -50,33 +96,84 @@ impl Decode<'_> {
         let env = self.env(block, address);
         let mounts = self.mounts(block, service, address);
         let readiness = self.readiness(block, address);
-        Some(Template { image, program: program?, port: port?, packages: packages?, env, mounts, readiness })
-    }
-
-    fn program(&mut self, block: &Block, address: &Address) -> Option<Program> {
-        let node = block.child("command").or_else(|| block.child("script"))?;
-        self.note(address, FieldPath::of(Field::Program), node.title_at());
-        let words = node.all::<Arc<str>>()?;
-        let first = words.first()?;
-        if first.trim().is_empty() {
-            let message = format!("`{}` of {} is empty", node.row.name(), block.title());
-            self.report(Problem::error(Code::InvalidValue, message).at(node.title_at(), "nothing to run"));
+        let probes = self.probes(block, address);
+        let resources = self.resources(block, address);
+        let unit = self.unit(block, address);
+        self.note_each(address, block, &[("crash-block", Field::CrashBlock)]);
+        let (resources, crash_block) = (resources?, flag(block, "crash-block"));
+        let pull = self.pull(block, address);
+        let packages_file = plain(block, "packages-file");
+        let containers = self.containers(block, address);
+        let network = self.in_network(block, address, Field::Network);
+        self.note_each(address, block, &[("role", Field::Role)]);
+        let role = plain(block, "role");
+        let confidential = self.confidential(block, address);
+        let weights = self.weights(block, address);
+        if block.child("port").is_some() && port.is_none() {
             return None;
         }
-        Some(if node.row.name() == "script" { Program::Script(Arc::clone(first)) } else { Program::Command(words) })
+        Some(Template {
+            image,
+            program: program?,
+            port,
+            packages: packages?,
+            env,
+            mounts,
+            readiness,
+            probes,
+            resources,
+            unit,
+            crash_block,
+            pull,
+            packages_file,
+            containers,
+            network,
+            role,
+            confidential,
+            weights,
+            tracing: flag(block, "tracing"),
+            log_paths: block.child("logs").and_then(Block::all).unwrap_or_default(),
+        })
     }
 
+    /// A service that answers nobody has no port; what asks it needs one.
     fn port(&mut self, block: &Block, address: &Address) -> Option<u16> {
-        let port = block.value::<u32>("port")?;
+        let Some(port) = block.value::<u32>("port") else {
+            // A node that nobody knows may be meant for it.
+            let misspelt = self.problems.has(Code::UnknownNode);
+            if block.child("port").is_none() && block.child("processor").is_none() && !misspelt {
+                self.check_portless(block);
+            }
+            return None;
+        };
         if RESERVED.contains(&port.value) {
-            let problem = Problem::error(Code::ReservedPort, format!("port {} is reserved", port.value));
-            let help =
-                "8080 and 9090 belong to the engine on EAS, so no service may use them: choose another, such as 8000";
-            self.report(problem.at(port.at, "reserved").help(help.to_owned()));
+            self.reserved(port.value, port.at);
             return None;
         }
         let port = self.take(address, Field::Port, Some(port))?;
         u16::try_from(port).ok()
+    }
+
+    pub(super) fn reserved(&mut self, port: u32, at: Option<Place>) {
+        let problem = Problem::error(Code::ReservedPort, format!("port {port} is reserved"));
+        let help =
+            "8080 and 9090 belong to the engine on EAS, so no service may use them: choose another, such as 8000";
+        self.report(problem.at(at, "reserved").help(help.to_owned()));
+    }
+
+    fn check_portless(&mut self, block: &Block) {
+        let health = block.child("health");
+        let probes = health.into_iter().flat_map(|health| &health.children);
+        let asks =
+            |check: &&Block| matches!(check.row.name(), "http" | "tcp") && !check.properties.contains_key("port");
+        let checks = probes.filter_map(|probe| probe.children.iter().find(asks));
+        let callers = ["expose", "grpc", "web-app", "nacos"].iter().filter_map(|name| block.child(name));
+        let first = callers.chain(checks).next().cloned();
+        if let Some(caller) = first {
+            let message = format!("`{}` needs `port`", caller.row.name());
+            let problem = Problem::error(Code::MissingNode, message).at(caller.title_at(), "asks on a port");
+            self.report(problem.and(block.title_at(), "listens nowhere").help("add `port 8000`".to_owned()));
+        }
     }
 
     fn packages(&mut self, block: &Block, service: &ServiceName, address: &Address) -> Option<Vec<Arc<str>>> {
@@ -89,6 +186,16 @@ impl Decode<'_> {
     }
 
     fn env(&mut self, block: &Block, address: &Address) -> BTreeMap<EnvName, EnvValue> {
+        self.variables(block, |name| FieldPath::at(Field::Env, name), address)
+    }
+
+    /// The variables in `env` of a block; `path` says as which field each is known.
+    pub(super) fn variables(
+        &mut self,
+        block: &Block,
+        path: impl Fn(&str) -> FieldPath,
+        address: &Address,
+    ) -> BTreeMap<EnvName, EnvValue> {
         let mut env = BTreeMap::new();
         for (word, found) in block.child("env").map_or(&[][..], |node| &node.entries) {
             let name = match word.text.parse::<EnvName>() {
@@ -104,7 +211,7 @@ impl Decode<'_> {
                 if let EnvValue::Secret(secret) = value {
                     self.use_secret(secret, found.at);
                 }
-                self.note(address, FieldPath::at(Field::Env, name.as_str()), found.at);
+                self.note(address, path(name.as_str()), found.at);
                 env.insert(name, value.clone());
             }
         }

@@ -5,6 +5,7 @@
 
 mod names;
 mod plan;
+mod runtimes;
 mod syntax;
 mod text;
 mod together;
@@ -73,8 +74,8 @@ impl Example {
 
 /// Every explanation, grouped by what the codes are about.
 pub fn explanations() -> impl Iterator<Item = &'static Explanation> + Clone {
-    let groups: [&'static [Explanation]; 5] =
-        [syntax::TABLE, values::TABLE, names::TABLE, together::TABLE, plan::TABLE];
+    let groups: [&'static [Explanation]; 6] =
+        [syntax::TABLE, values::TABLE, names::TABLE, together::TABLE, runtimes::TABLE, plan::TABLE];
     groups.into_iter().flatten()
 }
 

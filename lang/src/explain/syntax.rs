@@ -75,7 +75,7 @@ pub(super) const TABLE: &[Explanation] = &[
         brief: "a node that must be there is not",
         text: "Some things have no default that could be right: what a service runs, on which port it listens, where \
                a gateway does. The label points at the block that is incomplete.",
-        wrong: example("service \"api\" { command \"serve\" }\n"),
+        wrong: example("service \"api\" { port 8000 }\n"),
         right: example("service \"api\" { command \"serve\"; port 8000 }\n"),
     },
     Explanation {

@@ -8,7 +8,7 @@ const FORMAT: u32 = 1;
 
 /// The schema as JSON.
 pub fn schema_json() -> String {
-    let nodes: Vec<_> = schema().iter().map(node).collect();
+    let nodes: Vec<_> = schema().iter().copied().map(node).collect();
     format!("{:#}\n", json!({ "format": FORMAT, "nodes": nodes }))
 }
 
@@ -17,6 +17,7 @@ fn node(row: &NodeSchema) -> Value {
         Count::Once => ("once", None),
         Count::Optional => ("optional", None),
         Count::Many => ("many", None),
+        Count::List => ("list", None),
         Count::Some => ("at-least-one", None),
         Count::OneOf(choice) => ("one-of", Some(choice)),
     };
@@ -42,7 +43,7 @@ fn argument(argument: &Argument) -> Value {
 }
 
 fn property(property: &Property) -> Value {
-    json!({ "name": property.name, "type": ty(property.ty), "default": property.default, "doc": property.doc })
+    json!({ "name": property.name, "type": ty(property.ty), "default": property.default, "required": property.required, "doc": property.doc })
 }
 
 fn ty(ty: Type) -> Value {

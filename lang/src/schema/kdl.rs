@@ -50,6 +50,7 @@ fn count(count: Count) -> String {
         Count::Once => "count=once".to_owned(),
         Count::Optional => "count=optional".to_owned(),
         Count::Many => "count=many".to_owned(),
+        Count::List => "count=list".to_owned(),
         Count::Some => "count=at-least-one".to_owned(),
         Count::OneOf(choice) => format!("count=one-of choice={}", quoted(choice)),
     }

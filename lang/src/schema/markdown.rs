@@ -94,6 +94,7 @@ fn count(row: &NodeSchema) -> String {
         Count::Once => "Required".to_owned(),
         Count::Optional => "Optional".to_owned(),
         Count::Many => "Any number, told apart by the first value".to_owned(),
+        Count::List => "Any number, in order".to_owned(),
         Count::Some => "At least one".to_owned(),
         Count::OneOf(choice) => {
             let same = children(row.parent()).iter().filter(|other| other.count == row.count);

@@ -64,6 +64,8 @@ pub struct Property {
     pub ty: Type,
     /// The value when it is not there.
     pub default: Option<&'static str>,
+    /// Whether it must be there.
+    pub required: bool,
     /// What it is for, in one sentence.
     pub doc: &'static str,
 }
@@ -79,6 +81,8 @@ pub enum Count {
     Many,
     /// As `Many`, but at least once.
     Some,
+    /// Any number of times, in an order that matters; an overlay replaces them all.
+    List,
     /// Exactly one of the nodes with this word is there.
     OneOf(&'static str),
 }
@@ -110,6 +114,8 @@ pub enum Type {
     },
     /// `#true` or `#false`.
     Boolean,
+    /// As `Boolean`, and `#true` when nothing is written.
+    Flag,
     /// A duration with its unit.
     Duration {
         /// Whether it may be zero.
@@ -138,6 +144,24 @@ pub enum Type {
     Image,
     /// A pip requirement.
     Requirement,
+    /// Times, as cron writes them.
+    Cron,
+    /// A time zone.
+    TimeZone,
+    /// A value of a runtime's own language.
+    Json,
+    /// A share of a hundred, from 1 to 100.
+    Percent,
+    /// A number that may have a fraction, more than zero.
+    Decimal,
+    /// A range of IP addresses.
+    Cidr,
+    /// The address of something on the web, by HTTPS.
+    HttpsUrl,
+    /// A bucket and a folder in it.
+    Bucket,
+    /// An absolute path on another machine, or in an image.
+    AbsolutePath,
     /// Versions of wharf.
     Versions,
 }
@@ -150,7 +174,7 @@ impl Type {
             Self::Literal => "text, a number or a boolean".to_owned(),
             Self::Name => "a name".to_owned(),
             Self::Integer { from, to } => format!("a whole number from {from} to {to}"),
-            Self::Boolean => "#true or #false".to_owned(),
+            Self::Boolean | Self::Flag => "#true or #false".to_owned(),
             Self::Duration { zero: true } => "a duration such as \"30s\"".to_owned(),
             Self::Duration { zero: false } => "a duration above zero such as \"30s\"".to_owned(),
             Self::Size => "a size such as \"64MiB\"".to_owned(),
@@ -166,6 +190,15 @@ impl Type {
             Self::UrlPath { .. } => "a path such as \"/health\"".to_owned(),
             Self::Image => "the reference of an image".to_owned(),
             Self::Requirement => "a pip requirement such as \"flask==2.3.3\"".to_owned(),
+            Self::Cron => "five fields such as \"0 8 * * 1-5\"".to_owned(),
+            Self::TimeZone => "a time zone such as \"Europe/Berlin\"".to_owned(),
+            Self::Json => "text, a number, a boolean or (json)\"[1, 2]\"".to_owned(),
+            Self::Percent => "a percentage such as \"40%\"".to_owned(),
+            Self::Decimal => "a number above zero such as 2 or 0.5".to_owned(),
+            Self::Cidr => "a range of addresses such as \"10.0.0.0/8\"".to_owned(),
+            Self::HttpsUrl => "an address such as \"https://example.com/team/code.git\"".to_owned(),
+            Self::Bucket => "a bucket and a folder such as \"bucket/dir/\"".to_owned(),
+            Self::AbsolutePath => "an absolute path such as \"/export/models\"".to_owned(),
             Self::Versions => "versions such as \">=0.1\" or \">=0.1, <2\"".to_owned(),
         }
     }
@@ -178,6 +211,7 @@ impl Type {
             Self::Name => "name",
             Self::Integer { .. } => "integer",
             Self::Boolean => "boolean",
+            Self::Flag => "flag",
             Self::Duration { .. } => "duration",
             Self::Size => "size",
             Self::Share => "count-or-percent",
@@ -189,6 +223,15 @@ impl Type {
             Self::UrlPath { .. } => "url-path",
             Self::Image => "image",
             Self::Requirement => "requirement",
+            Self::Cron => "cron",
+            Self::TimeZone => "time-zone",
+            Self::Json => "json",
+            Self::Percent => "percent",
+            Self::Decimal => "decimal",
+            Self::Cidr => "cidr",
+            Self::HttpsUrl => "https-url",
+            Self::Bucket => "bucket",
+            Self::AbsolutePath => "absolute-path",
             Self::Versions => "versions",
         }
     }
@@ -232,9 +275,11 @@ impl NodeSchema {
 }
 
 /// Every node of the language, each after the node it lies in.
-pub fn schema() -> &'static [NodeSchema] {
-    table::TABLE
+pub fn schema() -> &'static [&'static NodeSchema] {
+    &ROWS
 }
+
+static ROWS: LazyLock<Vec<&'static NodeSchema>> = LazyLock::new(|| table::GROUPS.iter().copied().flatten().collect());
 
 type Index = HashMap<&'static str, Vec<&'static NodeSchema>>;
 

@@ -28,7 +28,8 @@ fn block(page: &mut String, row: &NodeSchema, depth: usize, width: usize) {
     let notes: String = notes.into_iter().flatten().collect();
     line(page, &head, &format!("{}{notes}", row.doc), width);
     for property in row.properties {
-        let default = property.default.map(|default| format!(" (default {default})")).unwrap_or_default();
+        let default = property.default.map(|default| format!(" (default {default})"));
+        let default = default.or_else(|| property.required.then(|| " (required)".to_owned())).unwrap_or_default();
         let head = format!("{indent}  {}=<{}>", property.name, property.ty.word());
         line(page, &head, &format!("{}{default}", property.doc), width);
     }
@@ -54,6 +55,7 @@ fn count(count: Count) -> Option<String> {
         Count::Once => Some("required".to_owned()),
         Count::Optional => None,
         Count::Many => Some("any number".to_owned()),
+        Count::List => Some("any number, in order".to_owned()),
         Count::Some => Some("at least one".to_owned()),
         Count::OneOf(choice) => Some(format!("one {choice}")),
     }

@@ -58,6 +58,55 @@ fn cost(field: Field) -> Cost {
         | Field::Interpreter
         | Field::Env
         | Field::Mount
+        | Field::MountOss
+        | Field::MountS3
+        | Field::MountNfs
+        | Field::MountDataset
+        | Field::MountGit
+        | Field::MountCodeSet
+        | Field::MountImage
+        | Field::MountEmpty
+        | Field::MountMemory
+        | Field::MountCache
+        | Field::MountSecret
+        | Field::Startup
+        | Field::Liveness
+        | Field::Progress
+        | Field::ReadinessExec
+        | Field::ReadinessPort
+        | Field::ReadinessDelay
+        | Field::Cpu
+        | Field::Memory
+        | Field::Shm
+        | Field::Disk
+        | Field::Gpu
+        | Field::GpuMemory
+        | Field::GpuCores
+        | Field::GpuIsolation
+        | Field::GpuDriver
+        | Field::InstanceType
+        | Field::SpotProtection
+        | Field::Dedicated
+        | Field::Quota
+        | Field::Burst
+        | Field::Rebalance
+        | Field::CpuSharing
+        | Field::Spread
+        | Field::Priority
+        | Field::Unit
+        | Field::CrashBlock
+        | Field::Args
+        | Field::Processor
+        | Field::Pull
+        | Field::PackagesFile
+        | Field::Container
+        | Field::ContainerEnv
+        | Field::Network
+        | Field::Role
+        | Field::Confidential
+        | Field::Weights
+        | Field::Tracing
+        | Field::LogPaths
         | Field::Content
         | Field::Readiness => Cost::Roll,
         _ => Cost::InPlace,

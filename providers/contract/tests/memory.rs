@@ -16,7 +16,7 @@ impl Platform for Memory {
     }
 
     fn gateway(&self) -> (GatewayName, GatewaySpec) {
-        ("public".parse().unwrap(), GatewaySpec { port: 8600, address: [127, 0, 0, 1].into(), max_body: None })
+        ("public".parse().unwrap(), GatewaySpec::listening([127, 0, 0, 1].into(), 8600))
     }
 
     fn route(&self) -> RouteSpec {
@@ -32,15 +32,7 @@ impl Platform for Memory {
     }
 
     fn launch(&self) -> Launch {
-        let template = Template {
-            image: None,
-            program: Program::Command(vec!["true".into()]),
-            port: 8000,
-            packages: Vec::new(),
-            env: BTreeMap::new(),
-            mounts: BTreeMap::new(),
-            readiness: None,
-        };
+        let template = Template { port: Some(8000), ..Template::of(Program::Command(vec!["true".into()])) };
         let revision = Arc::new(Revision { number: RevisionNumber(1), template, pins: Pins::default() });
         Launch { instance: "hello-0-g1".parse().unwrap(), revision }
     }

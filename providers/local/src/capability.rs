@@ -14,6 +14,132 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             help: "write `provider \"local\" { image \"host\" }` in the environment, and the host stands in for it"
                 .into(),
         },
+        Field::MountOss | Field::MountS3 | Field::MountNfs | Field::MountDataset | Field::MountCodeSet => lacks(
+            "it mounts folders of this host alone",
+            "in this environment, mount a folder that holds the same files: `folder \"…\"`",
+        ),
+        Field::MountGit => lacks(
+            "it does not read repositories",
+            "clone it beside the project, and in this environment mount it: `folder \"…\" read-only=#true`",
+        ),
+        Field::MountImage => lacks(
+            "there are no images on this runtime",
+            "in this environment, mount a folder that holds the same files: `folder \"…\"`",
+        ),
+        Field::MountEmpty | Field::MountMemory => lacks(
+            "instances use the host's own file system and memory",
+            "in this environment, let the program use /tmp or /dev/shm of the host",
+        ),
+        Field::MountCache | Field::MountLabel => {
+            lacks("a folder of this host is read as it is", "write it in the environments that run elsewhere")
+        }
+        Field::MountSecret => lacks("nothing that it mounts is opened by a secret", "mount a folder of this host"),
+        Field::Cpu | Field::Memory | Field::Disk | Field::Shm | Field::CpuSharing => lacks(
+            "instances share the host and are not limited",
+            "write it in the environments that run elsewhere, or run this one on docker",
+        ),
+        Field::Gpu | Field::GpuMemory | Field::GpuCores | Field::GpuIsolation | Field::GpuDriver => lacks(
+            "instances see every GPU of the host, and none is kept for them",
+            "write it in the environments that run elsewhere; CUDA_VISIBLE_DEVICES in `env` chooses among them",
+        ),
+        Field::InstanceType
+        | Field::SpotProtection
+        | Field::Dedicated
+        | Field::Quota
+        | Field::Burst
+        | Field::Rebalance
+        | Field::Spread
+        | Field::Priority => lacks(
+            "there is one machine, and it is this host",
+            "write it in the environments that run elsewhere: `environment \"…\" { service \"…\" { resources { … } } }`",
+        ),
+        Field::Unit => {
+            lacks("an instance is one process of this host", "write it in the environments that run elsewhere")
+        }
+        Field::ReadinessExec => lacks("its gateway asks by HTTP or by a connection", "use `http` or `tcp`"),
+        Field::ReadinessPort => lacks("each instance gets a port of its own, and only that one", "leave `port=` out"),
+        Field::ReadinessDelay => {
+            lacks("its gateway asks from the start", "leave it out: a failure before the first pass costs nothing")
+        }
+        Field::Startup | Field::Liveness | Field::Progress => lacks(
+            "nothing restarts a program here but `wharf apply`",
+            "write it in the environments that run elsewhere",
+        ),
+        Field::CrashBlock => lacks("a program that crashed always stays down here", "leave it out: it is as you wish"),
+        Field::Batch | Field::Partition | Field::Paused | Field::Canary | Field::Gate => lacks(
+            "its rollouts go as fast as `max-surge` and `max-unavailable` allow",
+            "set those in this environment, and the steps in the others",
+        ),
+        Field::TimeoutConnect | Field::TimeoutFirstByte | Field::TimeoutBetweenBytes => {
+            lacks("its gateway knows one limit for a request", "use `timeout` alone in this environment")
+        }
+        Field::Group | Field::GroupPolicy => lacks(
+            "its gateway sends the requests of a path to one service",
+            "give each service a path of its own with `expose`",
+        ),
+        Field::Args | Field::Pull | Field::Container | Field::ContainerEnv | Field::RegistryLogin => lacks(
+            "there are no images on this runtime; the host stands in for them",
+            "write it in the environments that run images",
+        ),
+        Field::Processor => lacks("processors are programs of EAS", "run this service on eas, or write its `command`"),
+        Field::PackagesFile => {
+            lacks("libraries are prepared before there is an instance with that file", "list them with `packages`")
+        }
+        Field::WebApp => lacks("it opens no pages for browsers", "leave it out: `expose` leads browsers to it as well"),
+        Field::Grpc => {
+            lacks("its gateway speaks HTTP/1.1 to instances", "write it in the environments that run elsewhere")
+        }
+        Field::Network
+        | Field::NetworkRange
+        | Field::NetworkExisting
+        | Field::NetworkRules
+        | Field::GatewayNetwork
+        | Field::NlbNetwork => {
+            lacks("instances use the network of this host", "write it in the environments that run elsewhere")
+        }
+        Field::NlbListener | Field::NlbExisting | Field::NlbPublic => {
+            lacks("it balances requests, not connections", "call the service through a gateway")
+        }
+        Field::Nacos => lacks("instances are on loopback, where no other machine finds them", "write it for eas alone"),
+        Field::GatewayShared | Field::GatewayDedicated => {
+            lacks("there is no platform whose gateway it could use", "in this environment, write `listen 8600`")
+        }
+        Field::Domain | Field::Allow | Field::RateLimit | Field::ConcurrencyLimit | Field::Reach => lacks(
+            "its gateway has a port, a largest body and tokens, and nothing else",
+            "write it in the environments that run elsewhere",
+        ),
+        Field::TokenName => lacks("its gateway does not tell callers apart", "leave `name=` out in this environment"),
+        Field::Role => lacks("there is no platform that could lend a name", "give the program its keys as secrets"),
+        Field::Confidential => lacks("this host cannot prove what it is", "write it for eas alone"),
+        Field::Weights => {
+            lacks("instances load their weights each for itself", "write it in the environments that run elsewhere")
+        }
+        Field::Tracing => lacks("there is nobody who would collect traces", "let the program send them itself"),
+        Field::LogPaths => lacks("only what instances print is kept", "let the program print its logs"),
+        Field::Queue | Field::Job => {
+            lacks("there is no queue on this runtime", "write it in the environments that run elsewhere")
+        }
+        Field::Autoscale | Field::Schedule => lacks(
+            "nothing runs between two applies that could change the count",
+            "set `instances` in this environment, and this in the others",
+        ),
+        Field::Mirror => {
+            lacks("its gateway sends each request once", "write it in the environments that run elsewhere")
+        }
+        Field::Expiry => {
+            lacks("nothing runs between two applies that could remove it", "remove it with `wharf destroy`")
+        }
+        Field::Router => {
+            lacks("its gateway does not look into requests", "write it in the environments that run elsewhere")
+        }
+        Field::CallRecords => lacks("its gateway keeps no requests", "let the program keep what you need"),
+        Field::Label => {
+            lacks("nobody finds services of this host by labels", "write it in the environments that run elsewhere")
+        }
+        Field::Raw => lacks(
+            "it has no keys beside those of the file",
+            "write it in the overlay of the environment that knows them",
+        ),
         Field::Image
         | Field::Program
         | Field::Port
@@ -33,4 +159,8 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::MaxBody
         | Field::Path => Cost::InPlace,
     }
+}
+
+fn lacks(why: &'static str, help: &'static str) -> Cost {
+    Cost::Unsupported { why: why.into(), help: help.into() }
 }

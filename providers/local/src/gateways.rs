@@ -445,7 +445,8 @@ fn millis(span: Duration) -> u64 {
 pub(crate) fn check(check: &Check) -> wharf_gateway::Check {
     match check {
         Check::Http { path } => wharf_gateway::Check::Http { path: path.to_string() },
-        Check::Tcp => wharf_gateway::Check::Tcp,
+        // The plan refuses programs as probes on this runtime.
+        Check::Tcp | Check::Exec(_) => wharf_gateway::Check::Tcp,
     }
 }
 

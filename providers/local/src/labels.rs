@@ -47,7 +47,8 @@ impl From<&Question> for StoredProbe {
     fn from(question: &Question) -> Self {
         let path = match &question.check {
             Check::Http { path } => Some(path.to_string()),
-            Check::Tcp => None,
+            // The plan refuses programs as probes on this runtime.
+            Check::Tcp | Check::Exec(_) => None,
         };
         Self { path, timeout_ms: u64::try_from(question.timeout.as_millis()).unwrap_or(u64::MAX) }
     }

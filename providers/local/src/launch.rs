@@ -42,6 +42,8 @@ pub(crate) fn document(launch: &Launch, port: u16, around: &Surroundings<'_>) ->
     Ok(Document {
         command: match &template.program {
             Program::Command(words) => words.iter().map(ToString::to_string).collect(),
+            // The plan refuses these on this runtime.
+            Program::Args(_) | Program::Processor(_) => Vec::new(),
             Program::Script(text) => vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_string()],
         },
         env,
@@ -88,7 +90,7 @@ fn declare(env: &mut BTreeMap<String, String>, launch: &Launch, secrets: &Secret
 }
 
 fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<MountPoint> {
-    let point = |(path, mount, content): (&wharf_model::MountPath, &wharf_model::Mount, Option<_>)| MountPoint {
+    let point = |(path, mount, content): (&wharf_model::MountPath, &wharf_model::FolderMount, Option<_>)| MountPoint {
         source: match content {
             Some(digest) => around.layout.content(ContentRef::Folder(digest)),
             None => place_of(around.project, &mount.folder),

@@ -21,7 +21,7 @@ impl Platform for Host {
     }
 
     fn gateway(&self) -> (GatewayName, GatewaySpec) {
-        ("public".parse().unwrap(), GatewaySpec { port: self.port, address: [127, 0, 0, 1].into(), max_body: None })
+        ("public".parse().unwrap(), GatewaySpec::listening([127, 0, 0, 1].into(), self.port))
     }
 
     fn route(&self) -> RouteSpec {

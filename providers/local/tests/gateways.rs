@@ -33,7 +33,7 @@ fn free_port() -> u16 {
 }
 
 fn spec(port: u16) -> GatewaySpec {
-    GatewaySpec { port, address: IpAddr::V4(Ipv4Addr::LOCALHOST), max_body: None }
+    GatewaySpec::listening(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
 fn put(spec: &GatewaySpec) -> Operation {
@@ -46,7 +46,7 @@ fn route_spec(tokens: &[&str]) -> RouteSpec {
         gateway: gateway(),
         service: service(),
         paths: vec!["/api/predict/hello".into()],
-        tokens: tokens.iter().map(|name| TokenSpec { secret: name.parse().unwrap() }).collect(),
+        tokens: tokens.iter().map(|name| TokenSpec { secret: name.parse().unwrap(), name: None }).collect(),
         token_digests: Default::default(),
         timeout: Duration::from_secs(5),
         max_body: None,

@@ -13,7 +13,7 @@ use wharf_model::{
 use wharf_provider::{Observe as _, ProviderError, Scope};
 
 fn mount(folder: &str, access: Access) -> Mount {
-    Mount { folder: FolderPath(folder.into()), access }
+    Mount::folder(FolderPath(folder.into()), access)
 }
 
 async fn source(place: &Place, folder: &str) -> SourcePin {

@@ -11,35 +11,30 @@ use tokio::sync::{Notify, mpsc};
 use wharf_apply::{Cancel, Ended, Event, Failed, Settings, Summary, apply, recover};
 use wharf_model::{
     Access, ContentDigest, Deployment, EnvValue, Expose, FolderPath, GatewaySpec, InstanceId, Mount, Origins, Program,
-    ProviderSpec, RolloutPolicy, ServiceSpec, Shutdown, SourceRef, Template, Timestamp,
+    ProviderSpec, RolloutPolicy, ServiceSpec, Shared, SourceRef, Template, Timestamp,
 };
 use wharf_plan::{Input, Plan, What, check, plan, sources};
 use wharf_provider::{Execute, Fault, Faulty, MemoryProvider, Observe, Scope, SecretValues};
 use wharf_store::{Holder, Reader, Writer};
 
 fn service(env: &[(&str, &str)], instances: u32) -> ServiceSpec {
-    let mount = Mount { folder: FolderPath("./app".into()), access: Access::Snapshot };
+    let mount = Mount::folder(FolderPath("./app".into()), Access::Snapshot);
     ServiceSpec {
-        template: Template {
-            image: None,
-            program: Program::Command(vec!["python".into(), "/mnt/data/app.py".into()]),
-            port: 8000,
+        instances,
+        rollout: RolloutPolicy { deadline: Duration::from_secs(60), ..RolloutPolicy::default() },
+        exposes: BTreeMap::from([("public".parse().unwrap(), Expose { path: None })]),
+        ..ServiceSpec::of(Template {
+            port: Some(8000),
             packages: vec!["flask==2.3.3".into()],
             env: env.iter().map(|(name, value)| (name.parse().unwrap(), EnvValue::Plain((*value).into()))).collect(),
             mounts: BTreeMap::from([("/mnt/data".parse().unwrap(), mount)]),
-            readiness: None,
-        },
-        instances,
-        rollout: RolloutPolicy { deadline: Duration::from_secs(60), ..RolloutPolicy::default() },
-        shutdown: Shutdown::default(),
-        timeout: Duration::from_secs(5),
-        tokens: Vec::new(),
-        exposes: BTreeMap::from([("public".parse().unwrap(), Expose { path: None })]),
+            ..Template::of(Program::Command(vec!["python".into(), "/mnt/data/app.py".into()]))
+        })
     }
 }
 
 fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
-    let gateway = GatewaySpec { port: 8600, address: [127, 0, 0, 1].into(), max_body: None };
+    let gateway = GatewaySpec::listening([127, 0, 0, 1].into(), 8600);
     let gateways =
         if services.is_empty() { BTreeMap::new() } else { BTreeMap::from([("public".parse().unwrap(), gateway)]) };
     Deployment {
@@ -49,6 +44,7 @@ fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
         secrets: BTreeMap::new(),
         gateways,
         services: services.iter().map(|(name, spec)| (name.parse().unwrap(), spec.clone())).collect(),
+        shared: Shared::default(),
         origins: Origins::default(),
     }
 }

@@ -52,7 +52,13 @@ pub(crate) fn provider(project: &Project) -> Ends<LocalProvider> {
 
 fn settings(project: &Project) -> Ends<LocalSettings> {
     let Deployment { project: name, environment, provider, .. } = &project.deployment;
-    let ProviderSpec::Local { host_is_image } = provider;
+    let ProviderSpec::Local { host_is_image } = provider else {
+        let fault = Fault::new(format!(
+            "environment {environment} runs on {0}, and this build of wharf has no {0}",
+            provider.as_str()
+        ));
+        return Err(fault.help("choose an environment on local with --env, or use a build with that provider"));
+    };
     let program =
         std::env::current_exe().map_err(|cause| Fault::new("cannot find wharf's own program").because(cause))?;
     Ok(LocalSettings {

@@ -1,6 +1,8 @@
 //! The address of a resource: how plans, journals and people point at it.
 
-use crate::{ContentRef, GatewayName, MountPath, NameError, ServiceName, Slot};
+use crate::{
+    ContentRef, GatewayName, GroupName, MountPath, NameError, NetworkName, NlbName, RegistryHost, ServiceName, Slot,
+};
 use std::{fmt, str::FromStr};
 
 /// Points at one resource of an environment. The text form (`route.public/hello`) is unique and reads back.
@@ -18,6 +20,14 @@ pub enum Address {
     Instance(ServiceName, Slot),
     /// The way from a gateway to a service.
     Route(GatewayName, ServiceName),
+    /// A group.
+    Group(GroupName),
+    /// A network.
+    Network(NetworkName),
+    /// A balancer of connections.
+    Nlb(NlbName),
+    /// A login for images.
+    Registry(RegistryHost),
     /// A prepared content, whoever needs it.
     Content(ContentRef),
 }
@@ -26,7 +36,12 @@ impl Address {
     /// The service that the resource belongs to, if it belongs to one.
     pub fn service(&self) -> Option<&ServiceName> {
         match self {
-            Self::Gateway(_) | Self::Content(_) => None,
+            Self::Gateway(_)
+            | Self::Group(_)
+            | Self::Network(_)
+            | Self::Nlb(_)
+            | Self::Registry(_)
+            | Self::Content(_) => None,
             Self::Packages(service)
             | Self::Mount(service, _)
             | Self::Service(service)
@@ -45,6 +60,10 @@ impl fmt::Display for Address {
             Self::Service(name) => write!(f, "service.{name}"),
             Self::Instance(service, slot) => write!(f, "instance.{service}[{slot}]"),
             Self::Route(gateway, service) => write!(f, "route.{gateway}/{service}"),
+            Self::Group(name) => write!(f, "group.{name}"),
+            Self::Network(name) => write!(f, "network.{name}"),
+            Self::Nlb(name) => write!(f, "nlb.{name}"),
+            Self::Registry(host) => write!(f, "registry.{host}"),
             Self::Content(content) => write!(f, "content.{content}"),
         }
     }
@@ -81,6 +100,10 @@ impl FromStr for Address {
         let (kind, rest) = text.split_once('.').ok_or_else(shape)?;
         match kind {
             "gateway" => rest.parse().map(Self::Gateway).map_err(name),
+            "network" => rest.parse().map(Self::Network).map_err(name),
+            "nlb" => rest.parse().map(Self::Nlb).map_err(name),
+            "registry" => rest.parse().map(Self::Registry).map_err(name),
+            "group" => rest.parse().map(Self::Group).map_err(name),
             "packages" => rest.parse().map(Self::Packages).map_err(name),
             "service" => rest.parse().map(Self::Service).map_err(name),
             "content" => rest.parse().map(Self::Content).map_err(|_| shape()),
@@ -114,6 +137,10 @@ mod tests {
             "service.hello",
             "instance.hello[3]",
             "route.public/hello",
+            "group.chat",
+            "network.inference",
+            "nlb.edge",
+            "registry.registry.example.com:5000",
             "content.folder-000102030405060708090a0b0c0d0e0f",
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);

@@ -1,8 +1,9 @@
 //! Everything that a project asks for in one environment: what `wharf-lang` hands on.
 
 use crate::{
-    EnvironmentName, GatewayName, GatewaySpec, Origins, Pins, ProjectName, RouteSpec, SecretDigest, SecretName,
-    ServiceName, ServiceSpec,
+    Address, Entry, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, NetworkName, NetworkSpec, NlbName,
+    NlbSpec, Origins, Pins, ProjectName, RegistryHost, RegistrySpec, RouteSpec, SecretDigest, SecretName, ServiceName,
+    ServiceSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,8 +22,35 @@ pub struct Deployment {
     pub gateways: BTreeMap<GatewayName, GatewaySpec>,
     /// The services.
     pub services: BTreeMap<ServiceName, ServiceSpec>,
+    /// What services share beside gateways.
+    pub shared: Shared,
     /// Where all that is written.
     pub origins: Origins,
+}
+
+/// What services share beside gateways.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shared {
+    /// The groups.
+    pub groups: BTreeMap<GroupName, GroupSpec>,
+    /// The networks.
+    pub networks: BTreeMap<NetworkName, NetworkSpec>,
+    /// The balancers of connections.
+    pub nlbs: BTreeMap<NlbName, NlbSpec>,
+    /// The logins for images, by registry.
+    pub registries: BTreeMap<RegistryHost, RegistrySpec>,
+}
+
+impl Shared {
+    /// Every field of every one of them.
+    pub fn entries(&self) -> impl Iterator<Item = (Address, Vec<Entry>)> {
+        let Self { groups, networks, nlbs, registries } = self;
+        let groups = groups.iter().map(|(name, spec)| (Address::Group(name.clone()), spec.entries()));
+        let networks = networks.iter().map(|(name, spec)| (Address::Network(name.clone()), spec.entries()));
+        let nlbs = nlbs.iter().map(|(name, spec)| (Address::Nlb(name.clone()), spec.entries()));
+        let registries = registries.iter().map(|(host, spec)| (Address::Registry(host.clone()), spec.entries()));
+        groups.chain(networks).chain(nlbs).chain(registries)
+    }
 }
 
 /// The runtime of an environment, with its own settings.
@@ -33,6 +61,25 @@ pub enum ProviderSpec {
         /// Whether the host may stand in for the image that a service names.
         host_is_image: bool,
     },
+    /// Containers of a Docker Engine.
+    Docker {
+        /// Where the engine answers; its own default when absent.
+        host: Option<Arc<str>>,
+    },
+    /// Pods of a cluster.
+    Kubernetes {
+        /// Which cluster; the current one when absent.
+        context: Option<Arc<str>>,
+        /// Which namespace; the context's own when absent.
+        namespace: Option<Arc<str>>,
+    },
+    /// Services of Alibaba Cloud PAI-EAS.
+    Eas {
+        /// The region.
+        region: Arc<str>,
+        /// The workspace; the region's default when absent.
+        workspace: Option<Arc<str>>,
+    },
 }
 
 impl ProviderSpec {
@@ -40,6 +87,9 @@ impl ProviderSpec {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Local { .. } => "local",
+            Self::Docker { .. } => "docker",
+            Self::Kubernetes { .. } => "kubernetes",
+            Self::Eas { .. } => "eas",
         }
     }
 }
@@ -56,12 +106,9 @@ pub enum SecretSource {
 }
 
 impl Deployment {
-    /// The secrets that the environment of a service's instances needs.
+    /// The secrets that a service's instances need.
     pub fn env_secrets(spec: &ServiceSpec) -> impl Iterator<Item = &SecretName> {
-        spec.template.env.values().filter_map(|value| match value {
-            crate::EnvValue::Secret(name) => Some(name),
-            crate::EnvValue::Plain(_) => None,
-        })
+        spec.template.secrets()
     }
 
     /// The routes that the service's `expose` nodes ask for, with the digests of the tokens as far as `digests` has them.

@@ -4,8 +4,8 @@
 //! listed here. What a change of a field costs is a table of the provider, keyed by [`Field`].
 
 use crate::{
-    ContentDigest, EnvValue, Fingerprint, GatewaySpec, Pins, Probe, RouteSpec, SecretDigest, SecretName, ServiceSpec,
-    Template, print_duration,
+    ContentDigest, Fingerprint, GatewaySpec, Pins, Program, RouteSpec, SecretDigest, SecretName, ServiceSpec, Template,
+    print_duration,
 };
 use std::{cmp::Ordering, fmt, sync::Arc};
 
@@ -32,8 +32,92 @@ fields! {
     Image => "image",
     /// What runs.
     Program => "command",
+    /// The image's own program, with arguments.
+    Args => "args",
+    /// A program of the platform.
+    Processor => "processor",
     /// Where it listens.
     Port => "port",
+    /// When the image is fetched.
+    Pull => "pull",
+    /// A list of third-party libraries.
+    PackagesFile => "packages-file",
+    /// A further container.
+    Container => "container",
+    /// A variable of a further container.
+    ContainerEnv => "container.env",
+    /// The network of instances.
+    Network => "network",
+    /// In whose name instances call the platform.
+    Role => "role",
+    /// Encrypted mounts.
+    Confidential => "confidential",
+    /// Pages for browsers.
+    WebApp => "web-app",
+    /// gRPC between gateway and instances.
+    Grpc => "grpc",
+    /// A registry of instances.
+    Nacos => "nacos",
+    /// A login for images.
+    RegistryLogin => "registry",
+    /// The addresses of a network.
+    NetworkRange => "network.cidr",
+    /// A network of the platform.
+    NetworkExisting => "network.vpc",
+    /// What a network lets through.
+    NetworkRules => "network.rules",
+    /// A port of a balancer.
+    NlbListener => "nlb.listener",
+    /// A balancer of the platform.
+    NlbExisting => "nlb.id",
+    /// A balancer that is reached from everywhere.
+    NlbPublic => "nlb.public",
+    /// The network of a balancer.
+    NlbNetwork => "nlb.network",
+    /// The gateway of the platform that everybody uses.
+    GatewayShared => "gateway.shared",
+    /// A gateway of the platform.
+    GatewayDedicated => "gateway.dedicated",
+    /// The name of a gateway.
+    Domain => "gateway.domain",
+    /// From where a gateway may be called.
+    Allow => "gateway.allow",
+    /// How many requests a second.
+    RateLimit => "gateway.rate-limit",
+    /// How many requests at once.
+    ConcurrencyLimit => "gateway.concurrency-limit",
+    /// From where a gateway is reached.
+    Reach => "gateway.reach",
+    /// The network of a gateway.
+    GatewayNetwork => "gateway.network",
+    /// Shared weights.
+    Weights => "weights",
+    /// Traced calls.
+    Tracing => "tracing",
+    /// Log files.
+    LogPaths => "logs",
+    /// A queue of requests.
+    Queue => "queue",
+    /// Instances as jobs.
+    Job => "job",
+    /// A count that follows the work.
+    Autoscale => "autoscale",
+    /// A count that follows the clock.
+    Schedule => "schedule",
+    /// Requests that are sent to others as well.
+    Mirror => "mirror",
+    /// When a service that does not run is removed.
+    Expiry => "expiry",
+    /// A router for prompts.
+    Router => "router",
+    /// Where requests and answers are kept.
+    CallRecords => "call-records",
+    /// A label.
+    Label => "labels",
+    /// A key of a runtime.
+    Raw => "raw",
+    /// Who has a token.
+    TokenName => "auth.token.name",
     /// Third-party libraries.
     Packages => "packages",
     /// The interpreter that the libraries are built for.
@@ -42,18 +126,114 @@ fields! {
     Env => "env",
     /// One mount.
     Mount => "mount",
+    /// A folder of an OSS bucket.
+    MountOss => "mount.oss",
+    /// A folder of an S3 bucket.
+    MountS3 => "mount.s3",
+    /// A folder of a file server.
+    MountNfs => "mount.nfs",
+    /// A dataset.
+    MountDataset => "mount.dataset",
+    /// A repository.
+    MountGit => "mount.git",
+    /// A code set.
+    MountCodeSet => "mount.code",
+    /// A folder of an image.
+    MountImage => "mount.image",
+    /// An empty folder.
+    MountEmpty => "mount.empty",
+    /// A folder in memory.
+    MountMemory => "mount.memory",
+    /// A cache in front of a mount.
+    MountCache => "mount.cache",
+    /// What a mount holds.
+    MountLabel => "mount.label",
+    /// A secret that opens a mount.
+    MountSecret => "mount.secret",
     /// What stands in a snapshot mount.
     Content => "content",
     /// How many instances.
     Instances => "instances",
     /// The readiness probe.
     Readiness => "health.readiness",
+    /// A readiness probe that runs a program.
+    ReadinessExec => "health.readiness.exec",
+    /// A readiness probe that asks another port.
+    ReadinessPort => "health.readiness.port",
+    /// A readiness probe that begins later.
+    ReadinessDelay => "health.readiness.initial-delay",
+    /// The startup probe.
+    Startup => "health.startup",
+    /// The liveness probe.
+    Liveness => "health.liveness",
+    /// The progress probe.
+    Progress => "health.progress",
+    /// Cores.
+    Cpu => "resources.cpu",
+    /// Memory.
+    Memory => "resources.memory",
+    /// Shared memory.
+    Shm => "resources.shm",
+    /// Disk.
+    Disk => "resources.disk",
+    /// Whole GPUs.
+    Gpu => "resources.gpu",
+    /// The memory of a share of a GPU.
+    GpuMemory => "resources.gpu.memory",
+    /// The cores of a share of a GPU.
+    GpuCores => "resources.gpu.cores",
+    /// How strictly shares of a GPU are kept apart.
+    GpuIsolation => "resources.gpu.isolation",
+    /// The driver of a GPU.
+    GpuDriver => "resources.gpu.driver",
+    /// Kinds of machines, best first.
+    InstanceType => "resources.instance-type",
+    /// The first hour of spot instances.
+    SpotProtection => "resources.spot-protection",
+    /// Machines of one's own.
+    Dedicated => "resources.dedicated",
+    /// A quota.
+    Quota => "resources.quota",
+    /// Other machines when one's own are full.
+    Burst => "resources.burst",
+    /// Moves to better machines.
+    Rebalance => "resources.rebalance",
+    /// Shared cores.
+    CpuSharing => "resources.cpu-sharing",
+    /// How instances are spread.
+    Spread => "resources.spread",
+    /// Who is placed first.
+    Priority => "resources.priority",
+    /// Several machines as one instance.
+    Unit => "unit",
+    /// A crashed program stays down.
+    CrashBlock => "crash-block",
     /// How instances are replaced.
     Rollout => "rollout",
+    /// So many at a time.
+    Batch => "rollout.batch",
+    /// So many stay as they are.
+    Partition => "rollout.partition",
+    /// A rollout that waits.
+    Paused => "rollout.paused",
+    /// The steps of a canary.
+    Canary => "rollout.canary",
+    /// What a canary must keep to.
+    Gate => "rollout.canary.gate",
     /// How instances are stopped.
     Shutdown => "shutdown",
     /// How long until an answer begins.
     Timeout => "timeout",
+    /// How long until a connection.
+    TimeoutConnect => "timeout.connect",
+    /// How long until the first byte.
+    TimeoutFirstByte => "timeout.first-byte",
+    /// How long between two pieces.
+    TimeoutBetweenBytes => "timeout.between-bytes",
+    /// A service's place in a group.
+    Group => "group",
+    /// How the requests of a group are divided.
+    GroupPolicy => "group.policy",
     /// One token.
     Token => "auth.token",
     /// One way in.
@@ -179,18 +359,38 @@ pub fn compare(before: Vec<Entry>, after: Vec<Entry>) -> Vec<Difference> {
     }
 }
 
-struct List(Vec<Entry>);
+/// The entries of a spec while they are listed.
+#[derive(Default)]
+pub(crate) struct List(Vec<Entry>);
 
 impl List {
-    fn text(&mut self, field: Field, value: impl fmt::Display) {
+    pub(crate) fn text(&mut self, field: Field, value: impl fmt::Display) {
         self.0.push(Entry { path: FieldPath::of(field), value: Value::Text(value.to_string()) });
     }
 
-    fn at(&mut self, field: Field, key: &str, value: Value) {
+    pub(crate) fn at(&mut self, field: Field, key: &str, value: Value) {
         self.0.push(Entry { path: FieldPath::at(field, key), value });
     }
 
-    fn sorted(mut self) -> Vec<Entry> {
+    /// Adds the field, if it has a value.
+    pub(crate) fn some(&mut self, field: Field, value: Option<impl fmt::Display>) {
+        if let Some(value) = value {
+            self.text(field, value);
+        }
+    }
+
+    /// Adds the field, if it is switched on.
+    pub(crate) fn flag(&mut self, field: Field, on: bool) {
+        if on {
+            self.text(field, "yes");
+        }
+    }
+
+    pub(crate) fn value(&mut self, field: Field, value: Value) {
+        self.0.push(Entry { path: FieldPath::of(field), value });
+    }
+
+    pub(crate) fn sorted(mut self) -> Vec<Entry> {
         self.0.sort_by(|one, two| one.path.cmp(&two.path));
         self.0
     }
@@ -205,27 +405,59 @@ impl Template {
     }
 
     fn list(&self, pins: &Pins, list: &mut List) {
-        let Self { image, program, port, packages, env, mounts, readiness } = self;
+        let Self {
+            image,
+            program,
+            port,
+            packages,
+            env,
+            mounts,
+            readiness,
+            probes,
+            resources,
+            unit,
+            crash_block,
+            pull,
+            packages_file,
+            containers,
+            network,
+            role,
+            confidential,
+            weights,
+            tracing,
+            log_paths,
+        } = self;
         if let Some(probe) = readiness {
-            list.text(Field::Readiness, describe_probe(probe));
+            probe.list_readiness(list);
         }
+        probes.list(list);
+        resources.list(list);
+        list.some(Field::Unit, unit.as_ref());
+        list.flag(Field::CrashBlock, *crash_block);
+        list.some(Field::Pull, pull.map(crate::Pull::as_str));
+        list.some(Field::PackagesFile, packages_file.as_ref());
+        for (name, container) in containers {
+            container.list(name, pins, list);
+        }
+        list.some(Field::Network, network.as_ref());
+        list.some(Field::Role, role.as_ref());
+        list.some(Field::Confidential, confidential.as_ref());
+        list.some(Field::Weights, weights.as_ref());
+        list.flag(Field::Tracing, *tracing);
+        list.some(Field::LogPaths, Some(log_paths.join(" ")).filter(|paths| !paths.is_empty()));
         if let Some(image) = image {
             list.text(Field::Image, image);
         }
-        list.0.push(Entry { path: FieldPath::of(Field::Program), value: Value::Lines(program.to_string()) });
-        list.text(Field::Port, port);
+        list.value(program.field(), Value::Lines(program.to_string()));
+        list.some(Field::Port, *port);
         if !packages.is_empty() {
             list.0.push(Entry { path: FieldPath::of(Field::Packages), value: Value::Lines(packages.join("\n")) });
         }
         for (name, value) in env {
-            let value = match value {
-                EnvValue::Plain(text) => Value::Text(text.to_string()),
-                EnvValue::Secret(secret) => Value::Secret(secret.clone(), pins.secrets.get(secret).copied()),
-            };
-            list.at(Field::Env, name.as_str(), value);
+            list.at(Field::Env, name.as_str(), value.shown(pins));
         }
         for (path, mount) in mounts {
-            list.at(Field::Mount, path.as_str(), Value::Text(format!("{} {}", mount.folder, mount.access.as_str())));
+            mount.list(path, pins, list);
         }
         let Pins { mounts: contents, packages: libraries, secrets: _ } = pins;
         for (path, content) in contents {
@@ -237,36 +469,73 @@ impl Template {
     }
 }
 
+impl Program {
+    /// The field under which it is listed; not every runtime has each kind.
+    fn field(&self) -> Field {
+        match self {
+            Self::Command(_) | Self::Script(_) => Field::Program,
+            Self::Args(_) => Field::Args,
+            Self::Processor(_) => Field::Processor,
+        }
+    }
+}
+
 impl ServiceSpec {
     /// Every field of the service, with what the pins add.
     pub fn entries(&self, pins: &Pins) -> Vec<Entry> {
-        let Self { template, instances, rollout, shutdown, timeout, tokens, exposes } = self;
+        let Self {
+            template,
+            instances,
+            rollout,
+            shutdown,
+            timeout,
+            tokens,
+            exposes,
+            timeouts,
+            group,
+            web_app,
+            grpc,
+            nacos,
+            elastic,
+            router,
+            call_records,
+            labels,
+            raw,
+        } = self;
         let mut list = List(Vec::new());
         template.list(pins, &mut list);
         list.text(Field::Instances, instances);
-        list.text(Field::Rollout, describe_rollout(rollout));
+        rollout.list(&mut list);
+        timeouts.list(&mut list);
+        list.some(Field::Group, group.as_ref());
+        elastic.list(&mut list);
+        list.some(Field::Router, router.as_ref());
+        list.some(Field::CallRecords, call_records.as_ref());
+        for (key, value) in labels {
+            list.at(Field::Label, key, Value::Text(value.to_string()));
+        }
+        for (runtime, keys) in raw {
+            for (key, value) in keys {
+                list.at(Field::Raw, &format!("{runtime} {key}"), Value::Text(value.to_string()));
+            }
+        }
+        list.flag(Field::WebApp, *web_app);
+        list.flag(Field::Grpc, *grpc);
+        for (id, nacos) in nacos {
+            list.at(Field::Nacos, id, Value::Text(nacos.to_string()));
+        }
         let sigterm = if shutdown.sigterm { ", SIGTERM first" } else { "" };
         list.text(Field::Shutdown, format!("grace {}{sigterm}", print_duration(shutdown.grace)));
         list.text(Field::Timeout, print_duration(*timeout));
         for token in tokens {
             list.at(Field::Token, token.secret.as_str(), Value::Text(format!("(secret){}", token.secret)));
+            if let Some(name) = &token.name {
+                list.at(Field::TokenName, token.secret.as_str(), Value::Text(name.to_string()));
+            }
         }
         for (gateway, expose) in exposes {
             let path = expose.path.as_deref().unwrap_or("default path");
             list.at(Field::Expose, gateway.as_str(), Value::Text(path.to_owned()));
-        }
-        list.sorted()
-    }
-}
-
-impl GatewaySpec {
-    /// Every field of the gateway.
-    pub fn entries(&self) -> Vec<Entry> {
-        let Self { port, address, max_body } = self;
-        let mut list = List(Vec::new());
-        list.text(Field::Listen, std::net::SocketAddr::new(*address, *port));
-        if let Some(limit) = max_body {
-            list.text(Field::MaxBody, limit);
         }
         list.sorted()
     }
@@ -309,29 +578,6 @@ impl RouteSpec {
     pub fn fingerprint(&self) -> Fingerprint {
         fingerprint(&self.entries())
     }
-}
-
-fn describe_probe(probe: &Probe) -> String {
-    let Probe { check, every, timeout, failures, successes } = probe;
-    let check = match check {
-        crate::Check::Http { path } => format!("http {path}"),
-        crate::Check::Tcp => "tcp".to_owned(),
-    };
-    let (every, timeout) = (print_duration(*every), print_duration(*timeout));
-    format!("{check} every {every}, timeout {timeout}, failures {failures}, successes {successes}")
-}
-
-fn describe_rollout(policy: &crate::RolloutPolicy) -> String {
-    let crate::RolloutPolicy { max_surge, max_unavailable, min_ready, deadline, on_failure } = policy;
-    let failure = match on_failure {
-        crate::OnFailure::RollBack => "rollback",
-        crate::OnFailure::Halt => "halt",
-    };
-    let (min_ready, deadline) = (print_duration(*min_ready), print_duration(*deadline));
-    format!(
-        "max-surge {max_surge}, max-unavailable {max_unavailable}, min-ready {min_ready}, deadline {deadline}, \
-         on-failure {failure}"
-    )
 }
 
 #[cfg(test)]

@@ -7,10 +7,12 @@
 
 mod address;
 mod capability;
+mod cidr;
 mod deployment;
 mod digest;
 mod field;
 mod instance;
+mod json;
 mod name;
 mod observed;
 mod operation;
@@ -22,23 +24,25 @@ mod time;
 
 pub use address::{Address, AddressError};
 pub use capability::{Capabilities, Cost};
-pub use deployment::{Deployment, ProviderSpec, SecretSource};
+pub use cidr::{Cidr, CidrError};
+pub use deployment::{Deployment, ProviderSpec, SecretSource, Shared};
 pub use digest::{ContentDigest, Fingerprint, SecretDigest, SecretKey};
 pub use field::{Difference, Entry, Field, FieldPath, Value, compare};
 pub use instance::{Generation, InstanceId, RevisionNumber, Slot};
-pub use name::{EnvName, EnvironmentName, GatewayName, NameError, ProjectName, SecretName, ServiceName};
+pub use json::Json;
+pub use name::{
+    ContainerName, EnvName, EnvironmentName, GatewayName, GroupName, NameError, NetworkName, NlbName, ProjectName,
+    RegistryHost, ScheduleName, SecretName, ServiceName, TokenName,
+};
 pub use observed::{
     ContentRef, EndpointState, Exit, ListenHint, Observed, ObservedGateway, ObservedInstance, ObservedRoute, Phase,
     ProbeAnswer, SourceError, SourcePin, SourceRef,
 };
 pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, OperationId, Outcome, PlanId, Verb};
 pub use origin::{Origin, Origins};
-pub use quantity::{Bytes, CountOrPercent, QuantityError, parse_duration, print_duration};
+pub use quantity::{Bytes, CountOrPercent, Decimal, QuantityError, parse_duration, print_duration};
 pub use record::{
     Lineage, Record, RecordedGateway, RecordedInstance, RecordedRoute, RecordedService, Revision, Wanted,
 };
-pub use spec::{
-    Access, Check, EnvValue, Expose, FolderPath, GatewaySpec, Mount, MountPath, MountPathError, OnFailure, Pins, Probe,
-    Program, RolloutPolicy, RouteSpec, ServiceSpec, Shutdown, Template, TokenSpec,
-};
+pub use spec::*;
 pub use time::Timestamp;

@@ -31,6 +31,8 @@ const LABEL_RULE: &str =
     "a name starts with a lower-case letter and goes on with lower-case letters, digits, `-` and `_`";
 const ENV_RULE: &str = "a variable starts with a letter or `_` and goes on with letters, digits and `_`";
 
+const HOST_RULE: &str = "a host has letters, digits, `.` and `-`, and may have a port: registry.example.com:5000";
+
 fn check(text: &str, limit: usize, rule: &'static str, fits: fn(usize, char) -> bool) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
@@ -46,6 +48,10 @@ fn check(text: &str, limit: usize, rule: &'static str, fits: fn(usize, char) -> 
 
 fn label_letter(at: usize, letter: char) -> bool {
     letter.is_ascii_lowercase() || (at > 0 && (letter.is_ascii_digit() || letter == '-' || letter == '_'))
+}
+
+fn host_letter(at: usize, letter: char) -> bool {
+    letter.is_ascii_lowercase() || letter.is_ascii_digit() || (at > 0 && matches!(letter, '-' | '.' | ':'))
 }
 
 fn variable_letter(at: usize, letter: char) -> bool {
@@ -103,6 +109,34 @@ name!(
 name!(
     /// The name of a gateway.
     GatewayName, 63, LABEL_RULE, label_letter
+);
+name!(
+    /// The name of a group: one entry for several services.
+    GroupName, 63, LABEL_RULE, label_letter
+);
+name!(
+    /// The name of a network.
+    NetworkName, 63, LABEL_RULE, label_letter
+);
+name!(
+    /// The name of a balancer of connections.
+    NlbName, 63, LABEL_RULE, label_letter
+);
+name!(
+    /// The name of a further container of an instance.
+    ContainerName, 63, LABEL_RULE, label_letter
+);
+name!(
+    /// The name of whoever is given a token.
+    TokenName, 63, LABEL_RULE, label_letter
+);
+name!(
+    /// The host of a registry of images, with its port if it has one.
+    RegistryHost, 255, HOST_RULE, host_letter
+);
+name!(
+    /// The name of a time from which a service has another count.
+    ScheduleName, 63, LABEL_RULE, label_letter
 );
 name!(
     /// The name of a secret; never its value.

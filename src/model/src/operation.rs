@@ -383,12 +383,16 @@ impl Intent {
 }
 
 impl Launch {
-    /// The mounts of the instance: where, what, and with which content.
-    pub fn mounts(&self) -> impl Iterator<Item = (&crate::MountPath, &crate::Mount, Option<crate::ContentDigest>)> {
-        let content = |path| match self.revision.template.mounts.get(path).map(|mount| mount.access) {
-            Some(Access::Snapshot) => self.revision.pins.mounts.get(path).copied(),
-            _ => None,
+    /// The folders of the host that are mounted: where, what, and with which content.
+    pub fn mounts(
+        &self,
+    ) -> impl Iterator<Item = (&crate::MountPath, &crate::FolderMount, Option<crate::ContentDigest>)> {
+        let pins = &self.revision.pins.mounts;
+        let content = |path, mount: &crate::FolderMount| match mount.access {
+            Access::Snapshot => pins.get(path).copied(),
+            Access::LiveReadOnly | Access::LiveReadWrite => None,
         };
-        self.revision.template.mounts.iter().map(move |(path, mount)| (path, mount, content(path)))
+        let folders = self.revision.template.mounts.iter().filter_map(|(path, mount)| Some((path, mount.as_folder()?)));
+        folders.map(move |(path, mount)| (path, mount, content(path, mount)))
     }
 }

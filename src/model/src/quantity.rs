@@ -1,6 +1,6 @@
 //! Numbers with units, read from and printed in the words of the file: `"30s"`, `"4GiB"`, `"25%"`.
 
-use std::{fmt, time::Duration};
+use std::{fmt, str::FromStr, time::Duration};
 
 /// Why a text is not a quantity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,6 +23,7 @@ pub enum QuantityError {
 
 const DURATION: &str = "a duration such as \"500ms\", \"30s\", \"5m\" or \"1h\"";
 const BYTES: &str = "a size such as \"512KiB\", \"64MiB\" or \"4GiB\"";
+const DECIMAL: &str = "a number such as 2 or 0.5, with at most six digits after the point";
 const SHARE: &str = "a count or a percentage such as 1 or \"25%\"";
 
 /// Splits `1.5GiB` into digits and unit and multiplies; `units` lists each unit with its factor.
@@ -135,6 +136,51 @@ impl fmt::Display for CountOrPercent {
     }
 }
 
+/// A number that is not negative, with at most six digits after the point: cores, prices, thresholds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decimal {
+    millionths: u64,
+}
+
+impl Decimal {
+    /// A whole number.
+    pub fn whole(number: u32) -> Self {
+        Self { millionths: u64::from(number) * 1_000_000 }
+    }
+
+    /// Whether it is nothing.
+    pub fn is_zero(self) -> bool {
+        self.millionths == 0
+    }
+}
+
+impl FromStr for Decimal {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let shape = || QuantityError::Shape { found: text.to_owned(), expected: DECIMAL };
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) || fraction.len() > 6 {
+            return Err(shape());
+        }
+        let range = || QuantityError::Range { found: text.to_owned() };
+        let whole: u32 = whole.parse().map_err(|_| range())?;
+        let fraction: u64 = format!("{fraction:0<6}").parse().map_err(|_| shape())?;
+        Ok(Self { millionths: u64::from(whole) * 1_000_000 + fraction })
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.millionths / 1_000_000, self.millionths % 1_000_000);
+        match format!("{fraction:06}").trim_end_matches('0') {
+            "" => write!(f, "{whole}"),
+            digits => write!(f, "{whole}.{digits}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +205,17 @@ mod tests {
         assert_eq!(CountOrPercent::Count(3).rounded_up(1), 3);
         assert!(CountOrPercent::parse("101%").is_err());
         assert!(CountOrPercent::parse("5").is_err());
+    }
+
+    #[test]
+    fn decimals_are_exact() {
+        for text in ["0", "2", "0.5", "0.000001", "4294967295.25"] {
+            assert_eq!(text.parse::<Decimal>().unwrap().to_string(), text);
+        }
+        assert_eq!("1.50".parse::<Decimal>().unwrap().to_string(), "1.5");
+        for bad in ["", "-1", ".5", "1.", "1e3", "0.0000001", "4294967296", "NaN"] {
+            assert!(bad.parse::<Decimal>().is_err(), "{bad}");
+        }
     }
 
     proptest! {

@@ -14,8 +14,8 @@ use std::{
 use wharf_model::{
     Access, Capabilities, ContentDigest, Cost, Deployment, Effect, Ending, EndpointState, EnvValue, Expose, Field,
     FolderPath, GatewaySpec, Generation, InstanceId, Intent, IntentId, Mount, Observed, ObservedGateway,
-    ObservedInstance, ObservedRoute, Origins, Outcome, Phase, ProbeAnswer, Program, ProviderSpec, Record,
-    RolloutPolicy, ServiceSpec, Shutdown, Slot, SourcePin, SourceRef, Template, Timestamp,
+    ObservedInstance, ObservedRoute, Origins, Outcome, Phase, ProbeAnswer, Program, ProviderSpec, Record, ServiceSpec,
+    Shared, Slot, SourcePin, SourceRef, Template, Timestamp,
 };
 use wharf_plan::{Input, Plan, Step, check, plan, sources};
 
@@ -25,29 +25,23 @@ const SIZES: [(usize, u64, u64); 3] = [(1_000, 20, 40), (10_000, 120, 300), (100
 
 fn service(number: usize) -> ServiceSpec {
     let env = |name: &str, value: String| (name.parse().unwrap(), EnvValue::Plain(value.into()));
-    let mount = Mount { folder: FolderPath(format!("./app-{number}").into()), access: Access::Snapshot };
+    let mount = Mount::folder(FolderPath(format!("./app-{number}").into()), Access::Snapshot);
     ServiceSpec {
-        template: Template {
-            image: None,
-            program: Program::Command(vec!["python".into(), "/mnt/data/app.py".into()]),
-            port: 8000,
+        instances: INSTANCES,
+        exposes: BTreeMap::from([("public".parse().unwrap(), Expose { path: None })]),
+        ..ServiceSpec::of(Template {
+            port: Some(8000),
             packages: vec![format!("flask=={number}").into()],
             env: [env("LOG_LEVEL", "info".to_owned()), env("NUMBER", number.to_string())].into(),
             mounts: BTreeMap::from([("/mnt/data".parse().unwrap(), mount)]),
-            readiness: None,
-        },
-        instances: INSTANCES,
-        rollout: RolloutPolicy::default(),
-        shutdown: Shutdown::default(),
-        timeout: Duration::from_secs(5),
-        tokens: Vec::new(),
-        exposes: BTreeMap::from([("public".parse().unwrap(), Expose { path: None })]),
+            ..Template::of(Program::Command(vec!["python".into(), "/mnt/data/app.py".into()]))
+        })
     }
 }
 
 fn deployment(resources: usize) -> Deployment {
     let services = resources / RESOURCES_PER_SERVICE;
-    let gateway = GatewaySpec { port: 8600, address: [127, 0, 0, 1].into(), max_body: None };
+    let gateway = GatewaySpec::listening([127, 0, 0, 1].into(), 8600);
     Deployment {
         project: "bench".parse().unwrap(),
         environment: "bench".parse().unwrap(),
@@ -55,6 +49,7 @@ fn deployment(resources: usize) -> Deployment {
         secrets: BTreeMap::new(),
         gateways: BTreeMap::from([("public".parse().unwrap(), gateway)]),
         services: (0..services).map(|number| (format!("service-{number}").parse().unwrap(), service(number))).collect(),
+        shared: Shared::default(),
         origins: Origins::default(),
     }
 }

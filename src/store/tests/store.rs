@@ -19,21 +19,10 @@ fn spec() -> ServiceSpec {
         timeout: Duration::from_millis(500),
         failures: 3,
         successes: 1,
+        ..Probe::fallback()
     };
-    let mount = Mount { folder: FolderPath("./app".into()), access: Access::Snapshot };
+    let mount = Mount::folder(FolderPath("./app".into()), Access::Snapshot);
     ServiceSpec {
-        template: Template {
-            image: Some("registry.example.com/hello:1".into()),
-            program: Program::Command(vec!["python".into(), "/mnt/data/app.py".into()]),
-            port: 8000,
-            packages: vec!["flask==2.3.3".into()],
-            env: BTreeMap::from([
-                ("LOG_LEVEL".parse().unwrap(), EnvValue::Plain("info".into())),
-                ("TOKEN".parse().unwrap(), EnvValue::Secret("hf".parse().unwrap())),
-            ]),
-            mounts: BTreeMap::from([("/mnt/data".parse().unwrap(), mount)]),
-            readiness: Some(probe),
-        },
         instances: 2,
         rollout: RolloutPolicy {
             max_surge: CountOrPercent::Percent(25),
@@ -42,8 +31,20 @@ fn spec() -> ServiceSpec {
         },
         shutdown: Shutdown { grace: Duration::from_secs(7), sigterm: true },
         timeout: Duration::from_secs(5),
-        tokens: vec![TokenSpec { secret: "hello-token".parse().unwrap() }],
+        tokens: vec![TokenSpec { secret: "hello-token".parse().unwrap(), name: None }],
         exposes: BTreeMap::from([("public".parse().unwrap(), Expose { path: Some("/chat".into()) })]),
+        ..ServiceSpec::of(Template {
+            image: Some("registry.example.com/hello:1".into()),
+            port: Some(8000),
+            packages: vec!["flask==2.3.3".into()],
+            env: BTreeMap::from([
+                ("LOG_LEVEL".parse().unwrap(), EnvValue::Plain("info".into())),
+                ("TOKEN".parse().unwrap(), EnvValue::Secret("hf".parse().unwrap())),
+            ]),
+            mounts: BTreeMap::from([("/mnt/data".parse().unwrap(), mount)]),
+            readiness: Some(probe),
+            ..Template::of(Program::Command(vec!["python".into(), "/mnt/data/app.py".into()]))
+        })
     }
 }
 
@@ -69,7 +70,7 @@ fn route() -> RouteSpec {
 }
 
 fn gateway() -> GatewaySpec {
-    GatewaySpec { port: 8600, address: [127, 0, 0, 1].into(), max_body: Some(Bytes(1 << 20)) }
+    GatewaySpec { max_body: Some(Bytes(1 << 20)), ..GatewaySpec::listening([127, 0, 0, 1].into(), 8600) }
 }
 
 fn full_record() -> Record {

@@ -173,15 +173,7 @@ pub(crate) fn script(text: &str) -> Template {
 }
 
 fn template(program: Program) -> Template {
-    Template {
-        image: None,
-        program,
-        port: 8000,
-        packages: Vec::new(),
-        env: BTreeMap::new(),
-        mounts: BTreeMap::new(),
-        readiness: None,
-    }
+    Template { port: Some(8000), ..Template::of(program) }
 }
 
 pub(crate) fn with_env(mut template: Template, name: &str, value: EnvValue) -> Template {

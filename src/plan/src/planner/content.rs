@@ -3,7 +3,7 @@
 use super::Planner;
 use crate::{Cause, Change, StepId, What};
 use wharf_model::{
-    Address, Call, ContentDigest, ContentRef, Difference, Entry, Field, FieldPath, Revision, ServiceName, Value,
+    Address, Call, ContentDigest, ContentRef, Difference, Entry, Field, FieldPath, Mount, Revision, ServiceName, Value,
 };
 
 impl Planner<'_> {
@@ -16,9 +16,10 @@ impl Planner<'_> {
     ) -> Vec<StepId> {
         let mut steps = Vec::new();
         for (path, content) in &revision.pins.mounts {
-            let Some(mount) = revision.template.mounts.get(path) else { continue };
+            let mount = revision.template.mounts.get(path);
+            let Some(folder) = mount.and_then(Mount::as_folder).map(|mount| &mount.folder) else { continue };
             let address = Address::Mount(service.clone(), path.clone());
-            let call = |content| Call::PrepareFolder { content, folder: mount.folder.clone() };
+            let call = |content| Call::PrepareFolder { content, folder: folder.clone() };
             let content_ref = ContentRef::Folder(*content);
             let old = before.and_then(|before| before.pins.mounts.get(path)).copied();
             let path = FieldPath::at(Field::Content, path.as_str());

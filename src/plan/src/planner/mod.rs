@@ -11,7 +11,7 @@ mod standing;
 use crate::{Change, Notice, Operations, Plan, Problem, Step, StepId, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_model::{
-    Access, Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, InstanceId,
+    Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, InstanceId, Mount,
     Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName, ServiceName, SourceRef,
     Wanted,
 };
@@ -36,8 +36,8 @@ pub fn sources(desired: &Deployment) -> BTreeSet<SourceRef> {
     let templates = desired.services.values().map(|spec| &spec.template);
     templates
         .flat_map(|template| {
-            let snapshots = template.mounts.values().filter(|mount| mount.access == Access::Snapshot);
-            let folders = snapshots.map(|mount| SourceRef::Folder(mount.folder.clone()));
+            let snapshots = template.mounts.values().filter_map(Mount::as_snapshot);
+            let folders = snapshots.map(|folder| SourceRef::Folder(folder.clone()));
             let packages = (!template.packages.is_empty()).then(|| SourceRef::Packages(template.packages.clone()));
             folders.chain(packages)
         })
@@ -120,15 +120,18 @@ impl<'a> Planner<'a> {
         for (name, spec) in &input.desired.gateways {
             self.honour(&Address::Gateway(name.clone()), &spec.entries());
         }
+        for (address, entries) in input.desired.shared.entries() {
+            self.honour(&address, &entries);
+        }
         let mut resolved = BTreeMap::new();
         for (name, spec) in &input.desired.services {
             let address = Address::Service(name.clone());
             let mut pins = Deployment::secret_pins(spec, input.digests);
             self.honour(&address, &spec.entries(&pins));
             for (path, mount) in &spec.template.mounts {
-                if mount.access == Access::Snapshot {
+                if let Some(folder) = mount.as_snapshot() {
                     let at = FieldPath::at(wharf_model::Field::Mount, path.as_str());
-                    let content = self.source(&SourceRef::Folder(mount.folder.clone()), &address, at);
+                    let content = self.source(&SourceRef::Folder(folder.clone()), &address, at);
                     pins.mounts.extend(content.map(|content| (path.clone(), content)));
                 }
             }

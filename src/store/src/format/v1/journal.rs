@@ -129,7 +129,7 @@ fn read_wanted(
 ) -> Result<Wanted, String> {
     let mut wanted = Wanted::default();
     for (name, spec) in gateways {
-        wanted.gateways.insert(parse::<GatewayName>(&name)?, spec.read());
+        wanted.gateways.insert(parse::<GatewayName>(&name)?, spec.read()?);
     }
     for route in routes {
         let spec = route.read()?;

@@ -1,8 +1,13 @@
 //! Version 1 on disk. Names, addresses and digests stand as their text forms; durations in milliseconds.
 
+mod container;
+mod elastic;
 mod journal;
+mod mount;
 mod record;
+mod resources;
 mod spec;
+mod stored;
 
 pub(super) use journal::{print_entry, read_entry};
 pub(super) use record::{print_commit, read_commit};

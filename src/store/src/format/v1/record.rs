@@ -97,7 +97,7 @@ pub(in crate::format) fn read_commit(text: &str, serial: u64) -> Result<(Lineage
         project: parse(&commit.project)?,
         environment: parse(&commit.environment)?,
         gateways: gateways
-            .map(|(name, spec)| Ok((parse(&name)?, RecordedGateway { spec: spec.read() })))
+            .map(|(name, spec)| Ok((parse(&name)?, RecordedGateway { spec: spec.read()? })))
             .collect::<Result<_, String>>()?,
         routes: commit.routes.into_iter().map(route).collect::<Result<_, String>>()?,
         services: services

@@ -1,11 +1,19 @@
 //! Specs and revisions.
 
-use super::{millis, parse};
+use super::{
+    container::{ConfidentialV1, ContainerV1, DomainV1, ManagedGatewayV1, NacosV1, ProcessorV1},
+    elastic::{CallRecordsV1, ElasticV1, RouterV1, WeightsV1},
+    millis,
+    mount::MountV1,
+    parse,
+    resources::{MembershipV1, PaceV1, ProbesV1, ResourcesV1, TimeoutsV1, UnitV1},
+    stored::{Stored, absent},
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 use wharf_model::{
-    Access, Bytes, Check, CountOrPercent, EnvValue, Expose, FolderPath, GatewaySpec, Mount, OnFailure, Pins, Probe,
-    Program, Revision, RevisionNumber, RolloutPolicy, RouteSpec, ServiceSpec, Shutdown, Template, TokenSpec,
+    Bytes, Check, CountOrPercent, EnvValue, Expose, GatewaySpec, Mount, OnFailure, Pins, Probe, Program, Revision,
+    RevisionNumber, RolloutPolicy, RouteSpec, ServiceSpec, Shutdown, Template, TokenSpec,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -15,16 +23,63 @@ pub(super) struct GatewayV1 {
     address: IpAddr,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_body: Option<u64>,
+    #[serde(default, skip_serializing_if = "absent")]
+    managed: Option<ManagedGatewayV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    domain: Option<DomainV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    allow: Vec<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    rate_limit: Option<u32>,
+    #[serde(default, skip_serializing_if = "absent")]
+    concurrency_limit: Option<u32>,
+    #[serde(default, skip_serializing_if = "absent")]
+    reach: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    network: Option<String>,
 }
 
 impl GatewayV1 {
     pub(super) fn of(spec: &GatewaySpec) -> Self {
-        let GatewaySpec { port, address, max_body } = spec;
-        Self { port: *port, address: *address, max_body: max_body.map(|limit| limit.0) }
+        let GatewaySpec {
+            port,
+            address,
+            max_body,
+            managed,
+            domain,
+            allow,
+            rate_limit,
+            concurrency_limit,
+            reach,
+            network,
+        } = spec;
+        Self {
+            port: *port,
+            address: *address,
+            max_body: max_body.store(),
+            managed: managed.store(),
+            domain: domain.store(),
+            allow: allow.store(),
+            rate_limit: *rate_limit,
+            concurrency_limit: *concurrency_limit,
+            reach: reach.store(),
+            network: network.store(),
+        }
     }
 
-    pub(super) fn read(self) -> GatewaySpec {
-        GatewaySpec { port: self.port, address: self.address, max_body: self.max_body.map(Bytes) }
+    pub(super) fn read(self) -> Result<GatewaySpec, String> {
+        Ok(GatewaySpec {
+            port: self.port,
+            address: self.address,
+            max_body: self.max_body.map(Bytes),
+            managed: Stored::restore(self.managed)?,
+            domain: Stored::restore(self.domain)?,
+            allow: Stored::restore(self.allow)?,
+            rate_limit: self.rate_limit,
+            concurrency_limit: self.concurrency_limit,
+            reach: Stored::restore(self.reach)?,
+            network: Stored::restore(self.network)?,
+        })
     }
 }
 
@@ -35,6 +90,8 @@ pub(super) struct RouteV1 {
     pub(super) service: String,
     paths: Vec<String>,
     tokens: Vec<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    token_names: BTreeMap<String, String>,
     token_digests: BTreeMap<String, String>,
     timeout_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,6 +106,7 @@ impl RouteV1 {
             service: service.to_string(),
             paths: paths.iter().map(ToString::to_string).collect(),
             tokens: tokens.iter().map(|token| token.secret.to_string()).collect(),
+            token_names: token_names(tokens),
             token_digests: texts(token_digests),
             timeout_ms: millis(*timeout),
             max_body: max_body.map(|limit| limit.0),
@@ -60,7 +118,7 @@ impl RouteV1 {
             gateway: parse(&self.gateway)?,
             service: parse(&self.service)?,
             paths: self.paths.into_iter().map(Into::into).collect(),
-            tokens: tokens(&self.tokens)?,
+            tokens: tokens(&self.tokens, &self.token_names)?,
             token_digests: values(self.token_digests)?,
             timeout: Duration::from_millis(self.timeout_ms),
             max_body: self.max_body.map(Bytes),
@@ -80,8 +138,16 @@ where
     map.into_iter().map(|(key, value)| Ok((parse(&key)?, parse(&value)?))).collect()
 }
 
-fn tokens(names: &[String]) -> Result<Vec<TokenSpec>, String> {
-    names.iter().map(|name| Ok(TokenSpec { secret: parse(name)? })).collect()
+fn tokens(secrets: &[String], names: &BTreeMap<String, String>) -> Result<Vec<TokenSpec>, String> {
+    let token = |secret: &String| {
+        let name = names.get(secret).map(|name| parse(name)).transpose()?;
+        Ok(TokenSpec { secret: parse(secret)?, name })
+    };
+    secrets.iter().map(token).collect()
+}
+
+fn token_names(tokens: &[TokenSpec]) -> BTreeMap<String, String> {
+    tokens.iter().filter_map(|token| Some((token.secret.to_string(), token.name.as_ref()?.to_string()))).collect()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -94,12 +160,52 @@ pub(super) struct ServiceV1 {
     sigterm: bool,
     timeout_ms: u64,
     tokens: Vec<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    token_names: BTreeMap<String, String>,
     exposes: BTreeMap<String, Option<String>>,
+    #[serde(default, skip_serializing_if = "absent")]
+    timeouts: TimeoutsV1,
+    #[serde(default, skip_serializing_if = "absent")]
+    group: Option<MembershipV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    web_app: bool,
+    #[serde(default, skip_serializing_if = "absent")]
+    grpc: bool,
+    #[serde(default, skip_serializing_if = "absent")]
+    nacos: BTreeMap<String, NacosV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    elastic: ElasticV1,
+    #[serde(default, skip_serializing_if = "absent")]
+    router: Option<RouterV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    call_records: Option<CallRecordsV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    raw: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl ServiceV1 {
     pub(super) fn of(spec: &ServiceSpec) -> Self {
-        let ServiceSpec { template, instances, rollout, shutdown, timeout, tokens, exposes } = spec;
+        let ServiceSpec {
+            template,
+            instances,
+            rollout,
+            shutdown,
+            timeout,
+            tokens,
+            exposes,
+            timeouts,
+            group,
+            web_app,
+            grpc,
+            nacos,
+            elastic,
+            router,
+            call_records,
+            labels,
+            raw,
+        } = spec;
         let Shutdown { grace, sigterm } = shutdown;
         let expose = |expose: &Expose| expose.path.as_ref().map(ToString::to_string);
         Self {
@@ -110,7 +216,18 @@ impl ServiceV1 {
             sigterm: *sigterm,
             timeout_ms: millis(*timeout),
             tokens: tokens.iter().map(|token| token.secret.to_string()).collect(),
+            token_names: token_names(tokens),
             exposes: exposes.iter().map(|(gateway, one)| (gateway.to_string(), expose(one))).collect(),
+            timeouts: timeouts.store(),
+            group: group.store(),
+            web_app: *web_app,
+            grpc: *grpc,
+            nacos: nacos.iter().map(|(id, nacos)| (id.to_string(), nacos.store())).collect(),
+            elastic: elastic.store(),
+            router: router.store(),
+            call_records: call_records.store(),
+            labels: labels.store(),
+            raw: raw.store(),
         }
     }
 
@@ -118,14 +235,25 @@ impl ServiceV1 {
         let expose = |(gateway, path): (String, Option<String>)| {
             Ok::<_, String>((parse(&gateway)?, Expose { path: path.map(Into::into) }))
         };
+        let nacos = self.nacos.into_iter().map(|(id, nacos)| Ok((id.into(), Stored::restore(nacos)?)));
         Ok(ServiceSpec {
             template: self.template.read()?,
             instances: self.instances,
-            rollout: self.rollout.read(),
+            rollout: self.rollout.read()?,
             shutdown: Shutdown { grace: Duration::from_millis(self.grace_ms), sigterm: self.sigterm },
             timeout: Duration::from_millis(self.timeout_ms),
-            tokens: tokens(&self.tokens)?,
+            tokens: tokens(&self.tokens, &self.token_names)?,
             exposes: self.exposes.into_iter().map(expose).collect::<Result<_, _>>()?,
+            timeouts: Stored::restore(self.timeouts)?,
+            group: Stored::restore(self.group)?,
+            web_app: self.web_app,
+            grpc: self.grpc,
+            nacos: nacos.collect::<Result<_, String>>()?,
+            elastic: Stored::restore(self.elastic)?,
+            router: Stored::restore(self.router)?,
+            call_records: Stored::restore(self.call_records)?,
+            labels: Stored::restore(self.labels)?,
+            raw: Stored::restore(self.raw)?,
         })
     }
 }
@@ -136,145 +264,188 @@ struct TemplateV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     image: Option<String>,
     program: ProgramV1,
-    port: u16,
+    #[serde(default, skip_serializing_if = "absent")]
+    port: Option<u16>,
     packages: Vec<String>,
     env: BTreeMap<String, EnvV1>,
     mounts: BTreeMap<String, MountV1>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     readiness: Option<ProbeV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    probes: ProbesV1,
+    #[serde(default, skip_serializing_if = "absent")]
+    resources: ResourcesV1,
+    #[serde(default, skip_serializing_if = "absent")]
+    unit: Option<UnitV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    crash_block: bool,
+    #[serde(default, skip_serializing_if = "absent")]
+    pull: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    packages_file: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    containers: BTreeMap<String, ContainerV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    network: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    role: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    confidential: Option<ConfidentialV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    weights: Option<WeightsV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    tracing: bool,
+    #[serde(default, skip_serializing_if = "absent")]
+    log_paths: Vec<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum ProgramV1 {
+pub(super) enum ProgramV1 {
     Command(Vec<String>),
     Script(String),
+    Args(Vec<String>),
+    Processor(Box<ProcessorV1>),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum EnvV1 {
+pub(super) enum EnvV1 {
     Plain(String),
     Secret(String),
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MountV1 {
-    folder: String,
-    access: AccessV1,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum AccessV1 {
-    Snapshot,
-    LiveReadOnly,
-    LiveReadWrite,
-}
-
 impl TemplateV1 {
     fn of(template: &Template) -> Self {
-        let Template { image, program, port, packages, env, mounts, readiness } = template;
+        let Template {
+            image,
+            program,
+            port,
+            packages,
+            env,
+            mounts,
+            readiness,
+            probes,
+            resources,
+            unit,
+            crash_block,
+            pull,
+            packages_file,
+            containers,
+            network,
+            role,
+            confidential,
+            weights,
+            tracing,
+            log_paths,
+        } = template;
         Self {
             image: image.as_ref().map(ToString::to_string),
-            program: match program {
-                Program::Command(words) => ProgramV1::Command(words.iter().map(ToString::to_string).collect()),
-                Program::Script(text) => ProgramV1::Script(text.to_string()),
-            },
+            program: program.store(),
             port: *port,
             packages: packages.iter().map(ToString::to_string).collect(),
-            env: env.iter().map(|(name, value)| (name.to_string(), EnvV1::of(value))).collect(),
-            mounts: mounts.iter().map(|(path, mount)| (path.to_string(), MountV1::of(mount))).collect(),
-            readiness: readiness.as_ref().map(ProbeV1::of),
+            env: env.iter().map(|(name, value)| (name.to_string(), value.store())).collect(),
+            mounts: mounts.iter().map(|(path, mount)| (path.to_string(), mount.store())).collect(),
+            readiness: readiness.store(),
+            probes: probes.store(),
+            resources: resources.store(),
+            unit: unit.store(),
+            crash_block: *crash_block,
+            pull: pull.store(),
+            packages_file: packages_file.store(),
+            containers: containers.store(),
+            network: network.store(),
+            role: role.store(),
+            confidential: confidential.store(),
+            weights: weights.store(),
+            tracing: *tracing,
+            log_paths: log_paths.store(),
         }
     }
 
     fn read(self) -> Result<Template, String> {
-        let env = self.env.into_iter().map(|(name, value)| Ok((parse(&name)?, value.read()?)));
-        let mounts = self.mounts.into_iter().map(|(path, mount)| Ok((parse(&path)?, mount.read())));
+        let env = self.env.into_iter().map(|(name, value)| Ok((parse(&name)?, EnvValue::restore(value)?)));
+        let mounts = self.mounts.into_iter().map(|(path, mount)| Ok((parse(&path)?, Mount::restore(mount)?)));
         Ok(Template {
             image: self.image.map(Into::into),
-            program: match self.program {
-                ProgramV1::Command(words) => Program::Command(words.into_iter().map(Into::into).collect()),
-                ProgramV1::Script(text) => Program::Script(text.into()),
-            },
+            program: Program::restore(self.program)?,
             port: self.port,
             packages: self.packages.into_iter().map(Into::into).collect(),
             env: env.collect::<Result<_, String>>()?,
             mounts: mounts.collect::<Result<_, String>>()?,
-            readiness: self.readiness.map(ProbeV1::read),
+            readiness: Stored::restore(self.readiness)?,
+            probes: Stored::restore(self.probes)?,
+            resources: Stored::restore(self.resources)?,
+            unit: Stored::restore(self.unit)?,
+            crash_block: self.crash_block,
+            pull: Stored::restore(self.pull)?,
+            packages_file: Stored::restore(self.packages_file)?,
+            containers: Stored::restore(self.containers)?,
+            network: Stored::restore(self.network)?,
+            role: Stored::restore(self.role)?,
+            confidential: Stored::restore(self.confidential)?,
+            weights: Stored::restore(self.weights)?,
+            tracing: self.tracing,
+            log_paths: Stored::restore(self.log_paths)?,
         })
     }
 }
 
-impl EnvV1 {
-    fn of(value: &EnvValue) -> Self {
-        match value {
-            EnvValue::Plain(text) => Self::Plain(text.to_string()),
-            EnvValue::Secret(name) => Self::Secret(name.to_string()),
-        }
-    }
-
-    fn read(self) -> Result<EnvValue, String> {
-        match self {
-            Self::Plain(text) => Ok(EnvValue::Plain(text.into())),
-            Self::Secret(name) => parse(&name).map(EnvValue::Secret),
-        }
-    }
-}
-
-impl MountV1 {
-    fn of(mount: &Mount) -> Self {
-        let access = match mount.access {
-            Access::Snapshot => AccessV1::Snapshot,
-            Access::LiveReadOnly => AccessV1::LiveReadOnly,
-            Access::LiveReadWrite => AccessV1::LiveReadWrite,
-        };
-        Self { folder: mount.folder.to_string(), access }
-    }
-
-    fn read(self) -> Mount {
-        let access = match self.access {
-            AccessV1::Snapshot => Access::Snapshot,
-            AccessV1::LiveReadOnly => Access::LiveReadOnly,
-            AccessV1::LiveReadWrite => Access::LiveReadWrite,
-        };
-        Mount { folder: FolderPath(self.folder.into()), access }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ProbeV1 {
-    /// The path of an HTTP probe; none for a connection.
+pub(super) struct ProbeV1 {
+    /// The path of an HTTP probe; without it and `exec`, a connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     http: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    exec: Vec<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    port: Option<u16>,
+    #[serde(default, skip_serializing_if = "absent")]
+    initial_delay_ms: u64,
     every_ms: u64,
     timeout_ms: u64,
     failures: u32,
     successes: u32,
 }
 
-impl ProbeV1 {
-    fn of(probe: &Probe) -> Self {
-        let Probe { check, every, timeout, failures, successes } = probe;
-        let http = match check {
-            Check::Http { path } => Some(path.to_string()),
-            Check::Tcp => None,
+impl Stored for Probe {
+    type V1 = ProbeV1;
+
+    fn store(&self) -> ProbeV1 {
+        let Self { check, port, initial_delay, every, timeout, failures, successes } = self;
+        let (http, exec) = match check {
+            Check::Http { path } => (Some(path.to_string()), Vec::new()),
+            Check::Tcp => (None, Vec::new()),
+            Check::Exec(words) => (None, words.store()),
         };
-        let (every_ms, timeout_ms) = (millis(*every), millis(*timeout));
-        Self { http, every_ms, timeout_ms, failures: *failures, successes: *successes }
+        ProbeV1 {
+            http,
+            exec,
+            port: *port,
+            initial_delay_ms: millis(*initial_delay),
+            every_ms: millis(*every),
+            timeout_ms: millis(*timeout),
+            failures: *failures,
+            successes: *successes,
+        }
     }
 
-    fn read(self) -> Probe {
-        Probe {
-            check: self.http.map_or(Check::Tcp, |path| Check::Http { path: path.into() }),
-            every: Duration::from_millis(self.every_ms),
-            timeout: Duration::from_millis(self.timeout_ms),
-            failures: self.failures,
-            successes: self.successes,
-        }
+    fn restore(stored: ProbeV1) -> Result<Self, String> {
+        let check = match (stored.http, stored.exec) {
+            (Some(path), _) => Check::Http { path: path.into() },
+            (None, words) if words.is_empty() => Check::Tcp,
+            (None, words) => Check::Exec(Stored::restore(words)?),
+        };
+        Ok(Self {
+            check,
+            port: stored.port,
+            initial_delay: Duration::from_millis(stored.initial_delay_ms),
+            every: Duration::from_millis(stored.every_ms),
+            timeout: Duration::from_millis(stored.timeout_ms),
+            failures: stored.failures,
+            successes: stored.successes,
+        })
     }
 }
 
@@ -286,51 +457,61 @@ struct RolloutV1 {
     min_ready_ms: u64,
     deadline_ms: u64,
     roll_back: bool,
+    #[serde(default, skip_serializing_if = "absent")]
+    pace: Option<PaceV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    paused: bool,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum ShareV1 {
+pub(super) enum ShareV1 {
     Count(u32),
     Percent(u8),
 }
 
-impl ShareV1 {
-    fn of(share: CountOrPercent) -> Self {
-        match share {
-            CountOrPercent::Count(count) => Self::Count(count),
-            CountOrPercent::Percent(share) => Self::Percent(share),
+impl Stored for CountOrPercent {
+    type V1 = ShareV1;
+
+    fn store(&self) -> ShareV1 {
+        match self {
+            Self::Count(count) => ShareV1::Count(*count),
+            Self::Percent(share) => ShareV1::Percent(*share),
         }
     }
 
-    fn read(self) -> CountOrPercent {
-        match self {
-            Self::Count(count) => CountOrPercent::Count(count),
-            Self::Percent(share) => CountOrPercent::Percent(share),
-        }
+    fn restore(stored: ShareV1) -> Result<Self, String> {
+        Ok(match stored {
+            ShareV1::Count(count) => Self::Count(count),
+            ShareV1::Percent(share) => Self::Percent(share),
+        })
     }
 }
 
 impl RolloutV1 {
     fn of(policy: &RolloutPolicy) -> Self {
-        let RolloutPolicy { max_surge, max_unavailable, min_ready, deadline, on_failure } = policy;
+        let RolloutPolicy { max_surge, max_unavailable, min_ready, deadline, on_failure, pace, paused } = policy;
         Self {
-            max_surge: ShareV1::of(*max_surge),
-            max_unavailable: ShareV1::of(*max_unavailable),
+            max_surge: max_surge.store(),
+            max_unavailable: max_unavailable.store(),
             min_ready_ms: millis(*min_ready),
             deadline_ms: millis(*deadline),
             roll_back: *on_failure == OnFailure::RollBack,
+            pace: pace.store(),
+            paused: *paused,
         }
     }
 
-    fn read(self) -> RolloutPolicy {
-        RolloutPolicy {
-            max_surge: self.max_surge.read(),
-            max_unavailable: self.max_unavailable.read(),
+    fn read(self) -> Result<RolloutPolicy, String> {
+        Ok(RolloutPolicy {
+            max_surge: CountOrPercent::restore(self.max_surge)?,
+            max_unavailable: CountOrPercent::restore(self.max_unavailable)?,
             min_ready: Duration::from_millis(self.min_ready_ms),
             deadline: Duration::from_millis(self.deadline_ms),
             on_failure: if self.roll_back { OnFailure::RollBack } else { OnFailure::Halt },
-        }
+            pace: Stored::restore(self.pace)?,
+            paused: self.paused,
+        })
     }
 }
 

@@ -1,0 +1,53 @@
+//! Times as cron writes them: minute, hour, day, month, weekday. What a runtime makes of them is its own; what none
+//! understands is refused here.
+
+use crate::value::Refusal;
+use std::sync::Arc;
+
+const FIELDS: [(&str, u32, u32); 5] =
+    [("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7)];
+
+/// Checks times.
+pub(crate) fn cron(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    let fields: Vec<_> = text.split_whitespace().collect();
+    if fields.len() != FIELDS.len() {
+        let message = format!("`{text}` is no time as cron writes it: it has five fields");
+        let help = "minute, hour, day, month and weekday: \"0 8 * * 1-5\" is 8:00 from Monday to Friday";
+        return Err(Refusal::invalid(message, "not five fields").help(help));
+    }
+    for (field, (name, from, to)) in fields.iter().zip(FIELDS) {
+        if !field.split(',').all(|part| fits(part, from, to)) {
+            let message = format!("`{field}` is no {name}: it goes from {from} to {to}");
+            let help = "write for example \"*\", \"5\", \"1-5\" or \"*/10\"";
+            return Err(Refusal::invalid(message, "not understood").help(help));
+        }
+    }
+    Ok(Arc::clone(text))
+}
+
+/// `*`, `5` or `1-5`, with a step behind `/` if there is one.
+fn fits(part: &str, from: u32, to: u32) -> bool {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|number| (from..=to).contains(number));
+    let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
+    let steps = step.is_none_or(|step| step.parse::<u32>().is_ok_and(|step| step > 0));
+    let ranges = match range.split_once('-') {
+        Some((first, last)) => number(first).zip(number(last)).is_some_and(|(first, last)| first <= last),
+        None => range == "*" || number(range).is_some(),
+    };
+    steps && ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_checked() {
+        for good in ["* * * * *", "0 8 * * 1-5", "*/10 0,12 1 1 7"] {
+            assert!(cron(&good.into()).is_ok(), "{good}");
+        }
+        for bad in ["", "* * * *", "60 * * * *", "* * 0 * *", "5-1 * * * *", "*/0 * * * *", "@daily", "a * * * *"] {
+            assert!(cron(&bad.into()).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Groups: who is in each, and with which weight.
+
+use super::{Decode, found, name};
+use crate::{
+    block::Block,
+    problem::{Code, Problem},
+    source::Place,
+    suggest::did_you_mean,
+};
+use std::{collections::BTreeMap, sync::Arc};
+use wharf_model::{Address, Field, FieldPath, GroupName, GroupPolicy, GroupSpec, Membership};
+
+/// What is known of a group while services are read.
+pub(super) struct Group {
+    weighted: bool,
+    at: Option<Place>,
+    /// The weight of each service that named one or had to, and where it stands.
+    members: Vec<(Option<u32>, Option<Place>)>,
+}
+
+/// The groups that are declared.
+pub(super) fn declared(blocks: &[Block]) -> BTreeMap<String, Group> {
+    let groups = blocks.iter().filter(|block| block.row.path == "group");
+    let group = |block: &Block| Group {
+        weighted: policy(block) == GroupPolicy::Weights,
+        at: block.title_at(),
+        members: vec![],
+    };
+    groups.filter_map(|block| Some((block.key()?, group(block)))).collect()
+}
+
+fn policy(block: &Block) -> GroupPolicy {
+    let word = found::<Arc<str>>(block, "policy");
+    word.and_then(|word| GroupPolicy::of_word(&word)).unwrap_or(GroupPolicy::Instances)
+}
+
+impl Decode<'_> {
+    pub(super) fn group(&mut self, block: &Block) -> Option<(GroupName, GroupSpec)> {
+        let (at, group) = name::<GroupName>(block)?;
+        let address = Address::Group(group.clone());
+        self.declare(address.clone(), at);
+        let written = block.properties.get("policy").and_then(|found| found.at);
+        self.note(&address, FieldPath::of(Field::GroupPolicy), written);
+        Some((group, GroupSpec { policy: policy(block) }))
+    }
+
+    pub(super) fn membership(&mut self, service: &Block, address: &Address) -> Option<Membership> {
+        let block = service.child("group")?;
+        let (at, group) = name::<GroupName>(block)?;
+        self.note(address, FieldPath::of(Field::Group), at);
+        let weight = block.property::<u32>("weight");
+        let Some(known) = self.groups.get_mut(group.as_str()) else {
+            self.unknown_group(&group, at);
+            return None;
+        };
+        known.members.push((weight.as_ref().map(|weight| weight.value), at));
+        let weighted = known.weighted;
+        match &weight {
+            None if weighted => self.needs(block, "weight", "the group divides its requests by weights"),
+            Some(weight) if !weighted => {
+                let message = format!("group `{group}` divides its requests by instances, so a weight means nothing");
+                let problem = Problem::error(Code::Contradiction, message).at(weight.at, "a weight");
+                self.report(problem.help(format!("declare it with weights: `group \"{group}\" policy=\"weights\"`")));
+            }
+            _ => {}
+        }
+        Some(Membership { group, weight: weight.map(|weight| weight.value) })
+    }
+
+    fn unknown_group(&mut self, group: &GroupName, at: Option<Place>) {
+        if self.incomplete {
+            return;
+        }
+        let help = did_you_mean(group.as_str(), self.groups.keys().map(String::as_str))
+            .unwrap_or_else(|| format!("declare it: `group \"{group}\"`"));
+        let problem = Problem::error(Code::UnknownGroup, format!("there is no group `{group}`"));
+        self.report(problem.at(at, "not declared").help(help));
+    }
+
+    /// Weights that are all nothing would leave a group's requests without a way.
+    pub(super) fn check_weights(&mut self) {
+        let idle = |group: &&Group| {
+            let all = group.members.iter().all(|(weight, _)| *weight == Some(0));
+            group.weighted && !group.members.is_empty() && all
+        };
+        let found: Vec<_> = self
+            .groups
+            .iter()
+            .filter(|(_, group)| idle(group))
+            .map(|(name, group)| (name.clone(), group.at, group.members[0].1))
+            .collect();
+        for (group, at, member) in found {
+            let message = format!("no service of group `{group}` gets its requests: all weights are 0");
+            let problem = Problem::error(Code::Contradiction, message).at(at, "leads nowhere").and(member, "weight 0");
+            self.report(problem.help("give one of its services a weight".to_owned()));
+        }
+    }
+}

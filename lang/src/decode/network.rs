@@ -1,0 +1,147 @@
+//! Networks, balancers of connections, logins for images, and what of a service is about them.
+
+use super::{Decode, found, name, plain, resources::flag};
+use crate::{
+    block::Block,
+    problem::{Code, Problem},
+    source::Place,
+};
+use std::{collections::BTreeMap, sync::Arc};
+use wharf_model::{
+    Address, Cidr, Confidential, Direction, ExistingNetwork, Field, FieldPath, Nacos, NetworkName, NetworkPlace,
+    NetworkRule, NetworkSpec, NlbName, NlbSpec, RegistryHost, RegistrySpec, ServiceName,
+};
+
+impl Decode<'_> {
+    pub(super) fn network(&mut self, block: &Block) -> Option<(NetworkName, NetworkSpec)> {
+        let (at, network) = name::<NetworkName>(block)?;
+        let address = Address::Network(network.clone());
+        self.declare(address.clone(), at);
+        let range = block.property::<Cidr>("cidr");
+        self.note(&address, FieldPath::of(Field::NetworkRange), range.as_ref().and_then(|range| range.at));
+        self.note_each(&address, block, &[("vpc", Field::NetworkExisting)]);
+        let existing = self.existing_network(block);
+        if let (Some(range), Some(vpc)) = (&range, block.child("vpc")) {
+            let message = "`cidr` makes a network, and `vpc` names one that exists";
+            let problem = Problem::error(Code::OnlyOneOf, message).at(vpc.title_at(), "exists");
+            self.report(problem.and(range.at, "would be made").help("keep one of them".to_owned()));
+        }
+        let rules = ["allow-in", "allow-out"].into_iter().flat_map(|name| block.every(name));
+        let rules: Vec<_> = rules.filter_map(|node| self.network_rule(node, &address)).collect();
+        let place = existing.map_or(NetworkPlace::Own(range.map(|range| range.value)), NetworkPlace::Existing);
+        Some((network, NetworkSpec { place, rules }))
+    }
+
+    /// A network of the platform is named by three things together.
+    fn existing_network(&mut self, block: &Block) -> Option<ExistingNetwork> {
+        let parts = ["vpc", "vswitches", "security-group"];
+        let there = parts.iter().find_map(|part| block.child(part)).cloned()?;
+        for missing in parts.iter().filter(|part| block.child(part).is_none()) {
+            self.requires(
+                &there,
+                missing,
+                "`vpc`, `vswitches` and `security-group` name a network of the platform together",
+            );
+        }
+        Some(ExistingNetwork {
+            vpc: plain(block, "vpc")?,
+            vswitches: block.child("vswitches")?.all()?,
+            security_group: plain(block, "security-group")?,
+        })
+    }
+
+    fn network_rule(&mut self, node: &Block, address: &Address) -> Option<NetworkRule> {
+        self.note(address, FieldPath::of(Field::NetworkRules), node.title_at());
+        Some(NetworkRule {
+            direction: Direction::of_word(node.row.name())?,
+            range: node.argument(0)?.value,
+            port: found::<u32>(node, "port").and_then(|port| u16::try_from(port).ok()),
+        })
+    }
+
+    /// The network that a block says it is in.
+    pub(super) fn in_network(&mut self, block: &Block, address: &Address, field: Field) -> Option<NetworkName> {
+        let node = block.child("network")?;
+        let (at, network) = name::<NetworkName>(node)?;
+        self.note(address, FieldPath::of(field), at);
+        self.must_be_declared(Code::UnknownNetwork, "network", network.as_str(), at);
+        Some(network)
+    }
+
+    pub(super) fn nlb(&mut self, block: &Block) -> Option<(NlbName, NlbSpec)> {
+        let (at, nlb) = name::<NlbName>(block)?;
+        let address = Address::Nlb(nlb.clone());
+        self.declare(address.clone(), at);
+        self.note_each(&address, block, &[("id", Field::NlbExisting), ("public", Field::NlbPublic)]);
+        let mut listeners = BTreeMap::new();
+        for node in block.every("listener") {
+            let (Some(port), Some(target)) = (node.argument::<u32>(0), node.property::<Arc<str>>("target")) else {
+                continue;
+            };
+            self.note(&address, FieldPath::at(Field::NlbListener, port.value.to_string()), port.at);
+            if port.value == 8080 {
+                self.reserved(port.value, port.at);
+            }
+            self.must_be_declared(Code::UnknownService, "service", &target.value, target.at);
+            if let (Ok(port), Ok(target)) = (u16::try_from(port.value), target.value.parse::<ServiceName>()) {
+                listeners.insert(port, target);
+            }
+        }
+        let network = self.in_network(block, &address, Field::NlbNetwork);
+        if let (None, true) = (&network, self.eas) {
+            self.requires(block, "network", "on eas, a balancer reaches instances through their network");
+        }
+        Some((nlb, NlbSpec { listeners, existing: plain(block, "id"), public: flag(block, "public"), network }))
+    }
+
+    pub(super) fn registry(&mut self, block: &Block) -> Option<(RegistryHost, RegistrySpec)> {
+        let host = block.argument::<Arc<str>>(0)?;
+        let password = self.secret_of(block, "password");
+        let registry = match host.value.parse::<RegistryHost>() {
+            Ok(registry) => registry,
+            Err(error) => {
+                let problem = Problem::error(Code::InvalidValue, error.to_string()).at(host.at, "not a host");
+                self.report(problem.help("write the host alone, such as \"registry.example.com\"".to_owned()));
+                return None;
+            }
+        };
+        let address = Address::Registry(registry.clone());
+        self.declare(address.clone(), host.at);
+        Some((registry, RegistrySpec { username: found(block, "username")?, password: password? }))
+    }
+
+    pub(super) fn nacos(&mut self, service: &Block, address: &Address) -> BTreeMap<Arc<str>, Nacos> {
+        let mut found_nacos = BTreeMap::new();
+        for node in service.every("nacos") {
+            let Some(id) = node.argument::<Arc<str>>(0) else { continue };
+            self.note(address, FieldPath::at(Field::Nacos, &*id.value), id.at);
+            if self.eas && service.child("network").is_none() {
+                self.requires(node, "network", "on eas, instances are entered with their addresses in a network");
+            }
+            found_nacos.insert(id.value, Nacos { namespace: found(node, "namespace"), group: found(node, "group") });
+        }
+        found_nacos
+    }
+
+    pub(super) fn confidential(&mut self, service: &Block, address: &Address) -> Option<Confidential> {
+        let block = service.child("confidential")?;
+        self.note(address, FieldPath::of(Field::Confidential), block.at);
+        if service.child("mount").is_none() {
+            self.requires(block, "mount", "it is for the model or the code in a mount, which is encrypted");
+        }
+        let key = block.property::<Arc<str>>("key")?;
+        if !key.value.starts_with("kbs:///") {
+            let message = format!("`{}` is not the name of a key", key.value);
+            let problem = Problem::error(Code::InvalidValue, message).at(key.at, "not such a name");
+            self.report(problem.help("write for example \"kbs:///default/key/model\"".to_owned()));
+        }
+        Some(Confidential { trustee: found(block, "trustee")?, key: key.value })
+    }
+}
+
+/// The services to which a balancer of connections leads.
+pub(super) fn balanced(blocks: &[Block]) -> BTreeMap<String, Place> {
+    let listeners = blocks.iter().filter(|block| block.row.path == "nlb").flat_map(|block| block.every("listener"));
+    let targets = listeners.filter_map(|node| node.property::<Arc<str>>("target"));
+    targets.filter_map(|target| Some((target.value.to_string(), target.at?))).collect()
+}

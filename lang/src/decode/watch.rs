@@ -1,0 +1,98 @@
+//! What is kept of a service's work, how prompts are routed, labels, and keys of a runtime.
+
+use super::{Decode, found, plain};
+use crate::{
+    block::Block,
+    problem::{Code, Problem},
+    value::Typed,
+};
+use std::{collections::BTreeMap, sync::Arc};
+use wharf_model::{
+    Address, CallRecords, Field, FieldPath, Json, MountPath, RecordStore, RecordTable, Router, RouterBackend,
+    RouterPolicy, Weights,
+};
+
+/// The values of a service's keys, for each runtime.
+type Raw = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Json>>;
+
+impl Decode<'_> {
+    pub(super) fn router(&mut self, service: &Block, address: &Address) -> Option<Router> {
+        self.note_each(address, service, &[("router", Field::Router), ("call-records", Field::CallRecords)]);
+        let block = service.child("router")?;
+        for other in ["nacos", "queue"] {
+            if let Some(other) = service.child(other) {
+                self.exclusive(block, other, "a router is the only way to the instances behind it");
+            }
+        }
+        let balanced = service.key().and_then(|name| self.balanced.get(&name).copied());
+        if let Some(listener) = balanced {
+            let message = format!("an nlb leads to {}, past its router", service.title());
+            let problem = Problem::error(Code::OnlyOneOf, message).at(block.at, "chooses instances");
+            self.report(problem.and(listener, "leads past it").help("remove one of them".to_owned()));
+        }
+        let word = |name: &str| plain::<Arc<str>>(block, name);
+        Some(Router {
+            policy: word("policy").and_then(|word| RouterPolicy::of_word(&word))?,
+            backend: word("backend").and_then(|word| RouterBackend::of_word(&word))?,
+            instances: plain(block, "instances")?,
+            queue_size: plain(block, "queue-size"),
+            retries: plain(block, "retries"),
+        })
+    }
+
+    pub(super) fn weights(&mut self, service: &Block, address: &Address) -> Option<Weights> {
+        let fields = [("weights", Field::Weights), ("tracing", Field::Tracing), ("logs", Field::LogPaths)];
+        self.note_each(address, service, &fields);
+        let block = service.child("weights")?;
+        let path = block.argument::<MountPath>(0)?;
+        let mounted = |mount: &Block| mount.argument::<MountPath>(0).is_some_and(|at| at.value.overlaps(&path.value));
+        if !service.every("mount").any(mounted) {
+            let problem = Problem::error(Code::Requires, format!("nothing is mounted at `{}`", path.value));
+            let help = format!("add `mount \"{}\" {{ … }}`, or name a mount that holds them", path.value);
+            self.report(problem.at(path.at, "no weights there").help(help));
+        }
+        Some(Weights { path: path.value, memory: found(block, "memory")? })
+    }
+
+    pub(super) fn labels(&mut self, service: &Block, address: &Address) -> BTreeMap<Arc<str>, Arc<str>> {
+        let mut labels = BTreeMap::new();
+        for (word, found) in service.child("labels").map_or(&[][..], |node| &node.entries) {
+            if word.text.starts_with("wharf") {
+                let message = format!("label `{}` is one of wharf's own", word.text);
+                let problem = Problem::error(Code::InvalidValue, message).at(word.at, "would be taken for wharf's");
+                self.report(problem.help("choose a name that does not begin with `wharf`".to_owned()));
+            }
+            if let Typed::Text(text) = &found.value {
+                self.note(address, FieldPath::at(Field::Label, Arc::clone(&word.text)), found.at);
+                labels.insert(Arc::clone(&word.text), Arc::clone(text));
+            }
+        }
+        labels
+    }
+
+    pub(super) fn raw(&mut self, service: &Block, address: &Address) -> Raw {
+        let mut raw = Raw::new();
+        for node in service.every("raw") {
+            let Some(runtime) = node.argument::<Arc<str>>(0) else { continue };
+            for (word, found) in &node.entries {
+                let Typed::Json(value) = &found.value else { continue };
+                let key = format!("{} {}", runtime.value, word.text);
+                self.note(address, FieldPath::at(Field::Raw, key), found.at);
+                let keys = raw.entry(Arc::clone(&runtime.value)).or_default();
+                keys.insert(Arc::clone(&word.text), value.clone());
+            }
+        }
+        raw
+    }
+}
+
+/// Where requests and answers are kept.
+pub(super) fn call_records(service: &Block) -> Option<CallRecords> {
+    let block = service.child("call-records")?.children.first()?;
+    let text = |name: &str| found::<Arc<str>>(block, name);
+    Some(match block.row.name() {
+        "maxcompute" => CallRecords::MaxCompute(RecordTable { project: text("project")?, table: text("table")? }),
+        "sls" => CallRecords::Sls(RecordStore { project: text("project")?, logstore: text("logstore")? }),
+        _ => CallRecords::File(block.argument(0)?.value),
+    })
+}

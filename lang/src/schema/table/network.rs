@@ -1,0 +1,56 @@
+//! Networks and balancers, and what of a service is about them.
+
+use super::*;
+
+const RANGE: &[Argument] = &[value("range", Type::Cidr)];
+const RULE: &[Property] = &[property("port", PORT, "on this port; when not given, on each")];
+
+pub(super) const ROWS: &[NodeSchema] = &[
+    node("network", Many, "a network that services and entries share: made with `cidr`, or one that exists")
+        .elsewhere(&["networks", "vpc-network"])
+        .takes(NAME)
+        .has(&[property("cidr", Type::Cidr, "its addresses; when not given, the runtime chooses")]),
+    node("network.vpc", Optional, "the platform's name for one that exists").takes(&[value("id", Type::Text)]),
+    node("network.vswitches", Optional, "its parts")
+        .elsewhere(&["vswitch", "vswitch-id", "subnets"])
+        .takes_many(&[value("id", Type::Text)]),
+    node("network.security-group", Optional, "the platform's name for the rules that hold for instances")
+        .takes(&[value("id", Type::Text)]),
+    node("network.allow-in", Count::List, "connections to instances that are allowed").takes(RANGE).has(RULE),
+    node("network.allow-out", Count::List, "connections from instances that are allowed").takes(RANGE).has(RULE),
+    node("nlb", Many, "a balancer of connections, whatever they carry")
+        .elsewhere(&["tcp-balancer"])
+        .takes(NAME)
+        .patched(),
+    node("nlb.listener", AtLeastOne, "a port that leads to a service; 8080 is reserved")
+        .elsewhere(&["listen"])
+        .takes(&[value("port", PORT)])
+        .has(&[property("target", Type::Name, "the service").must()]),
+    node("nlb.id", Optional, "the platform's name for one that exists").takes(&[value("id", Type::Text)]),
+    node("nlb.public", Optional, "it is reached from everywhere").takes(&[value("flag", Type::Flag)]),
+    node("nlb.network", Optional, "the network that it is in").takes(&[value("network", Type::Name)]),
+    node("service.network", Optional, "the network that instances are in")
+        .elsewhere(&["vpc", "subnet", "networking"])
+        .takes(&[value("network", Type::Name)]),
+    node("service.nacos", Many, "a registry in which instances are entered, by the platform's name")
+        .takes(&[value("id", Type::Text)])
+        .has(&[
+            property("namespace", Type::Text, "the namespace there"),
+            property("group", Type::Text, "the group there"),
+        ]),
+    node("service.grpc", Optional, "gateways speak gRPC to it")
+        .elsewhere(&["enable-grpc", "enable_grpc"])
+        .takes(&[value("flag", Type::Flag)]),
+    node("service.role", Optional, "in whose name it calls the platform: \"default\", or the role's own name")
+        .elsewhere(&["ram-role", "service-account"])
+        .takes(&[value("role", Type::Text)]),
+    node(
+        "service.confidential",
+        Optional,
+        "its mounts are encrypted, and an instance proves what it is before it gets the key",
+    )
+    .has(&[
+        property("trustee", Type::HttpsUrl, "who is convinced, and hands out the key").must(),
+        property("key", Type::Text, "which key, such as \"kbs:///default/key/a\"").must(),
+    ]),
+];

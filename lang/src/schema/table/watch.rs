@@ -1,0 +1,48 @@
+//! What is kept of a service's work, performance, labels, and keys of a runtime.
+
+use super::*;
+
+pub(super) const ROWS: &[NodeSchema] = &[
+    node("service.weights", Optional, "instances of a machine share the weights that they have loaded from a mount")
+        .elsewhere(&["mows", "weight-service"])
+        .takes(&[value("path", Type::MountPath)])
+        .has(&[property("memory", Type::Size, "how much memory of each machine is for them").must()]),
+    node("service.router", Optional, "chooses an instance for each prompt of a language model")
+        .elsewhere(&["llm-router", "llm-gateway"])
+        .patched(),
+    node("service.router.policy", Optional, "by what it chooses")
+        .takes(&[value("policy", Type::Word(&["prefix-cache", "least-requests", "kv-cache", "round-robin"]))])
+        .or("prefix-cache"),
+    node("service.router.backend", Once, "what serves the model")
+        .elsewhere(&["infer-backend", "engine"])
+        .takes(&[value("backend", Type::Word(&["vllm", "sglang"]))]),
+    node("service.router.instances", Optional, "how many copies of the router there are")
+        .takes(&[value("count", Type::Integer { from: 1, to: 100 })])
+        .or("2"),
+    node("service.router.queue-size", Optional, "how many requests wait at most")
+        .takes(&[value("count", Type::Integer { from: 1, to: 1_000_000 })]),
+    node("service.router.retries", Optional, "how often a request that failed is tried again")
+        .takes(&[value("times", Type::Integer { from: 0, to: 100 })]),
+    node("service.call-records", Optional, "keeps every request and its answer").elsewhere(&["sinker", "audit"]),
+    node("service.call-records.maxcompute", OneOf("sink"), "in a table of MaxCompute").has(&[
+        property("project", Type::Text, "the project").must(),
+        property("table", Type::Text, "the table").must(),
+    ]),
+    node("service.call-records.sls", OneOf("sink"), "in a store of Simple Log Service").has(&[
+        property("project", Type::Text, "the project").must(),
+        property("logstore", Type::Text, "the store").must(),
+    ]),
+    node("service.call-records.file", OneOf("sink"), "in a file").takes(&[value("path", Type::Text)]),
+    node("service.tracing", Optional, "its calls are traced").takes(&[value("flag", Type::Flag)]),
+    node("service.logs", Optional, "files in the instance that are logs beside what it prints")
+        .elsewhere(&["log-paths", "logging"])
+        .takes_many(&[value("path", Type::AbsolutePath)]),
+    node("service.labels", Optional, "what people and tools find it by")
+        .elsewhere(&["tags", "annotations", "metadata.labels"])
+        .holds_any(Type::Literal)
+        .patched(),
+    node("service.raw", Many, "keys that a runtime knows and wharf does not, by their own path: metadata.rpc.batching")
+        .takes(&[value("provider", Type::Word(PROVIDERS))])
+        .holds_any(Type::Json)
+        .patched(),
+];

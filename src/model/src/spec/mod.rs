@@ -1,0 +1,36 @@
+//! What a resource should be. A spec holds no secret's value and no place of one machine's file system but those the
+//! user wrote; what a look at the outside world adds to it (the content of a folder, say) is in [`Pins`].
+
+mod confidential;
+mod container;
+mod elastic;
+mod gateway;
+mod group;
+mod health;
+mod mount;
+mod network;
+mod resources;
+mod rollout;
+mod service;
+mod template;
+mod timeouts;
+mod watch;
+mod words;
+
+pub use confidential::Confidential;
+pub use container::{Batching, Container, OwnProcessor, Processor, ProcessorKind, Pull};
+pub use elastic::{Autoscale, Elastic, JobShape, Metric, Mirror, Queue, Schedule};
+pub use gateway::{Domain, GatewaySpec, ManagedGateway, Reach, RouteSpec};
+pub use group::{GroupPolicy, GroupSpec, Membership};
+pub use health::{Check, Probe, Probes};
+pub use mount::{
+    Access, BucketKeys, BucketMode, BucketMount, DatasetMount, FolderMount, FolderPath, GitMount, ImageMount, Mount,
+    MountCache, MountLabel, MountPath, MountPathError, MountSource, NfsMount, ObjectStore,
+};
+pub use network::{Direction, ExistingNetwork, Nacos, NetworkPlace, NetworkRule, NetworkSpec, NlbSpec, RegistrySpec};
+pub use resources::{Dedicated, Gpu, InstanceType, Isolation, Quota, QuotaKind, Resources, Spot, Spread, Unit};
+pub use rollout::{Batch, Canary, CanaryStep, Gate, OnFailure, Pace, RolloutPolicy, Shutdown};
+pub use service::{Expose, ServiceSpec, TokenSpec};
+pub use template::{EnvValue, Pins, Program, Template};
+pub use timeouts::Timeouts;
+pub use watch::{CallRecords, RecordStore, RecordTable, Router, RouterBackend, RouterPolicy, Weights};

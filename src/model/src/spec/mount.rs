@@ -1,0 +1,401 @@
+//! What instances see as folders.
+
+use super::{
+    Pins,
+    words::{after, words},
+};
+use crate::{Bytes, Field, SecretName, Value, field::List};
+use std::{fmt, str::FromStr, sync::Arc};
+
+/// An absolute path inside an instance, without `.` and `..`, not the root and not a folder of the system.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MountPath(Arc<str>);
+
+/// Why a text is no path to mount at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MountPathError {
+    /// Relative, or with parts that lead elsewhere.
+    #[error("`{0}` is not an absolute path without `.` and `..`")]
+    Shape(String),
+    /// A folder that the system needs.
+    #[error("`{0}` belongs to the system and cannot be mounted over")]
+    System(String),
+}
+
+/// Folders that no mount may hide or lie in.
+const SYSTEM: [&str; 13] =
+    ["/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr"];
+
+impl MountPath {
+    /// The folder through which processes share memory: the one folder of the system that may be mounted over.
+    pub const SHM: &'static str = "/dev/shm";
+
+    /// The path as text; no slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether one of the two lies in the other, or both are the same.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (short, long) = if self.0.len() <= other.0.len() { (self, other) } else { (other, self) };
+        long.0.strip_prefix(&*short.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+impl FromStr for MountPath {
+    type Err = MountPathError;
+
+    fn from_str(text: &str) -> Result<Self, MountPathError> {
+        let path = text.strip_suffix('/').unwrap_or(text);
+        let parts = path.strip_prefix('/').ok_or_else(|| MountPathError::Shape(text.to_owned()))?;
+        if parts.split('/').any(|part| matches!(part, "." | "..") || part.contains('\0') || part.is_empty()) {
+            let root = path.is_empty();
+            return Err(if root {
+                MountPathError::System("/".to_owned())
+            } else {
+                MountPathError::Shape(text.to_owned())
+            });
+        }
+        let system =
+            |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if path != Self::SHM && SYSTEM.into_iter().any(system) {
+            return Err(MountPathError::System(path.to_owned()));
+        }
+        Ok(Self(path.into()))
+    }
+}
+
+impl fmt::Display for MountPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for MountPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A folder of the host: absolute, or relative to the project's folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FolderPath(pub Arc<str>);
+
+impl fmt::Display for FolderPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where its files come from.
+    pub source: MountSource,
+    /// Keeps what was read once in memory that is idle.
+    pub cache: Option<MountCache>,
+    /// What it holds, for people who look.
+    pub label: Option<MountLabel>,
+}
+
+impl Mount {
+    /// A folder of the host.
+    pub fn folder(folder: FolderPath, access: Access) -> Self {
+        Self::of(MountSource::Folder(FolderMount { folder, access }))
+    }
+
+    /// A source, without a cache and a label.
+    pub fn of(source: MountSource) -> Self {
+        Self { source, cache: None, label: None }
+    }
+
+    /// The folder of the host, if it is one.
+    pub fn as_folder(&self) -> Option<&FolderMount> {
+        match &self.source {
+            MountSource::Folder(folder) => Some(folder),
+            _ => None,
+        }
+    }
+
+    /// The folder whose content is fixed when a revision is made, if it is one.
+    pub fn as_snapshot(&self) -> Option<&FolderPath> {
+        self.as_folder().filter(|mount| mount.access == Access::Snapshot).map(|mount| &mount.folder)
+    }
+
+    /// The secrets that are needed to read it, by what they are for.
+    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &SecretName)> {
+        let [one, two] = match &self.source {
+            MountSource::Git(git) => [("password", git.password.as_ref()), ("", None)],
+            MountSource::Bucket(bucket) => {
+                let keys = bucket.keys.as_ref();
+                [("access-key", keys.map(|keys| &keys.access)), ("secret-key", keys.map(|keys| &keys.secret))]
+            }
+            _ => [("", None), ("", None)],
+        };
+        [one, two].into_iter().filter_map(|(what, secret)| Some((what, secret?)))
+    }
+
+    /// The fields of the mount at `path`.
+    pub(crate) fn list(&self, path: &MountPath, pins: &Pins, list: &mut List) {
+        let Self { source, cache, label } = self;
+        list.at(source.field(), path.as_str(), Value::Text(source.to_string()));
+        if let Some(MountCache { size }) = cache {
+            let size = size.map_or("as much as is idle".to_owned(), |size| size.to_string());
+            list.at(Field::MountCache, path.as_str(), Value::Text(size));
+        }
+        if let Some(label) = label {
+            list.at(Field::MountLabel, path.as_str(), Value::Text(label.as_str().to_owned()));
+        }
+        for (what, secret) in self.secrets() {
+            let value = Value::Secret(secret.clone(), pins.secrets.get(secret).copied());
+            list.at(Field::MountSecret, &format!("{path} {what}"), value);
+        }
+    }
+}
+
+/// Where the files of a mount come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountSource {
+    /// A folder of the host.
+    Folder(FolderMount),
+    /// A folder of a bucket.
+    Bucket(BucketMount),
+    /// A folder that a file server exports.
+    Nfs(NfsMount),
+    /// A dataset that the platform knows.
+    Dataset(DatasetMount),
+    /// A repository, as it is when an instance starts.
+    Git(GitMount),
+    /// A code set that the platform knows.
+    CodeSet(Arc<str>),
+    /// A folder of a container image.
+    Image(ImageMount),
+    /// An empty folder that lives as long as the instance.
+    Empty,
+    /// An empty folder in memory.
+    Memory(Bytes),
+}
+
+impl MountSource {
+    /// The field under which it is listed; what a runtime can mount differs from kind to kind.
+    pub fn field(&self) -> Field {
+        match self {
+            Self::Folder(_) => Field::Mount,
+            Self::Bucket(bucket) => match bucket.store {
+                ObjectStore::Oss => Field::MountOss,
+                ObjectStore::S3 => Field::MountS3,
+            },
+            Self::Nfs(_) => Field::MountNfs,
+            Self::Dataset(_) => Field::MountDataset,
+            Self::Git(_) => Field::MountGit,
+            Self::CodeSet(_) => Field::MountCodeSet,
+            Self::Image(_) => Field::MountImage,
+            Self::Empty => Field::MountEmpty,
+            Self::Memory(_) => Field::MountMemory,
+        }
+    }
+}
+
+impl fmt::Display for MountSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(FolderMount { folder, access }) => write!(f, "{folder} {}", access.as_str()),
+            Self::Bucket(bucket) => bucket.fmt(f),
+            Self::Nfs(NfsMount { server, path, read_only }) => write!(f, "{server}:{path}{}", words(*read_only)),
+            Self::Dataset(DatasetMount { id, version, read_only }) => {
+                write!(f, "{id}{}{}", after(" version ", version), words(*read_only))
+            }
+            Self::Git(GitMount { url, branch, commit, username, password: _ }) => {
+                let (branch, commit) = (after(" branch ", branch), after(" commit ", commit));
+                write!(f, "{url}{branch}{commit}{}", after(" as ", username))
+            }
+            Self::CodeSet(id) => f.write_str(id),
+            Self::Image(ImageMount { image, path }) => write!(f, "{path} of {image}"),
+            Self::Empty => f.write_str("empty"),
+            Self::Memory(size) => size.fmt(f),
+        }
+    }
+}
+
+fn words(read_only: bool) -> &'static str {
+    if read_only { " read-only" } else { " read-write" }
+}
+
+/// A folder of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderMount {
+    /// The folder.
+    pub folder: FolderPath,
+    /// What instances may do there, and whether they see later changes of the folder.
+    pub access: Access,
+}
+
+/// A folder of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketMount {
+    /// Which protocol.
+    pub store: ObjectStore,
+    /// The bucket and the folder in it: `bucket/dir/`.
+    pub path: Arc<str>,
+    /// Where the store answers; the runtime's own when absent.
+    pub endpoint: Option<Arc<str>>,
+    /// The region of the bucket.
+    pub region: Option<Arc<str>>,
+    /// How its files reach the instance; the runtime chooses when absent.
+    pub mode: Option<BucketMode>,
+    /// Whether instances may only read it.
+    pub read_only: bool,
+    /// With which keys it is opened; with the runtime's own when absent.
+    pub keys: Option<BucketKeys>,
+}
+
+impl fmt::Display for BucketMount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { store: _, path, endpoint, region, mode, read_only, keys: _ } = self;
+        let (endpoint, region) = (after(" at ", endpoint), after(" in ", region));
+        let mode = mode.map_or("", |mode| mode.as_str());
+        let gap = if mode.is_empty() { "" } else { " " };
+        write!(f, "{path}{endpoint}{region}{gap}{mode}{}", words(*read_only))
+    }
+}
+
+words! {
+    /// The protocol of a store of objects.
+    ObjectStore {
+        /// Alibaba Cloud's.
+        Oss => "oss",
+        /// Amazon's, which many others speak.
+        S3 => "s3",
+    }
+}
+
+words! {
+    /// How the files of a bucket reach an instance.
+    BucketMode {
+        /// All are copied before the instance starts.
+        Sync => "sync",
+        /// Each is fetched when it is read.
+        Stream => "stream",
+        /// As a file system of its own.
+        Fuse => "fuse",
+    }
+}
+
+words! {
+    /// What a mount holds.
+    MountLabel {
+        /// A model.
+        Model => "model",
+        /// Code.
+        Code => "code",
+    }
+}
+
+/// The keys of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketKeys {
+    /// Which secret holds the id of the key.
+    pub access: SecretName,
+    /// Which secret holds the key.
+    pub secret: SecretName,
+}
+
+/// A folder that a file server exports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NfsMount {
+    /// The server.
+    pub server: Arc<str>,
+    /// The folder there.
+    pub path: Arc<str>,
+    /// Whether instances may only read it.
+    pub read_only: bool,
+}
+
+/// A dataset that the platform knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetMount {
+    /// Which.
+    pub id: Arc<str>,
+    /// Which version; the newest when absent.
+    pub version: Option<Arc<str>>,
+    /// Whether instances may only read it.
+    pub read_only: bool,
+}
+
+/// A repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitMount {
+    /// Its address.
+    pub url: Arc<str>,
+    /// The branch; the repository's own when absent.
+    pub branch: Option<Arc<str>>,
+    /// The commit; the newest of the branch when absent.
+    pub commit: Option<Arc<str>>,
+    /// Who reads it.
+    pub username: Option<Arc<str>>,
+    /// Which secret holds the password.
+    pub password: Option<SecretName>,
+}
+
+/// A folder of a container image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageMount {
+    /// The image.
+    pub image: Arc<str>,
+    /// The folder in it.
+    pub path: Arc<str>,
+}
+
+/// Keeps what was read from a mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountCache {
+    /// At most so much; as much as is idle when absent.
+    pub size: Option<Bytes>,
+}
+
+/// What instances may do with a mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Read a copy that was taken when the revision was made: a later change of the folder is a new revision.
+    Snapshot,
+    /// Read the folder itself as it changes.
+    LiveReadOnly,
+    /// Read and write the folder itself.
+    LiveReadWrite,
+}
+
+impl Access {
+    /// The words of plans.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Snapshot => "read-only",
+            Self::LiveReadOnly => "read-only live",
+            Self::LiveReadWrite => "read-write live",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_paths_are_checked() {
+        for (text, path) in [("/mnt/data", "/mnt/data"), ("/mnt/data/", "/mnt/data"), ("/models", "/models")] {
+            assert_eq!(text.parse::<MountPath>().unwrap().as_str(), path);
+        }
+        for bad in ["", "/", "mnt", "/mnt/../etc", "/mnt//x", "/./x", "/usr", "/etc/passwd", "/proc/self"] {
+            assert!(bad.parse::<MountPath>().is_err(), "{bad}");
+        }
+        assert!("/users".parse::<MountPath>().is_ok());
+        assert!("/dev/shm".parse::<MountPath>().is_ok() && "/dev/shm/x".parse::<MountPath>().is_err());
+    }
+
+    #[test]
+    fn overlap_is_by_whole_parts() {
+        let path = |text: &str| text.parse::<MountPath>().unwrap();
+        assert!(path("/a/b").overlaps(&path("/a")));
+        assert!(path("/a").overlaps(&path("/a")));
+        assert!(!path("/a/b").overlaps(&path("/a/bc")));
+    }
+}

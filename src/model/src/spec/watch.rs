@@ -1,0 +1,106 @@
+//! What is kept of a service's work, how weights are shared, and how requests for language models are routed.
+
+use super::words::{after, words};
+use crate::{Bytes, MountPath};
+use std::{fmt, sync::Arc};
+
+/// Where requests and answers are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallRecords {
+    /// A table of MaxCompute.
+    MaxCompute(RecordTable),
+    /// A store of Simple Log Service.
+    Sls(RecordStore),
+    /// A file.
+    File(Arc<str>),
+}
+
+/// A table of MaxCompute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordTable {
+    /// The project.
+    pub project: Arc<str>,
+    /// The table.
+    pub table: Arc<str>,
+}
+
+/// A store of Simple Log Service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordStore {
+    /// The project.
+    pub project: Arc<str>,
+    /// The store.
+    pub logstore: Arc<str>,
+}
+
+impl fmt::Display for CallRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MaxCompute(RecordTable { project, table }) => write!(f, "maxcompute {project}.{table}"),
+            Self::Sls(RecordStore { project, logstore }) => write!(f, "sls {project}/{logstore}"),
+            Self::File(path) => write!(f, "file {path}"),
+        }
+    }
+}
+
+/// Instances of a machine share the weights that they have loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weights {
+    /// Where the weights are mounted.
+    pub path: MountPath,
+    /// How much memory of each machine is for them.
+    pub memory: Bytes,
+}
+
+impl fmt::Display for Weights {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.path, self.memory)
+    }
+}
+
+words! {
+    /// By what a router chooses an instance.
+    RouterPolicy {
+        /// Which has seen the beginning of the prompt.
+        PrefixCache => "prefix-cache",
+        /// Which has the fewest requests.
+        LeastRequests => "least-requests",
+        /// Which has the most room for keys and values.
+        KvCache => "kv-cache",
+        /// One after the other.
+        RoundRobin => "round-robin",
+    }
+}
+
+words! {
+    /// What serves the model.
+    RouterBackend {
+        /// vLLM.
+        Vllm => "vllm",
+        /// SGLang.
+        Sglang => "sglang",
+    }
+}
+
+/// Chooses an instance for each prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Router {
+    /// By what.
+    pub policy: RouterPolicy,
+    /// What serves the model.
+    pub backend: RouterBackend,
+    /// How many copies of the router there are.
+    pub instances: u32,
+    /// How many requests wait at most.
+    pub queue_size: Option<u32>,
+    /// How often a request that failed is tried again.
+    pub retries: Option<u32>,
+}
+
+impl fmt::Display for Router {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { policy, backend, instances, queue_size, retries } = self;
+        write!(f, "{} for {}, instances {instances}", policy.as_str(), backend.as_str())?;
+        write!(f, "{}{}", after(", queue-size ", queue_size), after(", retries ", retries))
+    }
+}

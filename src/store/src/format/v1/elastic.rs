@@ -1,0 +1,79 @@
+//! Queues, counts that change by themselves, and what is kept of a service's work.
+
+use super::stored::{Stored, as_text, as_word, stored};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use wharf_model::{
+    Autoscale, Bytes, CallRecords, Decimal, Elastic, JobShape, Json, Metric, Mirror, MountPath, Queue, RecordStore,
+    RecordTable, Router, RouterBackend, RouterPolicy, Schedule, ScheduleName, ServiceName, Weights,
+};
+
+as_word!(JobShape, RouterPolicy, RouterBackend);
+as_text!(MountPath, ServiceName);
+stored!(
+    #[derive(Default)]
+    struct Elastic as ElasticV1 { ;
+        queue: Option<Queue>,
+        job: Option<JobShape>,
+        autoscale: Option<Autoscale>,
+        schedules: BTreeMap<ScheduleName, Schedule>,
+        mirror: Option<Mirror>,
+        expiry: Option<Duration>,
+    }
+);
+stored!(struct Queue as QueueV1 {
+    instances: u32,
+    max_delivery: u32;
+    cpu: Option<Decimal>,
+    memory: Option<Bytes>,
+    workers: Option<u32>,
+    output_share: Option<u32>,
+    evict_input: bool,
+    evict_output: bool,
+});
+stored!(struct Autoscale as AutoscaleV1 {
+    min: u32,
+    max: u32,
+    metrics: BTreeMap<Metric, Decimal>,
+    up_window: Duration,
+    down_window: Duration,
+    idle: Duration,
+    wake: u32,
+});
+stored!(struct Schedule as ScheduleV1 { cron: Arc<str>, instances: u32; timezone: Option<Arc<str>> });
+stored!(struct Mirror as MirrorV1 { targets: Vec<ServiceName>, ratio: u32 });
+stored!(enum CallRecords as CallRecordsV1 { MaxCompute(RecordTable), Sls(RecordStore), File(Arc<str>) });
+stored!(struct RecordTable as RecordTableV1 { project: Arc<str>, table: Arc<str> });
+stored!(struct RecordStore as RecordStoreV1 { project: Arc<str>, logstore: Arc<str> });
+stored!(struct Weights as WeightsV1 { path: MountPath, memory: Bytes });
+stored!(struct Router as RouterV1 {
+    policy: RouterPolicy,
+    backend: RouterBackend,
+    instances: u32;
+    queue_size: Option<u32>,
+    retries: Option<u32>,
+});
+
+impl Stored for BTreeMap<Metric, Decimal> {
+    type V1 = BTreeMap<String, String>;
+
+    fn store(&self) -> Self::V1 {
+        self.iter().map(|(metric, target)| (metric.as_str().to_owned(), target.to_string())).collect()
+    }
+
+    fn restore(stored: Self::V1) -> Result<Self, String> {
+        let metric = |word: &str| Metric::of_word(word).ok_or_else(|| format!("`{word}` is no metric of this format"));
+        stored.into_iter().map(|(word, target)| Ok((metric(&word)?, super::parse(&target)?))).collect()
+    }
+}
+
+impl Stored for Json {
+    type V1 = String;
+
+    fn store(&self) -> String {
+        self.to_string()
+    }
+
+    fn restore(stored: String) -> Result<Self, String> {
+        Ok(Self(stored.into()))
+    }
+}
