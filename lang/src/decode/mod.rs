@@ -57,6 +57,8 @@ pub(crate) struct Decode<'a> {
     balanced: BTreeMap<String, Place>,
     /// Whether it runs on EAS, which has rules of its own.
     eas: bool,
+    /// Whether it runs on this host, which stands in for images.
+    local: bool,
     /// Some text could not be read, so names that seem to lead nowhere may be declared there.
     incomplete: bool,
     /// Where each secret is used first.
@@ -93,6 +95,7 @@ impl<'a> Decode<'a> {
             dedicated: gateway::dedicated(blocks),
             balanced: network::balanced(blocks),
             eas: false,
+            local: false,
             incomplete,
             used: BTreeMap::new(),
             paths: BTreeMap::new(),
@@ -102,7 +105,10 @@ impl<'a> Decode<'a> {
 
     /// Decodes everything; the deployment is there when nothing needed is missing.
     pub(crate) fn deployment(mut self, project: &Project<'_>, check: Option<SecretCheck<'_>>) -> Option<Deployment> {
-        self.eas = matches!(project.environment, Some((_, ProviderSpec::Eas { .. })));
+        let runs_on =
+            |fits: fn(&ProviderSpec) -> bool| project.environment.as_ref().is_some_and(|(_, spec)| fits(spec));
+        self.eas = runs_on(|spec| matches!(spec, ProviderSpec::Eas { .. }));
+        self.local = runs_on(|spec| matches!(spec, ProviderSpec::Local { .. }));
         let every = |path: &'static str| project.blocks.iter().filter(move |block| block.row.path == path);
         // Each is decoded, whatever became of those before it; only then is it asked whether all came to something.
         let secrets: Vec<_> = every("secret").map(|block| self.secret(block)).collect();

@@ -9,7 +9,7 @@ use crate::{
 use std::{collections::BTreeMap, sync::Arc};
 use wharf_model::{
     Address, Cidr, Confidential, Direction, ExistingNetwork, Field, FieldPath, Nacos, NetworkName, NetworkPlace,
-    NetworkRule, NetworkSpec, NlbName, NlbSpec, RegistryHost, RegistrySpec, ServiceName,
+    NetworkRule, NetworkSpec, NlbName, NlbSpec, RegistryHost, RegistrySpec, SecretName, ServiceName,
 };
 
 impl Decode<'_> {
@@ -96,7 +96,14 @@ impl Decode<'_> {
 
     pub(super) fn registry(&mut self, block: &Block) -> Option<(RegistryHost, RegistrySpec)> {
         let host = block.argument::<Arc<str>>(0)?;
-        let password = self.secret_of(block, "password");
+        let password = block.property::<SecretName>("password");
+        if let Some(password) = &password {
+            self.must_be_declared(Code::UnknownSecret, "secret", password.value.as_str(), password.at);
+            // Where the host stands in for images, nobody logs in, and nobody needs the value.
+            if !self.local {
+                self.use_secret(&password.value, password.at);
+            }
+        }
         let registry = match host.value.parse::<RegistryHost>() {
             Ok(registry) => registry,
             Err(error) => {
@@ -107,7 +114,7 @@ impl Decode<'_> {
         };
         let address = Address::Registry(registry.clone());
         self.declare(address.clone(), host.at);
-        Some((registry, RegistrySpec { username: found(block, "username")?, password: password? }))
+        Some((registry, RegistrySpec { username: found(block, "username")?, password: password?.value }))
     }
 
     pub(super) fn nacos(&mut self, service: &Block, address: &Address) -> BTreeMap<Arc<str>, Nacos> {

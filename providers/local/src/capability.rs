@@ -9,7 +9,7 @@ pub(crate) fn capabilities(host_is_image: bool) -> Capabilities {
 
 fn cost(field: Field, host_is_image: bool) -> Cost {
     match field {
-        Field::Image if !host_is_image => Cost::Unsupported {
+        Field::Image | Field::RegistryLogin if !host_is_image => Cost::Unsupported {
             why: "there are no images on this runtime".into(),
             help: "write `provider \"local\" { image \"host\" }` in the environment, and the host stands in for it"
                 .into(),
@@ -77,7 +77,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "its gateway sends the requests of a path to one service",
             "give each service a path of its own with `expose`",
         ),
-        Field::Args | Field::Pull | Field::Container | Field::ContainerEnv | Field::RegistryLogin => lacks(
+        Field::Args | Field::Pull | Field::Container | Field::ContainerEnv => lacks(
             "there are no images on this runtime; the host stands in for them",
             "write it in the environments that run images",
         ),
@@ -157,6 +157,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Expose
         | Field::Listen
         | Field::MaxBody
+        | Field::RegistryLogin
         | Field::Path => Cost::InPlace,
     }
 }

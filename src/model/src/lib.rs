@@ -10,6 +10,7 @@ mod capability;
 mod cidr;
 mod deployment;
 mod digest;
+mod entries;
 mod field;
 mod instance;
 mod json;

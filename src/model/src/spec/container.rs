@@ -4,7 +4,7 @@ use super::{
     EnvValue, Program,
     words::{after, words},
 };
-use crate::{ContainerName, EnvName, Field, Pins, SecretName, Value, field::List, print_duration};
+use crate::{ContainerName, EnvName, Field, Pins, SecretName, Value, entries::List, print_duration};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 words! {

@@ -1,7 +1,7 @@
 //! Work that waits in a queue, and counts of instances that change by themselves.
 
 use super::words::{after, words};
-use crate::{Bytes, Decimal, Field, ScheduleName, ServiceName, Value, field::List, print_duration};
+use crate::{Bytes, Decimal, Field, ScheduleName, ServiceName, Value, entries::List, print_duration};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 /// How a service meets more or less work than usual.

@@ -4,7 +4,9 @@ use super::{
     TokenSpec,
     words::{after, words},
 };
-use crate::{Bytes, Cidr, Entry, Field, GatewayName, NetworkName, SecretDigest, SecretName, ServiceName, field::List};
+use crate::{
+    Bytes, Cidr, Entry, Field, GatewayName, NetworkName, SecretDigest, SecretName, ServiceName, entries::List,
+};
 use std::{
     collections::BTreeMap,
     fmt,

@@ -1,7 +1,7 @@
 //! Groups: one entry for several services.
 
 use super::words::words;
-use crate::{Entry, Field, GroupName, field::List};
+use crate::{Entry, Field, GroupName, entries::List};
 use std::fmt;
 
 /// One entry for several services.

@@ -1,7 +1,7 @@
 //! Checks that are repeated.
 
 use super::words::after;
-use crate::{Field, field::List, print_duration};
+use crate::{Field, entries::List, print_duration};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// A check that is repeated.

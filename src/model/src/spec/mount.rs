@@ -4,7 +4,7 @@ use super::{
     Pins,
     words::{after, words},
 };
-use crate::{Bytes, Field, SecretName, Value, field::List};
+use crate::{Bytes, Field, SecretName, Value, entries::List};
 use std::{fmt, str::FromStr, sync::Arc};
 
 /// An absolute path inside an instance, without `.` and `..`, not the root and not a folder of the system.

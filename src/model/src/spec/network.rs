@@ -1,7 +1,7 @@
 //! Networks, and balancers of connections.
 
 use super::words::{after, words};
-use crate::{Cidr, Entry, Field, NetworkName, SecretName, ServiceName, field::List};
+use crate::{Cidr, Entry, Field, NetworkName, SecretName, ServiceName, entries::List};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// A network that services and entries share.

@@ -1,7 +1,7 @@
 //! What an instance may use, and where it is placed.
 
 use super::words::{after, words};
-use crate::{Bytes, CountOrPercent, Decimal, Field, Value, field::List};
+use crate::{Bytes, CountOrPercent, Decimal, Field, Value, entries::List};
 use std::{fmt, sync::Arc};
 
 /// What an instance may use, and where it is placed. What is absent is the runtime's to choose.

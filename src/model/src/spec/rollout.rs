@@ -1,6 +1,6 @@
 //! How instances are replaced, and how one is stopped.
 
-use crate::{CountOrPercent, Field, field::List, print_duration};
+use crate::{CountOrPercent, Field, entries::List, print_duration};
 use std::{fmt, time::Duration};
 
 /// How instances are replaced.

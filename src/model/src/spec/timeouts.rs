@@ -1,6 +1,6 @@
 //! How long the parts of a request may take.
 
-use crate::{Field, field::List, print_duration};
+use crate::{Field, entries::List, print_duration};
 use std::time::Duration;
 
 /// How long the parts of a request may take, beside the whole; no limit of their own when absent.

@@ -1,9 +1,10 @@
 //! Journal entries.
 
 use super::{
+    gateway::{GatewayV1, RouteV1},
     parse,
     record::EndingV1,
-    spec::{GatewayV1, RevisionV1, RouteV1, ServiceV1},
+    spec::{RevisionV1, ServiceV1},
 };
 use crate::{Begin, Entry};
 use serde::{Deserialize, Serialize};

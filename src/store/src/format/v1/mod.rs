@@ -2,6 +2,7 @@
 
 mod container;
 mod elastic;
+mod gateway;
 mod journal;
 mod mount;
 mod record;

@@ -1,8 +1,10 @@
 //! Commits.
 
 use super::{
-    COMMIT, parse,
-    spec::{GatewayV1, RevisionV1, RouteV1, ServiceV1},
+    COMMIT,
+    gateway::{GatewayV1, RouteV1},
+    parse,
+    spec::{RevisionV1, ServiceV1},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
