@@ -21,6 +21,11 @@ fn describe(letter: char) -> &'static str {
     }
 }
 
+/// Whether the text may hold any, by its bytes: a quick no for nearly all files.
+fn may_hold(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, 0..=0x8 | 0xe..=0x1f | 0x7f | 0xe2 | 0xef))
+}
+
 /// Finds them, at most `limit`; the rest of the file is not looked at then.
 pub(crate) fn find(file: usize, text: &str, limit: usize) -> Vec<Problem> {
     let found = text.char_indices().filter(|(at, letter)| is_disallowed(*letter) && (*at, *letter) != (0, '\u{feff}'));
@@ -31,7 +36,7 @@ pub(crate) fn find(file: usize, text: &str, limit: usize) -> Vec<Problem> {
         let help = format!("remove it; in a text, `\\u{{{code:X}}}` stands for it");
         problem.at(Place { file, start, len: letter.len_utf8() }, "invisible here").help(help)
     };
-    found.take(limit).map(problem).collect()
+    if may_hold(text) { found.take(limit).map(problem).collect() } else { Vec::new() }
 }
 
 /// The text with something visible, and just as long, in the place of each; none when there is nothing to replace.
@@ -41,7 +46,7 @@ pub(crate) fn tamed(text: &str) -> Option<String> {
         (true, 1) => '?',
         (true, _) => '\u{fffd}',
     };
-    text.contains(is_disallowed).then(|| text.chars().map(tame).collect())
+    (may_hold(text) && text.contains(is_disallowed)).then(|| text.chars().map(tame).collect())
 }
 
 #[cfg(test)]

@@ -356,6 +356,9 @@ impl Problems {
             let place = |problem: &Problem| problem.label.as_ref().map(|label| label.place);
             one.code == two.code && one.message == two.message && place(one) == place(two)
         });
+        if self.list.is_empty() {
+            return self;
+        }
         let texts = self.masked(sources);
         for problem in &mut self.list {
             for label in problem.label.iter_mut().chain(&mut problem.other) {

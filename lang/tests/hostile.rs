@@ -84,9 +84,9 @@ fn text_made_to_overflow_is_survived() {
         format!("a r\"{}\"", "= { ".repeat(30_000)),
         format!("a {}", "\"\\q\" ".repeat(20_000)),
         format!("project \"{}\"", "${input.x".repeat(10_000)),
-        format!("project \"{}\"", "x".repeat(4 << 20)),
-        format!("project \"\"\"\n{}\n\"\"\"", "x\n".repeat(1 << 20)),
-        format!("a // {}\n", "x".repeat(4 << 20)),
+        format!("project \"{}\"", "x".repeat(1 << 20)),
+        format!("project \"\"\"\n{}\n\"\"\"", "x\n".repeat(1 << 19)),
+        format!("a // {}\n", "x".repeat(1 << 20)),
         "\u{202e}".repeat(many),
         "\0".repeat(many),
         "\r".repeat(many),
@@ -99,9 +99,9 @@ fn text_made_to_overflow_is_survived() {
 
 #[test]
 fn very_many_problems_are_told() {
-    for text in ["a;".repeat(60_000), "a /*b*/;".repeat(12_000)] {
+    for text in ["a;".repeat(20_000), "a /*b*/;".repeat(6_000)] {
         let loaded = check(&[&text]);
-        assert!(loaded.problems.len() > 10_000);
+        assert!(loaded.problems.len() > 5_000);
         check_print(&loaded);
         check_format(&text);
     }
@@ -116,7 +116,7 @@ fn a_file_may_end_anywhere() {
         }
     }
     for text in projects() {
-        for end in (0..text.len()).step_by(7).filter(|end| text.is_char_boundary(*end)) {
+        for end in (0..text.len()).step_by(23).filter(|end| text.is_char_boundary(*end)) {
             check(&[&text[..end]]);
         }
     }
