@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test fuzz bench demo demo-clean needs needs-demo
+.PHONY: help check test fuzz bench bench-lang demo demo-clean needs needs-demo
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
@@ -12,6 +12,7 @@ help:
 	@echo 'make test        every test; installs what they need'
 	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
+	@echo 'make bench-lang  of these, how fast a large project is read'
 
 check: needs
 	$(CARGO) fmt --all --check
@@ -24,9 +25,12 @@ test: needs
 fuzz:
 	$(CARGO) test --locked -p wharf-lang --test fuzz -- --ignored --nocapture
 
-bench:
+bench: bench-lang
 	$(CARGO) bench --locked -p wharf-plan --bench plan
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway
+
+bench-lang:
+	$(CARGO) bench --locked -p wharf-lang --bench lang
 
 demo: needs-demo
 	$(CARGO) build --release --locked -p wharf

@@ -55,7 +55,7 @@ impl Admit<'_> {
 
     /// Reports what a block still lacks that an overlay brought and the base does not have.
     pub(crate) fn complete(&mut self, block: &Block) {
-        if block.row.overlay == Overlay::Patches && block.row.entries.is_none() {
+        if block.row.overlay == Overlay::Patches && block.row.entries.is_none() && !block.lost {
             self.count(&block.children, &[], block.row.children(), &block.title(), block.title_at());
             block.children.iter().for_each(|child| self.complete(child));
         }
@@ -74,7 +74,8 @@ impl Admit<'_> {
     }
 
     fn node(&mut self, node: &Node, row: &'static NodeSchema, extent: Extent) -> Block {
-        let mut block = Block { at: Some(node.name.at), ..Block::absent(row) };
+        let lost = node.values_lost || node.nodes_lost;
+        let mut block = Block { at: Some(node.name.at), lost, ..Block::absent(row) };
         if let Some(word) = &node.annotation {
             self.unknown_annotation(word, "a node has no type");
         }
@@ -96,7 +97,7 @@ impl Admit<'_> {
         }
         let missing = row.arguments.get(entries.len());
         let keyed = |argument: &&Argument| node.entries.iter().any(|entry| named(entry, argument.name));
-        if let Some(missing) = missing.filter(|argument| !keyed(argument)) {
+        if let Some(missing) = missing.filter(|argument| !node.values_lost && !keyed(argument)) {
             self.missing_value(row, missing, node.name.at);
         }
     }
@@ -174,7 +175,7 @@ impl Admit<'_> {
         let part = row.like.is_some() || (extent == Extent::Part && row.overlay == Overlay::Patches);
         let extent = if part { Extent::Part } else { Extent::Whole };
         block.children = self.nodes(nodes, rows, &row.way(), extent);
-        if extent == Extent::Whole {
+        if extent == Extent::Whole && !node.nodes_lost {
             let (title, at) = (block.title(), block.title_at());
             let keys = node.entries.iter().filter_map(|entry| Some(&*entry.key.as_ref()?.text));
             let words: Vec<_> = unknown(nodes, rows).into_iter().chain(keys).collect();
@@ -212,7 +213,7 @@ impl Admit<'_> {
             self.problems.push(problem.at(key.at, "unknown property").help(help));
         }
         let Some((first, more)) = values.split_first() else {
-            if !properties.is_empty() {
+            if !properties.is_empty() || node.values_lost {
                 return None;
             }
             let message = format!("`{}` needs a value", name.text);

@@ -22,6 +22,8 @@ pub(crate) struct Block {
     pub(crate) row: &'static NodeSchema,
     /// Where its name is written; nowhere when the block stands for a node that is not there.
     pub(crate) at: Option<Place>,
+    /// Something in it could not be read, so what is not there need not have its default.
+    pub(crate) lost: bool,
     pub(crate) arguments: Vec<Option<Found<Typed>>>,
     pub(crate) properties: BTreeMap<&'static str, Found<Typed>>,
     pub(crate) children: Vec<Block>,
@@ -31,7 +33,15 @@ pub(crate) struct Block {
 
 impl Block {
     pub(crate) fn absent(row: &'static NodeSchema) -> Self {
-        Self { row, at: None, arguments: vec![], properties: BTreeMap::new(), children: vec![], entries: vec![] }
+        Self {
+            row,
+            at: None,
+            lost: false,
+            arguments: vec![],
+            properties: BTreeMap::new(),
+            children: vec![],
+            entries: vec![],
+        }
     }
 
     /// The argument at `index`.
@@ -51,7 +61,7 @@ impl Block {
         if let Some(found) = self.properties.get(name) {
             return T::from_typed(&found.value).map(|value| Found { value, at: found.at });
         }
-        let property = self.row.property(name)?;
+        let property = self.row.property(name).filter(|_| !self.lost)?;
         let value = value::read_default(name, property.ty, property.default?)?;
         T::from_typed(&value).map(|value| Found { value, at: None })
     }
@@ -76,7 +86,7 @@ impl Block {
         if let Some(child) = self.child(name) {
             return child.argument(0);
         }
-        let row = self.row.child(name)?;
+        let row = self.row.child(name).filter(|_| !self.lost)?;
         let value = value::read_default(name, row.arguments.first()?.ty, row.default?)?;
         T::from_typed(&value).map(|value| Found { value, at: None })
     }

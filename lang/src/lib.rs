@@ -4,13 +4,12 @@
 //! them. It reads no file, no clock and no environment: what lies outside is in the [`Request`]. It knows no provider;
 //! whether a runtime can honour a field is judged where the plan is made.
 //!
-//! A text goes through four steps. `scan` and `syntax` turn it into a tree; `admit` holds the tree against the one table
+//! A text goes through four steps. `syntax` turns it into a tree; `admit` holds the tree against the one table
 //! of the language in `schema`; `overlay` lays the chosen environment over it; `decode` makes the values of `wharf-model`
 //! and checks what they mean together. Each step reports all it finds and hands on the rest, so one run tells everything.
 
 mod admit;
 mod block;
-mod characters;
 mod count;
 mod decode;
 mod explain;
@@ -19,7 +18,6 @@ mod interpolate;
 mod overlay;
 mod print;
 mod problem;
-mod scan;
 mod schema;
 mod source;
 #[cfg(test)]
@@ -203,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_taken_for_missing() {
-        let (_, codes) = check("service \"s\" { command \"x\"; port true }\n");
+        let (_, codes) = check("service \"s\" { command \"x\"; port true; health { readiness { tcp } } }\n");
         assert_eq!(codes, ["wharf::lang::syntax"]);
         let text = "oops true\nservice \"s\" { command \"x${input.there}\"; port 1; expose \"g\"; health { readiness { tcp } } }";
         assert_eq!(check(text).1, ["wharf::lang::syntax"]);

@@ -25,6 +25,7 @@ pub(crate) struct Arguments {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Shared {
     /// The project's folder
     #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true, hide_default_value = true)]
@@ -51,22 +52,22 @@ fn input(text: &str) -> Result<(String, String), String> {
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
+    // For people.
     Human,
-    /// For programs
+    // For programs.
     Json,
 }
 
 /// How problems are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ValidateFormat {
-    /// For people, with excerpts
+    // For people, with excerpts.
     Human,
-    /// For programs: every problem with its code, places and help
+    // For programs: every problem with its code, places and help.
     Json,
-    /// For code scanning: SARIF 2.1.0
+    // For code scanning: SARIF 2.1.0.
     Sarif,
-    /// For GitHub Actions: annotations beside the lines of a pull request
+    // For GitHub Actions: annotations beside the lines of a pull request.
     Github,
 }
 
@@ -99,11 +100,11 @@ pub(crate) enum Command {
     },
     /// Checks the files, and tells every problem at once
     Validate {
-        /// For whom
+        /// For people with excerpts, for programs, for code scanning, or for annotations of a pull request
         #[arg(long, value_enum, default_value = "human")]
         format: ValidateFormat,
     },
-    /// Tells what the code of a problem means, with a wrong and a right example; lists the codes when none is named
+    /// Tells what the code of a problem means, by example; without a code, lists them all
     Explain {
         /// The code, such as wharf::lang::unknown_node, or its last word
         #[arg(value_name = "CODE")]
@@ -111,7 +112,7 @@ pub(crate) enum Command {
     },
     /// Prints every node that a file may hold
     Schema {
-        /// For whom
+        /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
         format: SchemaFormat,
     },
@@ -120,7 +121,7 @@ pub(crate) enum Command {
         /// Ends with exit code 2 when there are changes
         #[arg(long)]
         detailed_exitcode: bool,
-        /// For whom
+        /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },
@@ -138,7 +139,7 @@ pub(crate) enum Command {
     },
     /// Shows what runs
     Status {
-        /// For whom
+        /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },

@@ -11,7 +11,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use wharf_lang::{Problems, Request, SourceFile, load};
+use wharf_lang::{Problems, Request, Severity, SourceFile, load};
 use wharf_model::{Deployment, SecretName, SecretSource, ServiceSpec};
 use wharf_provider::SecretValues;
 
@@ -39,13 +39,22 @@ pub(crate) enum Secrets {
     Ignored,
 }
 
+/// Which problems are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Errors, and warnings too unless the user wants quiet: for commands that judge the files.
+    All,
+    /// Errors: for commands whose answer a warning would only bury.
+    Errors,
+}
+
 impl Project {
-    /// Reads the project of the folder, and prints every problem it has. Warnings do not stop it.
-    pub(crate) fn load(shared: &Shared, wanted: Secrets) -> Ends<Self> {
-        Self::load_showing(shared, wanted, show)
+    /// Reads the project of the folder, and prints the problems it has. Warnings do not stop it.
+    pub(crate) fn load(shared: &Shared, wanted: Secrets, told: Told) -> Ends<Self> {
+        Self::load_showing(shared, wanted, |problems| show(problems, told))
     }
 
-    /// Reads the project of the folder, and hands its problems, if only none, to whoever shows them.
+    /// Reads the project of the folder, and hands its problems, be there any or none, to whoever shows them.
     pub(crate) fn load_showing(shared: &Shared, wanted: Secrets, show: impl FnOnce(&Problems)) -> Ends<Self> {
         let dir = fs::canonicalize(&shared.dir)
             .map_err(|cause| Fault::new(format!("cannot open the folder {}", shared.dir.display())).because(cause))?;
@@ -77,12 +86,15 @@ impl Project {
 }
 
 /// Shows problems to a person.
-pub(crate) fn show(found: &Problems) {
-    found.iter().take(SHOWN).for_each(|problem| out::diagnostic(problem));
-    if found.len() > SHOWN {
-        out::alert(format!("… and {} more", found.len() - SHOWN));
+pub(crate) fn show(found: &Problems, told: Told) {
+    let all = told == Told::All && !out::is_quiet();
+    let (errors, warnings) = (found.errors().count(), if all { found.warnings().count() } else { 0 });
+    let wanted = found.iter().filter(|problem| all || problem.severity() == Severity::Error);
+    wanted.take(SHOWN).for_each(|problem| out::diagnostic(problem));
+    if errors + warnings > SHOWN {
+        out::alert(format!("… and {} more", errors + warnings - SHOWN));
     }
-    problems::count(found.errors().count(), found.warnings().count());
+    problems::count(errors, warnings);
 }
 
 fn unreadable(path: &Path, cause: io::Error) -> Box<Fault> {

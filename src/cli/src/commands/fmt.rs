@@ -4,7 +4,8 @@ use crate::{
     arguments::Shared,
     exit::Exit,
     fault::{Ends, Fault},
-    out, project,
+    out,
+    project::{self, Told},
 };
 use std::{
     fs::{self, OpenOptions},
@@ -65,7 +66,7 @@ fn formatted(file: &SourceFile) -> Option<String> {
         Ok(text) => return Some(text),
         Err(problems) => problems,
     };
-    project::show(&problems);
+    project::show(&problems, Told::All);
     None
 }
 

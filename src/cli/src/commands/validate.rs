@@ -5,7 +5,7 @@ use crate::{
     exit::Exit,
     fault::Ends,
     out,
-    project::{self, Project, Secrets},
+    project::{self, Project, Secrets, Told},
 };
 use wharf_lang::{Problems, problems_github, problems_json, problems_sarif};
 use wharf_report::good;
@@ -13,7 +13,7 @@ use wharf_report::good;
 pub(super) fn run(shared: &Shared, format: ValidateFormat) -> Ends<Exit> {
     let project = Project::load_showing(shared, Secrets::Needed, |problems| match machine(shared, format, problems) {
         Some(page) => out::result(page),
-        None => project::show(problems),
+        None => project::show(problems, Told::All),
     })?;
     if format == ValidateFormat::Human {
         summary(&project);

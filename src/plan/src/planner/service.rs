@@ -71,10 +71,12 @@ impl<'a> Planner<'a> {
         let current = recorded.and_then(RecordedService::current_revision);
         let differences = match (recorded, current) {
             (Some(recorded), Some(current)) => {
-                let was = ServiceSpec { template: current.template.clone(), ..recorded.spec.clone() };
-                if was == *spec && current.pins == *pins {
+                // Recorded is what was last asked for; what serves may be another revision of it.
+                let same = recorded.spec == *spec && current.template == spec.template && current.pins == *pins;
+                if same {
                     Vec::new()
                 } else {
+                    let was = ServiceSpec { template: current.template.clone(), ..recorded.spec.clone() };
                     compare(was.entries(&current.pins), spec.entries(pins))
                 }
             }
@@ -198,7 +200,7 @@ impl<'a> Planner<'a> {
             } else if id.slot.0 >= count {
                 delete(Cause::NotDeclared)
             } else if unknown || standing.revision != case.revision.number {
-                delete(Cause::Unfinished(format!("{id} was left by an apply that did not finish")))
+                delete(Cause::Unfinished(format!("{id} was left by a rollout that did not end well")))
             } else if standing.traffic != crate::rollout::Traffic::Served {
                 let because = vec![Cause::Unfinished(format!("{id} runs but gets no requests"))];
                 What::Update { because, preview: None }
@@ -287,7 +289,7 @@ impl<'a> Planner<'a> {
         let orphans: Vec<_> = self.routed.keys().copied().filter(|name| !known(name)).collect();
         for service in orphans {
             for gateway in self.routed.get(service).cloned().unwrap_or_default() {
-                self.delete_route(gateway, service);
+                self.delete_route(gateway, service, Vec::new());
             }
         }
     }
@@ -318,7 +320,7 @@ impl<'a> Planner<'a> {
             }
         }
         for gateway in self.routed.get(name).cloned().unwrap_or_default() {
-            let step = self.delete_route(gateway, name);
+            let step = self.delete_route(gateway, name, Vec::new());
             self.operations.order(id, step);
         }
     }
@@ -341,7 +343,8 @@ fn risks(case: &Case<'_>, preview: &Preview) -> Vec<Risk> {
     let Some(recorded) = case.recorded.filter(|recorded| recorded.current.is_some()) else { return Vec::new() };
     let wanted = case.spec.instances.min(recorded.spec.instances);
     match preview.lowest_ready {
-        _ if wanted == 0 => Vec::new(),
+        _ if recorded.spec.instances == 0 => Vec::new(),
+        _ if wanted == 0 => vec![Risk::Downtime],
         0 => vec![Risk::Downtime],
         lowest if lowest < wanted => vec![Risk::CapacityDip { lowest, wanted }],
         _ => Vec::new(),
