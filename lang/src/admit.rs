@@ -3,7 +3,7 @@
 
 use crate::{
     block::{Block, Found},
-    count::example,
+    count::{example, lacks},
     interpolate::{Inputs, Trouble, interpolate},
     problem::{Code, Problem, Problems},
     schema::{self, Argument, NodeSchema, Overlay, Property, Type},
@@ -12,7 +12,10 @@ use crate::{
     syntax::{Entry, Node, Scalar, Word},
     value::{self, Refusal, Typed},
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 /// Whether what must be there must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +46,7 @@ impl Admit<'_> {
     }
 
     fn nodes(&mut self, nodes: &[Node], rows: &'static [&'static NodeSchema], way: &str, extent: Extent) -> Vec<Block> {
-        let mut blocks: Vec<Block> = Vec::new();
+        let mut blocks: Vec<Block> = Vec::with_capacity(nodes.len());
         for node in nodes {
             match rows.iter().find(|row| row.name() == &*node.name.text) {
                 Some(row) => blocks.push(self.node(node, row, extent)),
@@ -79,23 +82,24 @@ impl Admit<'_> {
         if let Some(word) = &node.annotation {
             self.unknown_annotation(word, "a node has no type");
         }
-        let (properties, arguments): (Vec<_>, Vec<_>) = node.entries.iter().partition(|entry| entry.key.is_some());
-        self.arguments(&mut block, node, &arguments);
-        self.properties(&mut block, &properties);
+        self.arguments(&mut block, node);
+        self.properties(&mut block, node);
         self.block(&mut block, node, extent);
         block
     }
 
-    fn arguments(&mut self, block: &mut Block, node: &Node, entries: &[&Entry]) {
+    fn arguments(&mut self, block: &mut Block, node: &Node) {
         let row = block.row;
-        for (index, entry) in entries.iter().enumerate() {
+        let entries = || node.entries.iter().filter(|entry| entry.key.is_none());
+        block.arguments.reserve_exact(entries().count());
+        for (index, entry) in entries().enumerate() {
             let argument = row.arguments.get(index).or(if row.repeats { row.arguments.last() } else { None });
             match argument {
                 Some(argument) => block.arguments.push(self.value(row.name(), argument.ty, entry)),
                 None => self.surplus(row, entry),
             }
         }
-        let missing = row.arguments.get(entries.len());
+        let missing = row.arguments.get(entries().count());
         let keyed = |argument: &&Argument| node.entries.iter().any(|entry| named(entry, argument.name));
         if let Some(missing) = missing.filter(|argument| !node.values_lost && !keyed(argument)) {
             self.missing_value(row, missing, node.name.at);
@@ -117,10 +121,10 @@ impl Admit<'_> {
         self.problems.push(Problem::error(Code::MissingValue, message).at(at, "nothing follows").help(help));
     }
 
-    fn properties(&mut self, block: &mut Block, entries: &[&Entry]) {
+    fn properties(&mut self, block: &mut Block, node: &Node) {
         let row = block.row;
-        let mut written: HashMap<&str, Place> = HashMap::new();
-        for entry in entries {
+        let mut written: BTreeMap<&str, Place> = BTreeMap::new();
+        for entry in &node.entries {
             let Some(key) = &entry.key else { continue };
             let Some(property) = row.property(&key.text) else {
                 self.unknown_property(row, key);
@@ -175,7 +179,7 @@ impl Admit<'_> {
         let part = row.like.is_some() || (extent == Extent::Part && row.overlay == Overlay::Patches);
         let extent = if part { Extent::Part } else { Extent::Whole };
         block.children = self.nodes(nodes, rows, &row.way(), extent);
-        if extent == Extent::Whole && !node.nodes_lost {
+        if extent == Extent::Whole && !node.nodes_lost && lacks(&block.children, rows) {
             let (title, at) = (block.title(), block.title_at());
             let keys = node.entries.iter().filter_map(|entry| Some(&*entry.key.as_ref()?.text));
             let words: Vec<_> = unknown(nodes, rows).into_iter().chain(keys).collect();

@@ -10,6 +10,7 @@
 
 mod admit;
 mod block;
+mod characters;
 mod count;
 mod decode;
 mod explain;
@@ -94,6 +95,8 @@ pub fn load(request: &Request<'_>) -> Loaded {
     let inputs = gather_inputs(&tree.nodes, request.inputs);
     let mut admit = Admit { sources: &sources, inputs: &inputs, problems: &mut problems, incomplete };
     let mut blocks = admit.top(&tree.nodes);
+    // The blocks hold all that is still needed.
+    drop(tree.nodes);
     let environment = choose(&mut admit, &mut blocks, request.environment);
     check_inputs(&mut problems, &blocks, &inputs, request.inputs, incomplete);
     check_version(&mut problems, &blocks, request.wharf_version);

@@ -5,9 +5,8 @@
 //! is the caller's.
 
 use crate::{
-    SourceFile,
+    SourceFile, characters,
     source::{Place, Sources},
-    syntax,
 };
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 use std::{borrow::Cow, collections::BTreeMap, error::Error, fmt, ops::Range, sync::Arc};
@@ -218,15 +217,6 @@ impl Problem {
         self
     }
 
-    /// Words of the file that are quoted cannot steer a terminal either.
-    fn tame(&mut self) {
-        for text in std::iter::once(&mut self.message).chain(&mut self.help) {
-            if let Some(tamed) = syntax::tamed(text) {
-                *text = tamed;
-            }
-        }
-    }
-
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         self.severity
@@ -366,12 +356,8 @@ impl Problems {
             let place = |problem: &Problem| problem.label.as_ref().map(|label| label.place);
             one.code == two.code && one.message == two.message && place(one) == place(two)
         });
-        if self.list.is_empty() {
-            return self;
-        }
         let texts = self.masked(sources);
         for problem in &mut self.list {
-            problem.tame();
             for label in problem.label.iter_mut().chain(&mut problem.other) {
                 label.attach(sources, &texts);
             }
@@ -381,7 +367,7 @@ impl Problems {
 
     /// The texts of the files that hold something to hide, or what could steer a terminal, without it.
     fn masked(&self, sources: &Sources<'_>) -> BTreeMap<usize, Arc<str>> {
-        let tamed = |(index, file): (usize, &SourceFile)| Some((index, syntax::tamed(&file.text)?));
+        let tamed = |(index, file): (usize, &SourceFile)| Some((index, characters::tamed(&file.text)?));
         let mut texts: BTreeMap<usize, String> = sources.files().iter().enumerate().filter_map(tamed).collect();
         for place in &self.hidden {
             let text = texts.entry(place.file).or_insert_with(|| sources.file(place.file).text.to_string());

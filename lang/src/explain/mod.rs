@@ -12,7 +12,7 @@ mod values;
 
 pub use text::{explanation_text, explanations_text};
 
-use crate::{suggest, syntax::tamed};
+use crate::{characters, suggest};
 
 /// What is to be known about a code.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Example {
 
     /// The file as it can be shown: what nobody would see is made visible.
     pub fn shown(&self) -> String {
-        tamed(self.text).unwrap_or_else(|| self.text.to_owned())
+        characters::tamed(self.text).unwrap_or_else(|| self.text.to_owned())
     }
 
     /// The file as wharf would read it.

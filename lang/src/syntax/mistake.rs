@@ -3,11 +3,13 @@
 
 use super::{
     character::{len, newline},
-    hidden,
     number::Fault,
     parser::{DEPTH, Parser, SHOWN},
 };
-use crate::problem::{Code, Problem};
+use crate::{
+    characters,
+    problem::{Code, Problem},
+};
 
 impl Parser<'_> {
     /// Reports a mistake; after the last that is shown, nothing more is read.
@@ -35,8 +37,7 @@ impl Parser<'_> {
 
     pub(super) fn disallowed_character(&mut self, at: usize) {
         let letter = self.text[at..].chars().next().unwrap_or_default();
-        let place = self.place(at, letter.len_utf8());
-        self.report(hidden::problem(place, letter));
+        self.report(characters::problem(self.file, at, letter));
     }
 
     pub(super) fn unclosed_comment(&mut self, start: usize) {

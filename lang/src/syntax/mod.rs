@@ -6,7 +6,6 @@
 
 mod character;
 mod entry;
-mod hidden;
 mod mistake;
 mod number;
 mod parser;
@@ -14,8 +13,6 @@ mod parser;
 mod reference;
 mod space;
 mod text;
-
-pub(crate) use hidden::tamed;
 
 use crate::{
     SourceFile,

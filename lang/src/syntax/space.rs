@@ -16,6 +16,8 @@ impl Parser<'_> {
                 [b' ' | b'\t', ..] => self.at += 1,
                 [b'/', b'*', ..] => self.comment(),
                 [b'\\', ..] if self.goes_on() => {}
+                // It has been told of; a second mistake would only be its echo.
+                [first, ..] if is_disallowed(rest) => self.at += len(*first),
                 _ => match space(rest) {
                     0 => return self.at > start,
                     len => self.at += len,

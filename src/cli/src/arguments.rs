@@ -61,13 +61,13 @@ pub(crate) enum Format {
 /// How problems are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ValidateFormat {
-    // For people, with excerpts.
+    /// For people, with excerpts
     Human,
-    // For programs: every problem with its code, places and help.
+    /// For programs: every problem with its code, places and help
     Json,
-    // For code scanning: SARIF 2.1.0.
+    /// For code scanning: SARIF 2.1.0
     Sarif,
-    // For GitHub Actions: annotations beside the lines of a pull request.
+    /// For GitHub Actions: annotations beside the lines of a pull request
     Github,
 }
 
@@ -100,11 +100,11 @@ pub(crate) enum Command {
     },
     /// Checks the files, and tells every problem at once
     Validate {
-        /// For people with excerpts, for programs, for code scanning, or for annotations of a pull request
+        /// For whom
         #[arg(long, value_enum, default_value = "human")]
         format: ValidateFormat,
     },
-    /// Tells what the code of a problem means, by example; without a code, lists them all
+    /// Tells what the code of a problem means, with a wrong and a right example; lists the codes when none is named
     Explain {
         /// The code, such as wharf::lang::unknown_node, or its last word
         #[arg(value_name = "CODE")]

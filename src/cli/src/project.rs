@@ -54,7 +54,7 @@ impl Project {
         Self::load_showing(shared, wanted, |problems| show(problems, told))
     }
 
-    /// Reads the project of the folder, and hands its problems, be there any or none, to whoever shows them.
+    /// Reads the project of the folder, and hands its problems, if only none, to whoever shows them.
     pub(crate) fn load_showing(shared: &Shared, wanted: Secrets, show: impl FnOnce(&Problems)) -> Ends<Self> {
         let dir = fs::canonicalize(&shared.dir)
             .map_err(|cause| Fault::new(format!("cannot open the folder {}", shared.dir.display())).because(cause))?;
@@ -88,13 +88,13 @@ impl Project {
 /// Shows problems to a person.
 pub(crate) fn show(found: &Problems, told: Told) {
     let all = told == Told::All && !out::is_quiet();
-    let (errors, warnings) = (found.errors().count(), if all { found.warnings().count() } else { 0 });
-    let wanted = found.iter().filter(|problem| all || problem.severity() == Severity::Error);
-    wanted.take(SHOWN).for_each(|problem| out::diagnostic(problem));
-    if errors + warnings > SHOWN {
-        out::alert(format!("… and {} more", errors + warnings - SHOWN));
+    let wanted = |problem: &&wharf_lang::Problem| all || problem.severity() == Severity::Error;
+    found.iter().filter(wanted).take(SHOWN).for_each(|problem| out::diagnostic(problem));
+    let count = found.iter().filter(wanted).count();
+    if count > SHOWN {
+        out::alert(format!("… and {} more", count - SHOWN));
     }
-    problems::count(errors, warnings);
+    problems::count(found.errors().count(), if all { found.warnings().count() } else { 0 });
 }
 
 fn unreadable(path: &Path, cause: io::Error) -> Box<Fault> {

@@ -4,8 +4,7 @@ use crate::{
     arguments::Shared,
     exit::Exit,
     fault::{Ends, Fault},
-    out,
-    project::{self, Told},
+    out, project,
 };
 use std::{
     fs::{self, OpenOptions},
@@ -66,7 +65,7 @@ fn formatted(file: &SourceFile) -> Option<String> {
         Ok(text) => return Some(text),
         Err(problems) => problems,
     };
-    project::show(&problems, Told::All);
+    project::show(&problems, project::Told::All);
     None
 }
 
