@@ -237,6 +237,15 @@ impl Problem {
         self
     }
 
+    /// Words of the file that are quoted cannot steer a terminal either.
+    fn tame(&mut self) {
+        for text in std::iter::once(&mut self.message).chain(&mut self.help) {
+            if let Some(tamed) = characters::tamed(text) {
+                *text = tamed;
+            }
+        }
+    }
+
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         self.severity
@@ -381,8 +390,12 @@ impl Problems {
             let place = |problem: &Problem| problem.label.as_ref().map(|label| label.place);
             one.code == two.code && one.message == two.message && place(one) == place(two)
         });
+        if self.list.is_empty() {
+            return self;
+        }
         let texts = self.masked(sources);
         for problem in &mut self.list {
+            problem.tame();
             for label in problem.label.iter_mut().chain(&mut problem.other) {
                 label.attach(sources, &texts);
             }

@@ -22,7 +22,11 @@ pub(crate) struct Place {
 pub(crate) struct Sources<'a> {
     files: &'a [SourceFile],
     lines: Vec<Vec<usize>>,
+    /// How many characters come before every [`BLOCK`] bytes, so that a column on a long line is not counted from its start.
+    counted: Vec<Vec<usize>>,
 }
+
+const BLOCK: usize = 1024;
 
 impl<'a> Sources<'a> {
     pub(crate) fn new(files: &'a [SourceFile]) -> Self {
@@ -30,7 +34,15 @@ impl<'a> Sources<'a> {
             let after_newlines = file.text.match_indices('\n').map(|(at, _)| at + 1);
             std::iter::once(0).chain(after_newlines).collect()
         };
-        Self { files, lines: files.iter().map(lines_of).collect() }
+        let counted = files.iter().map(|file| count(&file.text)).collect();
+        Self { files, lines: files.iter().map(lines_of).collect(), counted }
+    }
+
+    /// How many characters of the file come before the place.
+    fn characters(&self, file: usize, at: usize) -> usize {
+        let (text, block) = (&self.files[file].text, at / BLOCK);
+        let rest = text.get(text.floor_char_boundary(block * BLOCK)..at).unwrap_or_default();
+        self.counted[file].get(block).copied().unwrap_or_default() + rest.chars().count()
     }
 
     pub(crate) fn files(&self) -> &'a [SourceFile] {
@@ -50,13 +62,26 @@ impl<'a> Sources<'a> {
     pub(crate) fn origin(&self, place: Place) -> Origin {
         let starts = &self.lines[place.file];
         let line = starts.partition_point(|start| *start <= place.start).saturating_sub(1);
-        let before = self.files[place.file].text.get(starts[line]..place.start).unwrap_or_default();
+        let before = |at| self.characters(place.file, at);
+        let column = before(place.start).saturating_sub(before(starts[line])) + 1;
         Origin {
             file: Arc::clone(&self.files[place.file].name),
             line: u32::try_from(line + 1).unwrap_or(u32::MAX),
-            column: u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
         }
     }
+}
+
+/// The characters before each block, a character that lies across its start not counted.
+fn count(text: &str) -> Vec<usize> {
+    let (mut counted, mut from, mut characters) = (Vec::new(), 0, 0);
+    for start in (0..=text.len()).step_by(BLOCK) {
+        let start = text.floor_char_boundary(start);
+        characters += text[from..start].chars().count();
+        counted.push(characters);
+        from = start;
+    }
+    counted
 }
 
 #[cfg(test)]
@@ -75,5 +100,16 @@ mod tests {
         assert_eq!(at(4), (2, 1));
         assert_eq!(at(11), (2, 7));
         assert_eq!(at(13), (3, 1));
+    }
+
+    #[test]
+    fn long_lines_are_counted_alike() {
+        let text: String = "ab\n".to_owned() + &"é日x".repeat(1_000);
+        let files = [SourceFile { name: "a.kdl".into(), text: text.as_str().into() }];
+        let sources = Sources::new(&files);
+        for (column, (start, letter)) in text.char_indices().skip(3).enumerate() {
+            let origin = sources.origin(Place { file: 0, start, len: letter.len_utf8() });
+            assert_eq!((origin.line as usize, origin.column as usize), (2, column + 1));
+        }
     }
 }

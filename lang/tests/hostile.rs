@@ -99,9 +99,9 @@ fn text_made_to_overflow_is_survived() {
 
 #[test]
 fn very_many_problems_are_told() {
-    for text in ["a;".repeat(60_000), "a /*b*/;".repeat(12_000)] {
+    for text in ["a;".repeat(20_000), "a /*b*/;".repeat(6_000)] {
         let loaded = check(&[&text]);
-        assert!(loaded.problems.len() > 10_000);
+        assert!(loaded.problems.len() > 5_000);
         check_print(&loaded);
         check_format(&text);
     }
@@ -116,7 +116,7 @@ fn a_file_may_end_anywhere() {
         }
     }
     for text in projects() {
-        for end in (0..text.len()).step_by(7).filter(|end| text.is_char_boundary(*end)) {
+        for end in (0..text.len()).step_by(23).filter(|end| text.is_char_boundary(*end)) {
             check(&[&text[..end]]);
         }
     }
@@ -142,12 +142,15 @@ fn what_nobody_sees_is_told_wherever_it_stands() {
             format!("project \"ab\" // {hidden}\n"),
             format!("project \"ab\" /* {hidden} */\n"),
             format!("project a{hidden}b\n"),
+            format!("project \"ab\"\nserv{hidden}ice \"x\"\n"),
             format!("project \"ab\"{hidden}\n"),
             format!("input \"x\" default=#\"{hidden}\"#\n"),
             format!("input \"x\" default=\"\"\"\n{hidden}\n\"\"\"\n"),
         ] {
-            let codes: Vec<_> = check(&[&text]).problems.iter().map(|problem| problem.code().as_str()).collect();
+            let problems = check(&[&text]).problems;
+            let codes: Vec<_> = problems.iter().map(|problem| problem.code().as_str()).collect();
             assert!(codes.contains(&"wharf::lang::disallowed_character"), "{text:?}: {codes:?}");
+            assert!(problems.iter().all(|found| !found.message().contains(hidden)), "{text:?}");
             assert!(!codes.contains(&"wharf::lang::syntax"), "{text:?}: {codes:?}");
         }
     }

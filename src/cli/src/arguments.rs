@@ -61,26 +61,26 @@ pub(crate) enum Format {
 /// How problems are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ValidateFormat {
-    /// For people, with excerpts
+    // For people, with excerpts.
     Human,
-    /// For programs: every problem with its code, places and help
+    // For programs: every problem with its code, places and help.
     Json,
-    /// For code scanning: SARIF 2.1.0
+    // For code scanning: SARIF 2.1.0.
     Sarif,
-    /// For GitHub Actions: annotations beside the lines of a pull request
+    // For GitHub Actions: annotations beside the lines of a pull request.
     Github,
 }
 
 /// How the schema is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaFormat {
-    /// For people
+    // For people.
     Human,
-    /// For programs
+    // For programs.
     Json,
-    /// For programs that read KDL
+    // For programs that read KDL.
     Kdl,
-    /// For a documentation page
+    // For a documentation page.
     Markdown,
 }
 
@@ -100,11 +100,11 @@ pub(crate) enum Command {
     },
     /// Checks the files, and tells every problem at once
     Validate {
-        /// For whom
+        /// For people with excerpts, for programs, for code scanning, or for annotations of a pull request
         #[arg(long, value_enum, default_value = "human")]
         format: ValidateFormat,
     },
-    /// Tells what the code of a problem means, with a wrong and a right example; lists the codes when none is named
+    /// Tells what the code of a problem means, by example; without a code, lists them all
     Explain {
         /// The code, such as wharf::lang::unknown_node, or its last word
         #[arg(value_name = "CODE")]
@@ -112,7 +112,7 @@ pub(crate) enum Command {
     },
     /// Prints every node that a file may hold
     Schema {
-        /// For people, or for programs
+        /// For people, for programs, for programs that read KDL, or for a documentation page
         #[arg(long, value_enum, default_value = "human")]
         format: SchemaFormat,
     },
