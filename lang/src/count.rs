@@ -4,7 +4,7 @@ use crate::{
     admit::{Admit, meant},
     block::Block,
     problem::{Code, Problem},
-    schema::{Argument, Count, NodeSchema, Type},
+    schema::{Argument, Count, NodeSchema, Reuse, Type},
     source::Place,
     suggest::either,
 };
@@ -21,7 +21,8 @@ impl Admit<'_> {
                 Count::OneOf(choice) => (choice, None),
                 _ => (block.row.path, if many { block.key() } else { None }),
             };
-            let nameless = many && identity.1.is_none();
+            // A file may be named as often as it likes: it is read once.
+            let nameless = (many && identity.1.is_none()) || block.row.reuse == Some(Reuse::Include);
             match seen.get(&identity).filter(|_| !nameless) {
                 Some(first) => self.repeated(&kept[*first], &block),
                 None => {

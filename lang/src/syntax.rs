@@ -9,7 +9,7 @@ use crate::{
     source::{Place, Sources},
 };
 use kdl::{KdlDiagnostic, KdlDocument, KdlEntry, KdlIdentifier, KdlNode, KdlValue};
-use std::{sync::Arc, thread};
+use std::{ops::Range, sync::Arc, thread};
 
 /// At most so many syntax errors of one file are shown: more of them help nobody.
 const SHOWN: usize = 10;
@@ -57,15 +57,23 @@ pub(crate) enum Scalar {
 }
 
 /// The nodes of all files, in order, and whether any text could not be read.
+#[derive(Debug, Default)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
     pub(crate) problems: Vec<Problem>,
 }
 
-/// Reads every file. A file, or a top-level node, with errors does not keep the others from being read.
+/// Reads every file.
+#[cfg(test)]
 pub(crate) fn parse(sources: &Sources<'_>) -> Tree {
-    let mut tree = Tree { nodes: Vec::new(), problems: Vec::new() };
-    for (index, file) in sources.files().iter().enumerate() {
+    parse_files(sources, 0..sources.files().len())
+}
+
+/// Reads some of the files. A file, or a top-level node, with errors does not keep the others from being read.
+pub(crate) fn parse_files(sources: &Sources<'_>, which: Range<usize>) -> Tree {
+    let mut tree = Tree::default();
+    for index in which {
+        let file = sources.file(index);
         let mut scan = scan::scan(index, &file.text, SHOWN);
         let (nodes, problems) = parse_chunks(index, &file.text, &scan.chunks);
         tree.nodes.extend(nodes);

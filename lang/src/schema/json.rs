@@ -1,6 +1,6 @@
 //! The schema for machines: editors, and whoever generates files.
 
-use super::{Argument, Count, NodeSchema, Overlay, Property, Type, schema};
+use super::{Argument, Count, NodeSchema, Overlay, Property, Reuse, Type, schema};
 use serde_json::{Value, json};
 
 /// The format of the JSON; grows when a reader of the old one would misunderstand the new one.
@@ -29,12 +29,22 @@ fn node(row: &NodeSchema) -> Value {
         "properties": row.properties.iter().map(property).collect::<Vec<_>>(),
         "entries": row.entries.map(ty),
         "like": row.like,
+        "reuse": row.reuse.map(reuse),
         "elsewhere": row.elsewhere,
         "overlay": if row.overlay == Overlay::Patches { "patches" } else { "replaces" },
         "default": row.default,
         "doc": row.doc,
         "since": row.since,
     })
+}
+
+fn reuse(reuse: Reuse) -> &'static str {
+    match reuse {
+        Reuse::Include => "include",
+        Reuse::Template => "template",
+        Reuse::Use => "use",
+        Reuse::Remove => "remove",
+    }
 }
 
 fn argument(argument: &Argument) -> Value {

@@ -1,6 +1,6 @@
 //! The rows. A new field is a row here and a line in `decode`.
 
-use super::{Argument, Count, NodeSchema, Overlay, Property, Type};
+use super::{Argument, Count, NodeSchema, Overlay, Property, Reuse, Type};
 use Count::{Many, Once, OneOf, Optional, Some as AtLeastOne};
 
 const fn node(path: &'static str, count: Count, doc: &'static str) -> NodeSchema {
@@ -12,6 +12,7 @@ const fn node(path: &'static str, count: Count, doc: &'static str) -> NodeSchema
         properties: &[],
         entries: None,
         like: None,
+        reuse: None,
         elsewhere: &[],
         overlay: Overlay::Replaces,
         default: None,
@@ -44,6 +45,11 @@ impl NodeSchema {
 
     const fn like(mut self, path: &'static str) -> Self {
         self.like = Some(path);
+        self
+    }
+
+    const fn reuses(mut self, reuse: Reuse) -> Self {
+        self.reuse = Some(reuse);
         self
     }
 
@@ -85,6 +91,16 @@ const TIMES: &[Argument] = &[value("times", Type::Integer { from: 1, to: 1_000 }
 const SPAN: &[Argument] = &[value("duration", Type::Duration { zero: false })];
 const SPAN_OR_ZERO: &[Argument] = &[value("duration", Type::Duration { zero: true })];
 
+/// What an input and a parameter are declared with.
+const DECLARED: &[Property] = &[
+    property("type", Type::Word(KINDS), "what it must be; a whole text \"${input.NAME}\" is then of that type")
+        .or("string"),
+    property("default", Type::Literal, "the value when none is given; without it, one must be"),
+];
+
+/// The types of inputs and parameters.
+pub(crate) const KINDS: &[&str] = &["string", "integer", "number", "boolean", "duration", "size"];
+
 /// The providers that this build knows.
 pub(crate) const PROVIDERS: &[&str] = &["local"];
 
@@ -94,11 +110,12 @@ pub(super) const TABLE: &[NodeSchema] = &[
         Type::Versions,
         "the versions of wharf that may plan it",
     )]),
-    node("input", Many, "a value that the caller may set with --input; used as ${input.name}")
+    node("input", Many, "a value that the caller may set with --input; used as ${input.NAME}")
         .elsewhere(&["variable", "parameter", "arg"])
         .takes(NAME)
-        .has(&[property("default", Type::Literal, "the value when the caller sets none; without it, the caller must")]),
+        .has(DECLARED),
     node("input.description", Optional, "what it is for").takes(&[value("text", Type::Literal)]),
+    node("input.allowed", Optional, "the values it may have").takes_many(&[value("value", Type::Literal)]),
     node("secret", Many, "a value that is never shown or stored, and where it comes from").takes(NAME),
     node("secret.env", OneOf("source"), "the environment variable that holds it")
         .takes(&[value("variable", Type::Text)]),
@@ -214,4 +231,24 @@ pub(super) const TABLE: &[NodeSchema] = &[
         .elsewhere(&["route", "routes", "ingress", "gateway"])
         .takes(&[value("gateway", Type::Name)])
         .has(&[property("path", Type::UrlPath { query: false }, "one more path that leads to it")]),
+    node("include", Many, "one more file of the project, relative to this one")
+        .elsewhere(&["import", "source"])
+        .takes(&[value("path", Type::Literal)])
+        .reuses(Reuse::Include),
+    node("template", Many, "nodes of a service, for services that `use` it")
+        .elsewhere(&["module", "component"])
+        .takes(NAME)
+        .like("service")
+        .patched()
+        .reuses(Reuse::Template),
+    node("template.param", Many, "a value that `use` sets; used as ${param.NAME}").takes(NAME).has(DECLARED),
+    node("template.param.description", Optional, "what it is for").takes(&[value("text", Type::Literal)]),
+    node("template.param.allowed", Optional, "the values it may have").takes_many(&[value("value", Type::Literal)]),
+    node("service.use", Many, "the nodes of a template; what stands beside it has the last word")
+        .elsewhere(&["extends", "inherit", "from"])
+        .takes(&[value("template", Type::Name)])
+        .reuses(Reuse::Use),
+    node("service.remove", Optional, "takes away what a template or the base brought").reuses(Reuse::Remove),
+    node("gateway.remove", Optional, "takes away what the base brought").reuses(Reuse::Remove),
+    node("environment.remove", Optional, "takes away whole services and gateways").reuses(Reuse::Remove),
 ];

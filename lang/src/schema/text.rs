@@ -1,6 +1,6 @@
 //! The schema for people: every node in the shape it has in a file, with what it is for beside it.
 
-use super::{Count, NodeSchema, children};
+use super::{Count, NodeSchema, Reuse, children};
 use std::fmt::Write;
 
 /// The column at which the descriptions begin, if there is room for them.
@@ -21,7 +21,7 @@ pub fn schema_text(width: usize) -> String {
 
 fn block(page: &mut String, row: &NodeSchema, depth: usize, width: usize) {
     let indent = "    ".repeat(depth);
-    let open = row.has_block() && row.like.is_none();
+    let open = row.entries.is_some() || row.own_children().next().is_some();
     let head = format!("{indent}{}{}", shape(row), if open { " {" } else { "" });
     let like = row.like.map(|other| format!("; takes what `{other}` takes"));
     let notes = [count(row.count).map(|count| format!(" ({count})")), default(row), like];
@@ -38,7 +38,7 @@ fn block(page: &mut String, row: &NodeSchema, depth: usize, width: usize) {
     if let Some(entries) = row.entries {
         line(page, &format!("{indent}    NAME <{}>", entries.word()), &entries.describe(), width);
     }
-    for child in row.children() {
+    for child in row.own_children() {
         block(page, child, depth + 1, width);
     }
     let _ = writeln!(page, "{indent}}}");
@@ -46,7 +46,13 @@ fn block(page: &mut String, row: &NodeSchema, depth: usize, width: usize) {
 
 fn shape(row: &NodeSchema) -> String {
     let arguments = row.arguments.iter().map(|argument| format!(" <{}>", argument.name)).collect::<String>();
-    format!("{}{arguments}{}", row.name(), if row.repeats { "…" } else { "" })
+    let rest = match row.reuse {
+        Some(Reuse::Use) => " PARAMETER=<value>…",
+        Some(Reuse::Remove) => " { NODE <name>…; … }",
+        _ if row.repeats => "…",
+        _ => "",
+    };
+    format!("{}{arguments}{rest}", row.name())
 }
 
 fn count(count: Count) -> Option<String> {

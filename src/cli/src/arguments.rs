@@ -32,9 +32,12 @@ pub(crate) struct Shared {
     /// The environment; needed only when the project has several
     #[arg(long, value_name = "NAME", env = "WHARF_ENV", global = true, hide_env_values = true)]
     pub(crate) env: Option<String>,
-    /// Sets an input of the project; may be given several times
+    /// Sets an input of the project; may be given several times. The variable WHARF_INPUT_name sets it, too
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input, global = true)]
     pub(crate) inputs: Vec<(String, String)>,
+    /// Sets inputs from a file: KDL with `name "value"` in each line, or a JSON object; may be given several times
+    #[arg(long = "input-file", value_name = "FILE", global = true)]
+    pub(crate) input_files: Vec<PathBuf>,
     /// Says nothing about the work, only results and errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,

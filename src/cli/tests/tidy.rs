@@ -88,7 +88,8 @@ fn pages_point_at_what_exists() {
 fn every_dependency_earns_its_place() {
     let told = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let told = told.split("## Dependencies").nth(1).unwrap();
-    let words: BTreeSet<&str> = told.split(|letter: char| !letter.is_alphanumeric() && !"-_".contains(letter)).collect();
+    let words: BTreeSet<&str> =
+        told.split(|letter: char| !letter.is_alphanumeric() && !"-_".contains(letter)).collect();
     for (folder, needs) in needs() {
         for name in needs.iter().filter(|name| !name.starts_with("wharf-")) {
             assert!(words.contains(name.as_str()), "{folder} needs {name}, and ARCHITECTURE.md does not say what for");
