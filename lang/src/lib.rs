@@ -14,6 +14,7 @@ mod circle;
 mod count;
 mod declared;
 mod decode;
+mod format;
 mod include;
 mod input;
 mod interpolate;
@@ -30,11 +31,15 @@ mod syntax;
 mod value;
 mod version;
 
+pub use format::format;
 pub use include::{Include, IncludeError};
 pub use input::Variable;
 pub use problem::{Code, Problem, Problems, Severity};
 pub use resolved::{Defaults, FilledIn, Resolved, ResolvedField, Said, SetBy, Speaker};
-pub use schema::{Argument, Count, NodeSchema, Overlay, Property, Reuse, Type, schema, schema_json, schema_text};
+pub use schema::{
+    Argument, Count, NodeSchema, Overlay, Property, Reuse, Type, schema, schema_json, schema_kdl, schema_markdown,
+    schema_text,
+};
 pub use suggest::did_you_mean;
 
 use admit::Admit;

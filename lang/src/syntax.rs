@@ -64,7 +64,6 @@ pub(crate) struct Tree {
 }
 
 /// Reads every file.
-#[cfg(test)]
 pub(crate) fn parse(sources: &Sources<'_>) -> Tree {
     parse_files(sources, 0..sources.files().len())
 }

@@ -18,7 +18,7 @@ use std::{
 };
 use wharf_lang::{
     Code, Defaults, FilledIn, IncludeError, Loaded, Problems, Request, Resolved, SetBy, SourceFile, Speaker, load,
-    schema_json, schema_text,
+    schema_json, schema_kdl, schema_markdown, schema_text,
 };
 use wharf_model::{Address, Deployment, Entry, Origins, Pins, SecretSource};
 
@@ -276,5 +276,7 @@ fn the_reference_is_as_expected() {
     let mut failed = Vec::new();
     expect(&folder().join("schema.txt"), &schema_text(100), &mut failed);
     expect(&folder().join("schema.json"), &schema_json(), &mut failed);
+    expect(&folder().join("schema.kdl"), &schema_kdl(), &mut failed);
+    expect(&folder().join("../../docs/reference.md"), &schema_markdown(), &mut failed);
     assert!(failed.is_empty(), "{}\nUPDATE=1 rewrites what is expected", failed.join("\n"));
 }

@@ -29,22 +29,13 @@ fn node(row: &NodeSchema) -> Value {
         "properties": row.properties.iter().map(property).collect::<Vec<_>>(),
         "entries": row.entries.map(ty),
         "like": row.like,
-        "reuse": row.reuse.map(reuse),
+        "reuse": row.reuse.map(Reuse::word),
         "elsewhere": row.elsewhere,
         "overlay": if row.overlay == Overlay::Patches { "patches" } else { "replaces" },
         "default": row.default,
         "doc": row.doc,
         "since": row.since,
     })
-}
-
-fn reuse(reuse: Reuse) -> &'static str {
-    match reuse {
-        Reuse::Include => "include",
-        Reuse::Template => "template",
-        Reuse::Use => "use",
-        Reuse::Remove => "remove",
-    }
 }
 
 fn argument(argument: &Argument) -> Value {

@@ -2,10 +2,14 @@
 //! are read from these rows alone, by the decoder as well as by the reference that `wharf schema` prints.
 
 mod json;
+mod kdl;
+mod markdown;
 mod table;
 mod text;
 
 pub use json::schema_json;
+pub use kdl::schema_kdl;
+pub use markdown::schema_markdown;
 #[cfg(test)]
 pub(crate) use table::KINDS;
 pub(crate) use table::PROVIDERS;
@@ -101,6 +105,18 @@ pub enum Reuse {
     Use,
     /// Its block names nodes of the block it stands in, to take them away.
     Remove,
+}
+
+impl Reuse {
+    /// The kind in one word, for machines.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Include => "include",
+            Self::Template => "template",
+            Self::Use => "use",
+            Self::Remove => "remove",
+        }
+    }
 }
 
 /// The type of a value.
@@ -227,6 +243,15 @@ impl NodeSchema {
     /// The nodes that lie in its block alone, and not in one that it shares.
     pub(crate) fn own_children(&self) -> impl Iterator<Item = &'static NodeSchema> {
         self.children().iter().copied().filter(|row| row.parent() == self.path)
+    }
+
+    /// What follows its values where the files say it, and not the schema.
+    fn rest(&self) -> &'static str {
+        match self.reuse {
+            Some(Reuse::Use) => " PARAMETER=<value>…",
+            Some(Reuse::Remove) => " { NODE <name>…; … }",
+            Some(Reuse::Include | Reuse::Template) | None => "",
+        }
     }
 
     /// The row of a node in its block.

@@ -1,6 +1,6 @@
 //! The schema for people: every node in the shape it has in a file, with what it is for beside it.
 
-use super::{Count, NodeSchema, Reuse, children};
+use super::{Count, NodeSchema, children};
 use std::fmt::Write;
 
 /// The column at which the descriptions begin, if there is room for them.
@@ -46,13 +46,7 @@ fn block(page: &mut String, row: &NodeSchema, depth: usize, width: usize) {
 
 fn shape(row: &NodeSchema) -> String {
     let arguments = row.arguments.iter().map(|argument| format!(" <{}>", argument.name)).collect::<String>();
-    let rest = match row.reuse {
-        Some(Reuse::Use) => " PARAMETER=<value>…",
-        Some(Reuse::Remove) => " { NODE <name>…; … }",
-        _ if row.repeats => "…",
-        _ => "",
-    };
-    format!("{}{arguments}{rest}", row.name())
+    format!("{}{arguments}{}{}", row.name(), if row.repeats { "…" } else { "" }, row.rest())
 }
 
 fn count(count: Count) -> Option<String> {

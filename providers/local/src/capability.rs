@@ -10,8 +10,9 @@ pub(crate) fn capabilities(host_is_image: bool) -> Capabilities {
 fn cost(field: Field, host_is_image: bool) -> Cost {
     match field {
         Field::Image if !host_is_image => Cost::Unsupported {
-            why: "there are no images on this runtime; the host stands in for them".into(),
-            help: "write `provider \"local\" { image \"host\" }` to let it".into(),
+            why: "there are no images on this runtime".into(),
+            help: "write `provider \"local\" { image \"host\" }` in the environment, and the host stands in for it"
+                .into(),
         },
         Field::Image
         | Field::Program

@@ -164,11 +164,28 @@ impl Gateways {
         let address = SocketAddr::new(spec.address, spec.port);
         let listener = Listener { name: gateway.to_string(), address };
         match awake(&folder).await {
-            Some(_) => self.replace(gateway, WhenDown::Refuse, |config| config.listeners = vec![listener]).await?,
+            Some(_) => self.listen(gateway, listener).await?,
             None => self.start(gateway, listener).await?,
         }
         labels.settled = true;
         labels.write(&labels_of(&folder)).map_err(disk(format!("cannot label gateway {gateway}")))
+    }
+
+    /// Makes a gateway that runs listen there. A process cannot listen on one address and on all addresses of a port at
+    /// once, so a listener that stays on its port goes before its successor comes; else it goes afterwards.
+    async fn listen(&self, gateway: &GatewayName, listener: Listener) -> Result<(), ProviderError> {
+        let before = config(&self.layout.gateway(gateway)).unwrap_or_else(Config::empty).listeners;
+        let moves = |known: &Listener| known.address.port() == listener.address.port() && *known != listener;
+        let in_the_way = before.iter().any(moves);
+        if in_the_way {
+            self.replace(gateway, WhenDown::Refuse, |config| config.listeners.clear()).await?;
+        }
+        let moved = self.replace(gateway, WhenDown::Refuse, |config| config.listeners = vec![listener]).await;
+        if in_the_way && moved.is_err() {
+            // The first failure is the one to tell.
+            drop(self.replace(gateway, WhenDown::Refuse, |config| config.listeners = before).await);
+        }
+        moved
     }
 
     async fn start(&self, gateway: &GatewayName, listener: Listener) -> Result<(), ProviderError> {

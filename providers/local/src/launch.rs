@@ -24,9 +24,9 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) secrets: &'a SecretValues,
 }
 
-/// Where a folder of the file is.
+/// Where a folder of the file is, as people write it: `./app` adds no dot.
 pub(crate) fn place_of(project: &Path, folder: &FolderPath) -> PathBuf {
-    project.join(&*folder.0)
+    project.join(&*folder.0).components().collect()
 }
 
 /// The document for a launch that is to listen on `port`.

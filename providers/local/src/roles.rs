@@ -29,6 +29,10 @@ pub fn play_role(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCo
         return None;
     }
     let (role, place) = (arguments.next()?, arguments.next()?);
+    if role == INIT || role == SUPERVISE {
+        // Whoever is started through `/proc/self/exe` would be listed as `exe`. Nothing depends on the name.
+        let _unnamed = rustix::thread::set_name(c"wharf");
+    }
     if role == SUPERVISE {
         Some(supervise::run(InstanceFolder::new(PathBuf::from(place))))
     } else if role == INIT {

@@ -1,7 +1,7 @@
 //! Carries a plan out: runs its operation graph, supervises its rollouts, and writes down what is about to be done and
 //! what came of it, so that nothing is lost whenever it ends.
 //!
-//! The [dispatcher](dispatcher) decides and never waits; the [runner](apply) waits and never decides. What a plan contains
+//! The `dispatcher` decides and never waits; the `runner` waits and never decides. What a plan contains
 //! is the planner's affair, what a call does is the provider's, when a byte is safe is the store's.
 
 mod dispatcher;

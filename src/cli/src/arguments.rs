@@ -25,6 +25,7 @@ pub(crate) struct Arguments {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Shared {
     /// The project's folder
     #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true, hide_default_value = true)]
@@ -54,30 +55,53 @@ fn input(text: &str) -> Result<(String, String), String> {
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
+    // For people.
+    Human,
+    // For programs.
+    Json,
+}
+
+/// How the schema is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFormat {
     /// For people
     Human,
     /// For programs
     Json,
+    /// For programs that read KDL
+    Kdl,
+    /// For a documentation page
+    Markdown,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Writes a commented starter project into the folder
     Init,
+    /// Puts spaces, indentation and line ends of the files in order; every comment stays
+    Fmt {
+        /// Files, or folders for the *.kdl files in them; `-` reads standard input and prints the result; the whole
+        /// project when none is named
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Changes nothing: shows what would change, and ends with exit code 1 if anything would
+        #[arg(long)]
+        check: bool,
+    },
     /// Checks the files, and tells every problem at once
     Validate,
     /// Prints every node that a file may hold
     Schema {
-        /// For whom
+        /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
-        format: Format,
+        format: SchemaFormat,
     },
     /// Shows what apply would do, and why; changes nothing
     Plan {
         /// Ends with exit code 2 when there are changes
         #[arg(long)]
         detailed_exitcode: bool,
-        /// For whom
+        /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },
@@ -95,7 +119,7 @@ pub(crate) enum Command {
     },
     /// Shows what runs
     Status {
-        /// For whom
+        /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },

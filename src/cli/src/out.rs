@@ -93,5 +93,5 @@ pub(crate) fn diagnostic(diagnostic: &dyn miette::Diagnostic) {
             self.0.render_report(f, self.1)
         }
     }
-    alert(Shown(&handler, diagnostic).to_string().trim_end());
+    alert(format_args!("{}\n", Shown(&handler, diagnostic).to_string().trim_end()));
 }

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use wharf_lang::{IncludeError, Loaded, Request, Resolved, SourceFile, load};
+use wharf_lang::{IncludeError, Loaded, Request, Resolved, Severity, SourceFile, load};
 use wharf_model::{Deployment, SecretName, SecretSource, ServiceSpec};
 use wharf_provider::SecretValues;
 
@@ -39,14 +39,23 @@ pub(crate) enum Secrets {
     Ignored,
 }
 
+/// Which problems are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Errors, and warnings too unless the user wants quiet: for commands that judge the files.
+    All,
+    /// Errors: for commands whose answer a warning would only bury.
+    Errors,
+}
+
 impl Project {
-    /// Reads the project of the folder, and prints every problem it has. Warnings do not stop it.
-    pub(crate) fn load(shared: &Shared, wanted: Secrets) -> Ends<Self> {
-        Self::load_in(shared, shared.env.as_deref(), wanted)
+    /// Reads the project of the folder, and prints the problems it has. Warnings do not stop it.
+    pub(crate) fn load(shared: &Shared, wanted: Secrets, told: Told) -> Ends<Self> {
+        Self::load_in(shared, shared.env.as_deref(), wanted, told)
     }
 
     /// The same in an environment that was named otherwise.
-    pub(crate) fn load_in(shared: &Shared, environment: Option<&str>, wanted: Secrets) -> Ends<Self> {
+    pub(crate) fn load_in(shared: &Shared, environment: Option<&str>, wanted: Secrets, told: Told) -> Ends<Self> {
         let dir = fs::canonicalize(&shared.dir)
             .map_err(|cause| Fault::new(format!("cannot open the folder {}", shared.dir.display())).because(cause))?;
         let files = files(&dir)?;
@@ -67,7 +76,7 @@ impl Project {
             wharf_version: env!("CARGO_PKG_VERSION"),
             secrets: (wanted == Secrets::Needed).then_some(&check),
         });
-        shown(&loaded);
+        shown(&loaded, told);
         let (Some(deployment), Some(resolved)) = (loaded.deployment, loaded.resolved) else {
             return Err(Fault::told());
         };
@@ -81,11 +90,13 @@ impl Project {
     }
 }
 
-fn shown(loaded: &Loaded) {
-    for problem in loaded.problems.iter() {
+fn shown(loaded: &Loaded, told: Told) {
+    let all = told == Told::All && !out::is_quiet();
+    let warnings = if all { loaded.problems.warnings().count() } else { 0 };
+    for problem in loaded.problems.iter().filter(|problem| all || problem.severity() == Severity::Error) {
         out::diagnostic(problem);
     }
-    problems::count(loaded.problems.errors().count(), loaded.problems.warnings().count());
+    problems::count(loaded.problems.errors().count(), warnings);
 }
 
 /// Reads a file that another includes. It must lie in the project's folder, also when a link leads to it.
@@ -115,9 +126,12 @@ fn input_files(paths: &[PathBuf]) -> Ends<Vec<SourceFile>> {
     paths.iter().map(read).collect()
 }
 
-fn files(dir: &Path) -> Ends<Vec<SourceFile>> {
-    let unreadable =
-        |path: &Path, cause: io::Error| Fault::new(format!("cannot read {}", path.display())).because(cause);
+fn unreadable(path: &Path, cause: io::Error) -> Box<Fault> {
+    Fault::new(format!("cannot read {}", path.display())).because(cause)
+}
+
+/// The files of the project in the folder, in name order; never none.
+pub(crate) fn paths(dir: &Path) -> Ends<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir).map_err(|cause| unreadable(dir, cause))? {
         let path = entry.map_err(|cause| unreadable(dir, cause))?.path();
@@ -130,12 +144,18 @@ fn files(dir: &Path) -> Ends<Vec<SourceFile>> {
         return Err(Fault::new(attempt).help("`wharf init` writes a starter project; `-C DIR` names another folder"));
     }
     paths.sort();
-    let read = |path: PathBuf| {
-        let text = fs::read_to_string(&path).map_err(|cause| unreadable(&path, cause))?;
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(SourceFile { name: name.into(), text: text.into() })
-    };
-    paths.into_iter().map(read).collect()
+    Ok(paths)
+}
+
+/// Reads a file, which is called `name` from then on.
+pub(crate) fn read(path: &Path, name: &str) -> Ends<SourceFile> {
+    let text = fs::read_to_string(path).map_err(|cause| unreadable(path, cause))?;
+    Ok(SourceFile { name: name.into(), text: text.into() })
+}
+
+fn files(dir: &Path) -> Ends<Vec<SourceFile>> {
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    paths(dir)?.iter().map(|path| read(path, &name(path))).collect()
 }
 
 /// The secrets that a service's instances or callers need.

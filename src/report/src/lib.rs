@@ -2,10 +2,12 @@
 //!
 //! Colour is written as ANSI sequences; whoever prints to something that is no terminal takes them out.
 
+mod difference;
 mod plan;
 mod status;
 mod text;
 
+pub use difference::difference;
 pub use plan::{Layout, plan};
 pub use status::{StatusInput, status, status_json};
 pub use text::{bad, bold, dim, duration, good, tame, warn};

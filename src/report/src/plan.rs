@@ -210,15 +210,30 @@ fn write_difference(
         write_lines(out, before, after);
         return;
     }
-    let room = layout.width.saturating_sub(columns + width(&place) + 14).max(24) / 2;
-    let side = |value: &Option<Value>| value.as_ref().map_or_else(|| "–".to_owned(), |value| one_line(value, room));
-    let arrow = match (&difference.before, &difference.after) {
-        (Some(Value::Secret(before, _)), Some(Value::Secret(after, _))) if before == after => {
-            format!("(secret){after} has another value")
-        }
-        (before, after) => format!("{} → {}", bad(side(before)), good(side(after))),
-    };
-    let _ = writeln!(out, "    {path}  {arrow}   {place}");
+    if let (Some(Value::Secret(before, _)), Some(Value::Secret(after, _))) = (&difference.before, &difference.after)
+        && before == after
+    {
+        let _ = writeln!(out, "    {path}  (secret){after} has another value   {place}");
+        return;
+    }
+    let room = layout.width.saturating_sub(columns + 10).max(16);
+    let side = |value: &Option<Value>| value.as_ref().map(|value| one_line(value, room));
+    let (before, after) = (side(&difference.before), side(&difference.after));
+    let none = "–".to_owned();
+    let arrow = format!("{} → {}", bad(before.as_ref().unwrap_or(&none)), good(after.as_ref().unwrap_or(&none)));
+    if columns + width(&arrow) + width(&place) + 9 <= layout.width {
+        let _ = writeln!(out, "    {path}  {arrow}   {place}");
+        return;
+    }
+    // Beside each other they would lose the very part that differs.
+    let _ = writeln!(out, "    {path}  {place}");
+    let rows = before
+        .map(|before| bad(format!("- {before}")))
+        .into_iter()
+        .chain(after.map(|after| good(format!("+ {after}"))));
+    for row in rows {
+        let _ = writeln!(out, "    {}  {row}", pad("", columns));
+    }
 }
 
 fn write_lines(out: &mut String, before: &str, after: &str) {
@@ -236,8 +251,7 @@ fn write_lines(out: &mut String, before: &str, after: &str) {
 
 fn one_line(value: &Value, room: usize) -> String {
     let text = match value {
-        Value::Text(text) => tame(text),
-        Value::Lines(text) => tame(&text.replace('\n', " ⏎ ")),
+        Value::Text(text) | Value::Lines(text) => tame(&text.replace('\n', " ⏎ ")),
         Value::Secret(name, _) => format!("(secret){name}"),
         Value::Content(digest) => digest.short(),
     };
@@ -253,8 +267,12 @@ fn steps(out: &mut String, preview: &Preview, layout: Layout) {
     } else {
         String::new()
     };
-    let at_least = duration(preview.at_least);
-    let bounds = format!("rollout: {least}at most {} running, takes {at_least} at least", preview.most_living);
+    let takes = if preview.at_least.is_zero() {
+        String::new()
+    } else {
+        format!(", takes {} at least", duration(preview.at_least))
+    };
+    let bounds = format!("rollout: {least}at most {} running{takes}", preview.most_living);
     let _ = writeln!(out, "    {}", dim(bounds));
     let digits = preview.steps.len().min(STEPS).to_string().len();
     for (number, step) in preview.steps.iter().take(STEPS).enumerate() {

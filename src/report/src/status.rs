@@ -60,7 +60,7 @@ impl State {
 pub fn status(input: &StatusInput<'_>) -> String {
     let place = format!("{} in {} ({})", input.project, input.environment, input.provider);
     let services = services(input);
-    if input.recorded.is_empty() && services.is_empty() {
+    if input.recorded.gateways.is_empty() && services.is_empty() {
         return format!("{} {place}: nothing is deployed. `wharf apply` does it.\n", bold("Status of"));
     }
     let mut out = format!("{} {place}\n", bold("Status of"));

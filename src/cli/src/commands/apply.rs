@@ -6,12 +6,12 @@ use crate::{
     exit::Exit,
     fault::Ends,
     out,
-    project::{Project, Secrets},
+    project::{Project, Secrets, Told},
 };
 use wharf_report::{bold, dim};
 
 pub(super) async fn run(shared: &Shared, yes: bool) -> Ends<Exit> {
-    let project = Project::load(shared, Secrets::Needed)?;
+    let project = Project::load(shared, Secrets::Needed, Told::All)?;
     let desired = project.deployment.clone();
     let (exit, _) = carry_out(Work { project: &project, desired: &desired, doing: "apply", yes }).await?;
     if exit == Exit::Done {

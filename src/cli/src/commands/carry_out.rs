@@ -158,7 +158,9 @@ fn tell_summary(summary: &Summary, serial: u64, took: Duration) {
             out::alert(format!("{} in {took}; what served before serves on.   {tail}", bad("Rolled back")))
         }
         Ended::Failed => out::alert(format!("{} after {took}.   {tail}", bad("Failed"))),
-        Ended::Halted => out::alert(format!("{} after {took}.   {tail}", bad("Halted"))),
+        Ended::Halted => {
+            out::alert(format!("{} after {took}; correct the cause and apply again.   {tail}", bad("Halted")))
+        }
     }
 }
 
@@ -166,7 +168,7 @@ fn tell_failure(failure: &Failure) {
     match (failure, failure.answer()) {
         (_, Some(answer)) => out::alert(format!("  {} {answer}", dim("its probe heard last:"))),
         (Failure::Ended { .. }, None) => {
-            out::alert(format!("  {} nothing: the process ended before it was asked", dim("its probe heard last:")));
+            out::alert(format!("  {} the process ended before it was asked", dim("its probe heard nothing:")));
         }
         _ => {}
     }

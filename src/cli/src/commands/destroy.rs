@@ -5,12 +5,12 @@ use crate::{
     arguments::Shared,
     exit::Exit,
     fault::Ends,
-    project::{Project, Secrets},
+    project::{Project, Secrets, Told},
 };
 use wharf_model::Deployment;
 
 pub(super) async fn run(shared: &Shared, yes: bool) -> Ends<Exit> {
-    let project = Project::load(shared, Secrets::Ignored)?;
+    let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
     let mut desired: Deployment = project.deployment.clone();
     desired.services.clear();
     desired.gateways.clear();

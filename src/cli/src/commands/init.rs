@@ -23,7 +23,8 @@ pub(super) fn run(shared: &Shared) -> Ends<Exit> {
     let failed = |cause| Fault::new(format!("cannot write a project into {}", dir.display())).because(cause);
     fs::create_dir_all(dir).map_err(failed)?;
     if has_project(dir).map_err(failed)? {
-        let attempt = format!("{} holds a project already", dir.display());
+        let place = fs::canonicalize(dir).map_err(failed)?;
+        let attempt = format!("{} holds a project already", place.display());
         return Err(Fault::new(attempt).help("`-C DIR` names another folder"));
     }
     let name = project_name(dir);

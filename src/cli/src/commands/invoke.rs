@@ -5,7 +5,7 @@ use crate::{
     exit::Exit,
     fault::{Ends, Fault},
     out,
-    project::{Project, Secrets},
+    project::{Project, Secrets, Told},
 };
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -24,7 +24,7 @@ use wharf_model::{GatewaySpec, ServiceName, ServiceSpec};
 use wharf_report::{bold, dim};
 
 pub(super) async fn run(shared: &Shared, mut wanted: Invoke) -> Ends<Exit> {
-    let project = Project::load(shared, Secrets::Needed)?;
+    let project = Project::load(shared, Secrets::Needed, Told::Errors)?;
     if wanted.service.as_ref().is_some_and(|first| first.starts_with('/')) {
         wanted.path = wanted.service.take().unwrap_or_default();
     }

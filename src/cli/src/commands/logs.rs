@@ -5,7 +5,7 @@ use crate::{
     exit::Exit,
     fault::{Ends, Fault},
     out,
-    project::{Project, Secrets},
+    project::{Project, Secrets, Told},
     site,
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -17,7 +17,7 @@ use wharf_report::{bad, dim, tame};
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(shared: &Shared, services: &[String], follow: bool, tail: usize) -> Ends<Exit> {
-    let project = Project::load(shared, Secrets::Ignored)?;
+    let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
     let recorded = site::record(&project).read()?.record;
     let known =
         |name: &ServiceName| recorded.services.contains_key(name) || project.deployment.services.contains_key(name);

@@ -4,6 +4,7 @@ mod apply;
 mod carry_out;
 mod completions;
 mod destroy;
+mod fmt;
 mod gateway;
 mod init;
 mod invoke;
@@ -24,6 +25,7 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
     let Arguments { shared, command } = arguments;
     match command {
         Command::Init => init::run(&shared),
+        Command::Fmt { files, check } => fmt::run(&shared, &files, check),
         Command::Validate => validate::run(&shared),
         Command::Schema { format } => schema::run(format),
         Command::Plan { detailed_exitcode, format } => wait(plan::run(&shared, detailed_exitcode, format)),

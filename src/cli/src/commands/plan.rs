@@ -5,13 +5,13 @@ use crate::{
     exit::Exit,
     fault::Ends,
     out,
-    project::{Project, Secrets},
+    project::{Project, Secrets, Told},
     site,
 };
 use wharf_report::{Layout, warn};
 
 pub(super) async fn run(shared: &Shared, detailed_exitcode: bool, format: Format) -> Ends<Exit> {
-    let project = Project::load(shared, Secrets::Needed)?;
+    let project = Project::load(shared, Secrets::Needed, Told::All)?;
     let record = site::record(&project);
     let (standing, key) = (record.read()?, record.key()?);
     if !standing.unresolved.is_empty() {

@@ -1,11 +1,13 @@
 //! `wharf schema`
 
-use crate::{arguments::Format, exit::Exit, fault::Ends, out};
+use crate::{arguments::SchemaFormat, exit::Exit, fault::Ends, out};
 
-pub(super) fn run(format: Format) -> Ends<Exit> {
+pub(super) fn run(format: SchemaFormat) -> Ends<Exit> {
     match format {
-        Format::Human => out::result(wharf_lang::schema_text(out::width())),
-        Format::Json => out::result(format_args!("{}\n", wharf_lang::schema_json())),
+        SchemaFormat::Human => out::result(wharf_lang::schema_text(out::width())),
+        SchemaFormat::Json => out::result(wharf_lang::schema_json()),
+        SchemaFormat::Kdl => out::result(wharf_lang::schema_kdl()),
+        SchemaFormat::Markdown => out::result(wharf_lang::schema_markdown()),
     }
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use crate::{
     exit::Exit,
     fault::Ends,
     out,
-    project::{Project, Secrets},
+    project::{Project, Secrets, Told},
     site,
 };
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use wharf_provider::{Observe, Scope};
 use wharf_report::{StatusInput, status, status_json};
 
 pub(super) async fn run(shared: &Shared, format: Format) -> Ends<Exit> {
-    let project = Project::load(shared, Secrets::Ignored)?;
+    let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
     let recorded = site::record(&project).read()?.record;
     let runtime = site::reader(&project)?;
     let observed = runtime.observe(&Scope { services: None, probe: true, sources: BTreeSet::new() }).await?;

@@ -75,7 +75,7 @@ impl Planner<'_> {
         }
         let recorded = self.routed.get(service).cloned().unwrap_or_default();
         for gateway in recorded.into_iter().filter(|gateway| !routes.iter().any(|route| route.gateway == **gateway)) {
-            self.delete_route(gateway, service);
+            self.delete_route(gateway, service, vec![Risk::Downtime]);
         }
         (steps, new)
     }
@@ -120,11 +120,12 @@ impl Planner<'_> {
         Some(Cause::Seen { field: "route", saw: saw.to_owned() })
     }
 
-    pub(super) fn delete_route(&mut self, gateway: &GatewayName, service: &ServiceName) -> StepId {
+    /// Removes a route. `risks` are those of a service that runs on without it.
+    pub(super) fn delete_route(&mut self, gateway: &GatewayName, service: &ServiceName, risks: Vec<Risk>) -> StepId {
         let address = Address::Route(gateway.clone(), service.clone());
         let call = Call::DeleteRoute { gateway: gateway.clone(), service: service.clone() };
         let step = self.call(address.clone(), call);
-        self.changes.push(Change { address, what: What::Delete { because: Cause::NotDeclared }, risks: Vec::new() });
+        self.changes.push(Change { address, what: What::Delete { because: Cause::NotDeclared }, risks });
         self.route_ends.entry(gateway.clone()).or_default().push(step);
         step
     }

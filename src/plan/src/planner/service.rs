@@ -198,7 +198,7 @@ impl<'a> Planner<'a> {
             } else if id.slot.0 >= count {
                 delete(Cause::NotDeclared)
             } else if unknown || standing.revision != case.revision.number {
-                delete(Cause::Unfinished(format!("{id} was left by an apply that did not finish")))
+                delete(Cause::Unfinished(format!("{id} was left by a rollout that did not end well")))
             } else if standing.traffic != crate::rollout::Traffic::Served {
                 let because = vec![Cause::Unfinished(format!("{id} runs but gets no requests"))];
                 What::Update { because, preview: None }
@@ -287,7 +287,7 @@ impl<'a> Planner<'a> {
         let orphans: Vec<_> = self.routed.keys().copied().filter(|name| !known(name)).collect();
         for service in orphans {
             for gateway in self.routed.get(service).cloned().unwrap_or_default() {
-                self.delete_route(gateway, service);
+                self.delete_route(gateway, service, Vec::new());
             }
         }
     }
@@ -318,7 +318,7 @@ impl<'a> Planner<'a> {
             }
         }
         for gateway in self.routed.get(name).cloned().unwrap_or_default() {
-            let step = self.delete_route(gateway, name);
+            let step = self.delete_route(gateway, name, Vec::new());
             self.operations.order(id, step);
         }
     }
@@ -341,7 +341,8 @@ fn risks(case: &Case<'_>, preview: &Preview) -> Vec<Risk> {
     let Some(recorded) = case.recorded.filter(|recorded| recorded.current.is_some()) else { return Vec::new() };
     let wanted = case.spec.instances.min(recorded.spec.instances);
     match preview.lowest_ready {
-        _ if wanted == 0 => Vec::new(),
+        _ if recorded.spec.instances == 0 => Vec::new(),
+        _ if wanted == 0 => vec![Risk::Downtime],
         0 => vec![Risk::Downtime],
         lowest if lowest < wanted => vec![Risk::CapacityDip { lowest, wanted }],
         _ => Vec::new(),

@@ -1,0 +1,18 @@
+//! The command line as people and pipelines use it: real commands, real instances, real gateways.
+//!
+//! `sessions` plays what is written down in `testdata/cli`; the other modules hold what no transcript can show.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
+
+mod destroy;
+mod examples;
+mod kill;
+mod load;
+mod logs;
+mod ordinary_user;
+mod plan_writes_nothing;
+mod secrets;
+mod sessions;
+mod signals;
+mod support;
