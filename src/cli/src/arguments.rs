@@ -96,6 +96,36 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value = "human")]
         format: SchemaFormat,
     },
+    /// Prints the project of an environment as one text, with everything filled in and laid together
+    Show {
+        /// With templates, inputs, included files and what the environment changes put in their places
+        #[arg(long, required = true)]
+        expanded: bool,
+        /// Writes down defaults, too
+        #[arg(long)]
+        defaults: bool,
+    },
+    /// Tells what a value is and who said so: file, template, environment, input
+    Explain {
+        /// An address with a field, such as `service.hello.instances`, or an address alone for all of its fields
+        #[arg(value_name = "ADDRESS[.FIELD]")]
+        what: String,
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Tells in what two environments differ, and where that is written
+    DiffEnv {
+        /// One environment
+        #[arg(value_name = "ENVIRONMENT")]
+        left: String,
+        /// The other
+        #[arg(value_name = "OTHER")]
+        right: String,
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
     /// Shows what apply would do, and why; changes nothing
     Plan {
         /// Ends with exit code 2 when there are changes
