@@ -300,15 +300,20 @@ impl Admit<'_> {
                 let written = Written { scalar, secret, filled, layer, at: entry.at, before: None };
                 Some(Found { value, at: Some(entry.at), written: Some(Arc::new(written)) })
             }
-            Err(Refusal { code, message, label, help }) => {
-                self.problems.hide((code == Code::SecretExpected).then_some(entry.at));
-                let help = untyped(ty, &scalar, &filled).or(help);
-                let set = filled.first().and_then(|filled| filled.by.place());
-                let problem = Problem::error(code, message).at(entry.at, label).and(set, "filled in from here");
-                self.problems.push(problem.help(help));
+            Err(refusal) => {
+                let help = untyped(ty, &scalar, &filled);
+                self.refuse(entry, refusal, help, &filled);
                 None
             }
         }
+    }
+
+    fn refuse(&mut self, entry: &Entry, refusal: Refusal, better: Option<String>, filled: &[Filled]) {
+        let Refusal { code, message, label, help } = refusal;
+        self.problems.hide((code == Code::SecretExpected).then_some(entry.at));
+        let set = filled.first().and_then(|filled| filled.by.place());
+        let problem = Problem::error(code, message).at(entry.at, label).and(set, "filled in from here");
+        self.problems.push(problem.help(better.or(help)));
     }
 
     fn resolve(&mut self, ty: Type, entry: &Entry) -> Option<Resolved> {

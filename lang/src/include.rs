@@ -52,6 +52,11 @@ pub(crate) fn gather(files: &[SourceFile], include: Option<Include<'_>>) -> File
     gathered
 }
 
+/// The files of a project with those that they include, as far as they can be read.
+pub fn with_included(files: &[SourceFile], include: Include<'_>) -> Vec<SourceFile> {
+    gather(files, Some(include)).files
+}
+
 impl Files {
     fn include(&mut self, node: &Node, include: Option<Include<'_>>) {
         // That it names no path, or one with inputs in it, is reported where the tree is held against the schema.

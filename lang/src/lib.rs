@@ -32,7 +32,7 @@ mod value;
 mod version;
 
 pub use format::format;
-pub use include::{Include, IncludeError};
+pub use include::{Include, IncludeError, with_included};
 pub use input::Variable;
 pub use problem::{Code, Problem, Problems, Severity};
 pub use resolved::{Defaults, FilledIn, Resolved, ResolvedField, Said, SetBy, Speaker};

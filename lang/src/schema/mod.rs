@@ -322,6 +322,14 @@ mod tests {
     }
 
     #[test]
+    fn what_an_environment_may_change_it_may_take_away_from() {
+        for row in children("").iter().filter(|row| row.overlay == Overlay::Patches && row.reuse.is_none()) {
+            let remove = row.child("remove");
+            assert!(remove.is_some_and(|row| row.reuse == Some(Reuse::Remove)), "{} has no `remove`", row.path);
+        }
+    }
+
+    #[test]
     fn what_may_be_there_many_times_is_told_apart_by_its_first_argument() {
         for row in schema().iter().filter(|row| matches!(row.count, Count::Many | Count::Some)) {
             assert!(!row.arguments.is_empty(), "{}", row.path);

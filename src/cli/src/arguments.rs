@@ -33,10 +33,10 @@ pub(crate) struct Shared {
     /// The environment; needed only when the project has several
     #[arg(long, value_name = "NAME", env = "WHARF_ENV", global = true, hide_env_values = true)]
     pub(crate) env: Option<String>,
-    /// Sets an input of the project; may be given several times. The variable WHARF_INPUT_name sets it, too
+    /// Sets an input of the project, as WHARF_INPUT_NAME does; may be given several times
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input, global = true)]
     pub(crate) inputs: Vec<(String, String)>,
-    /// Sets inputs from a file: KDL with `name "value"` in each line, or a JSON object; may be given several times
+    /// Sets inputs from a file, KDL or JSON; may be given several times
     #[arg(long = "input-file", value_name = "FILE", global = true)]
     pub(crate) input_files: Vec<PathBuf>,
     /// Says nothing about the work, only results and errors
@@ -96,7 +96,7 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value = "human")]
         format: SchemaFormat,
     },
-    /// Prints the project of an environment as one text, with everything filled in and laid together
+    /// Prints the project as one text, with everything filled in and laid together
     Show {
         /// With templates, inputs, included files and what the environment changes put in their places
         #[arg(long, required = true)]

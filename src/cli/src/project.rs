@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use wharf_lang::{IncludeError, Loaded, Request, Resolved, Severity, SourceFile, load};
+use wharf_lang::{IncludeError, Loaded, Request, Resolved, Severity, SourceFile, load, with_included};
 use wharf_model::{Deployment, SecretName, SecretSource, ServiceSpec};
 use wharf_provider::SecretValues;
 
@@ -114,6 +114,16 @@ fn include(dir: &Path, path: &str) -> Result<Arc<str>, IncludeError> {
         return Err(IncludeError::Unreadable("it is no file".to_owned()));
     }
     fs::read_to_string(&file).map(Arc::from).map_err(unreadable)
+}
+
+/// The files of the project in the folder, with those that they include; only the former, while one cannot be read.
+pub(crate) fn every_path(dir: &Path) -> Ends<Vec<PathBuf>> {
+    let mut paths = paths(dir)?;
+    if let (Ok(real), Ok(own)) = (fs::canonicalize(dir), files(dir)) {
+        let all = with_included(&own, &|path| include(&real, path));
+        paths.extend(all[own.len()..].iter().map(|file| dir.join(&*file.name)));
+    }
+    Ok(paths)
 }
 
 /// Files with values of inputs. Their paths are those of the caller, not of the project.

@@ -208,3 +208,12 @@ fn two_environments_are_compared_by_what_they_ask_for() {
     let said = refused(dir.path(), &["diff-env", "dev", "prd"]);
     assert!(said.contains("did you mean `prod`?"), "{said}");
 }
+
+#[test]
+fn fmt_reaches_the_files_that_others_include() {
+    let dir = project();
+    fs::write(dir.path().join("shared/llm.kdl"), TEMPLATE.replace("    port", "  port")).unwrap();
+    let output = wharf(dir.path(), &["fmt"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read_to_string(dir.path().join("shared/llm.kdl")).unwrap(), TEMPLATE);
+}

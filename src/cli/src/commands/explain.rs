@@ -20,7 +20,7 @@ pub(super) fn run(shared: &Shared, what: &str, format: Format) -> Ends<Exit> {
     value(shared, what, format)
 }
 
-/// Explains a value by its name, or all of a resource by its address.
+/// Explains a value by its name, or all of a resource by its address: whatever is no code of a problem.
 fn value(shared: &Shared, what: &str, format: Format) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
     let fields = project.resolved.fields();
