@@ -3,14 +3,16 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test bench demo demo-clean needs needs-demo
+.PHONY: help check test fuzz bench bench-lang demo demo-clean needs needs-demo
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
 	@echo 'make demo-clean  takes away everything that the demo made'
 	@echo 'make check       formatting, lints and docs, warnings denied'
 	@echo 'make test        every test; installs what they need'
+	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
+	@echo 'make bench-lang  of these, how fast a large project is read'
 
 check: needs
 	$(CARGO) fmt --all --check
@@ -20,9 +22,15 @@ check: needs
 test: needs
 	$(CARGO) test --workspace --locked
 
-bench:
+fuzz:
+	$(CARGO) test --locked -p wharf-lang --test fuzz -- --ignored --nocapture
+
+bench: bench-lang
 	$(CARGO) bench --locked -p wharf-plan --bench plan
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway
+
+bench-lang:
+	$(CARGO) bench --locked -p wharf-lang --bench lang
 
 demo: needs-demo
 	$(CARGO) build --release --locked -p wharf

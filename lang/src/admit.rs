@@ -3,7 +3,7 @@
 
 use crate::{
     block::{Block, Found},
-    count::example,
+    count::{example, lacks},
     interpolate::{Kind, Resolved, Scope, Trouble, interpolate},
     layer::{Filled, Layer, Written},
     problem::{Code, Problem, Problems},
@@ -14,7 +14,11 @@ use crate::{
     syntax::{Entry, Node, Scalar, Word},
     value::{self, Refusal, Typed},
 };
-use std::{collections::HashMap, mem, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    mem,
+    sync::Arc,
+};
 
 /// Whether what must be there must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +37,7 @@ pub(crate) struct Admit<'a> {
     /// Some text could not be read, so what seems to be missing may be there.
     pub(crate) incomplete: bool,
     /// Who says what is admitted now.
-    pub(crate) layer: Layer,
+    pub(crate) layer: Arc<Layer>,
 }
 
 impl Admit<'_> {
@@ -55,7 +59,7 @@ impl Admit<'_> {
         way: &str,
         extent: Extent,
     ) -> Vec<Block> {
-        let mut blocks: Vec<Block> = Vec::new();
+        let mut blocks: Vec<Block> = Vec::with_capacity(nodes.len());
         for node in nodes {
             match rows.iter().find(|row| row.name() == &*node.name.text) {
                 Some(row) => blocks.push(self.node(node, row, extent)),
@@ -67,7 +71,7 @@ impl Admit<'_> {
 
     /// Reports what a block still lacks that an overlay brought and the base does not have.
     pub(crate) fn complete(&mut self, block: &Block) {
-        if block.row.overlay == Overlay::Patches && block.row.entries.is_none() {
+        if block.row.overlay == Overlay::Patches && block.row.entries.is_none() && !block.lost {
             self.count(&block.children, &[], block.row.children(), &block.title(), block.title_at());
             block.children.iter().for_each(|child| self.complete(child));
         }
@@ -86,19 +90,21 @@ impl Admit<'_> {
     }
 
     fn node(&mut self, node: &Node, row: &'static NodeSchema, extent: Extent) -> Block {
-        let mut block = Block { at: Some(node.name.at), layer: self.layer.clone(), ..Block::absent(row) };
+        let lost = node.values_lost || node.nodes_lost;
+        let layer = Arc::clone(&self.layer);
+        let mut block = Block { at: Some(node.name.at), lost, layer, ..Block::absent(row) };
         if let Some(word) = &node.annotation {
             self.unknown_annotation(word, "a node has no type");
         }
-        let (properties, arguments): (Vec<_>, Vec<_>) = node.entries.iter().partition(|entry| entry.key.is_some());
-        self.arguments(&mut block, node, &arguments);
+        self.arguments(&mut block, node);
         let environment = block.key().filter(|_| row.path == "environment");
-        let outer = environment.map(|name| mem::replace(&mut self.layer, Layer::Environment(name.into())));
+        let own = environment.map(|name| Arc::new(Layer::Environment(name.into())));
+        let outer = own.map(|own| mem::replace(&mut self.layer, own));
         match row.reuse {
-            Some(Reuse::Use) => self.parameters(&mut block, node, &properties),
-            Some(Reuse::Template | Reuse::Remove) => self.properties(&mut block, &properties),
+            Some(Reuse::Use) => self.parameters(&mut block, node),
+            Some(Reuse::Template | Reuse::Remove) => self.properties(&mut block, node),
             Some(Reuse::Include) | None => {
-                self.properties(&mut block, &properties);
+                self.properties(&mut block, node);
                 self.block(&mut block, node, extent);
             }
         }
@@ -110,14 +116,14 @@ impl Admit<'_> {
     }
 
     /// What a `use` hands to its template; which parameters there are is known to the template alone.
-    fn parameters(&mut self, block: &mut Block, node: &Node, properties: &[&Entry]) {
+    fn parameters(&mut self, block: &mut Block, node: &Node) {
         let row = block.row;
         if let Some(first) = node.block.as_ref().and_then(|nodes| nodes.first()) {
             let problem =
                 Problem::error(Code::Unexpected, "`use` takes no block").at(first.name.at, "does not belong here");
             self.problems.push(problem.help("write what has the last word beside it".to_owned()));
         }
-        for entry in properties {
+        for entry in &node.entries {
             let Some(key) = &entry.key else { continue };
             if let Some((first, _)) = block.entries.iter().find(|(known, _)| known.text == key.text) {
                 let problem = Problem::error(Code::Repeated, format!("`{}` is given twice", key.text));
@@ -128,18 +134,20 @@ impl Admit<'_> {
         }
     }
 
-    fn arguments(&mut self, block: &mut Block, node: &Node, entries: &[&Entry]) {
+    fn arguments(&mut self, block: &mut Block, node: &Node) {
         let row = block.row;
-        for (index, entry) in entries.iter().enumerate() {
+        let entries = || node.entries.iter().filter(|entry| entry.key.is_none());
+        block.arguments.reserve_exact(entries().count());
+        for (index, entry) in entries().enumerate() {
             let argument = row.arguments.get(index).or(if row.repeats { row.arguments.last() } else { None });
             match argument {
                 Some(argument) => block.arguments.push(self.value(row.name(), argument.ty, entry)),
                 None => self.surplus(row, entry),
             }
         }
-        let missing = row.arguments.get(entries.len());
+        let missing = row.arguments.get(entries().count());
         let keyed = |argument: &&Argument| node.entries.iter().any(|entry| named(entry, argument.name));
-        if let Some(missing) = missing.filter(|argument| !keyed(argument)) {
+        if let Some(missing) = missing.filter(|argument| !node.values_lost && !keyed(argument)) {
             self.missing_value(row, missing, node.name.at);
         }
     }
@@ -159,10 +167,10 @@ impl Admit<'_> {
         self.problems.push(Problem::error(Code::MissingValue, message).at(at, "nothing follows").help(help));
     }
 
-    fn properties(&mut self, block: &mut Block, entries: &[&Entry]) {
+    fn properties(&mut self, block: &mut Block, node: &Node) {
         let row = block.row;
-        let mut written: HashMap<&str, Place> = HashMap::new();
-        for entry in entries {
+        let mut written: BTreeMap<&str, Place> = BTreeMap::new();
+        for entry in &node.entries {
             let Some(key) = &entry.key else { continue };
             let Some(property) = row.property(&key.text) else {
                 self.unknown_property(row, key);
@@ -219,7 +227,7 @@ impl Admit<'_> {
         let part = row.like.is_some() || uses || (extent == Extent::Part && row.overlay == Overlay::Patches);
         let extent = if part { Extent::Part } else { Extent::Whole };
         block.children = self.nodes(nodes, rows, &row.way(), extent);
-        if extent == Extent::Whole {
+        if extent == Extent::Whole && !node.nodes_lost && lacks(&block.children, rows) {
             let (title, at) = (block.title(), block.title_at());
             let keys = node.entries.iter().filter_map(|entry| Some(&*entry.key.as_ref()?.text));
             let words: Vec<_> = unknown(nodes, rows).into_iter().chain(keys).collect();
@@ -257,7 +265,7 @@ impl Admit<'_> {
             self.problems.push(problem.at(key.at, "unknown property").help(help));
         }
         let Some((first, more)) = values.split_first() else {
-            if !properties.is_empty() {
+            if !properties.is_empty() || node.values_lost {
                 return None;
             }
             let message = format!("`{}` needs a value", name.text);
@@ -296,7 +304,7 @@ impl Admit<'_> {
         }
         match admitted {
             Ok(value) => {
-                let layer = self.layer.clone();
+                let layer = Arc::clone(&self.layer);
                 let written = Written { scalar, secret, filled, layer, at: entry.at, before: None };
                 Some(Found { value, at: Some(entry.at), written: Some(Arc::new(written)) })
             }

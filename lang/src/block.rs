@@ -37,6 +37,8 @@ pub(crate) struct Block {
     pub(crate) row: &'static NodeSchema,
     /// Where its name is written; nowhere when the block stands for a node that is not there.
     pub(crate) at: Option<Place>,
+    /// Something in it could not be read, so what is not there need not have its default.
+    pub(crate) lost: bool,
     pub(crate) arguments: Vec<Option<Found<Typed>>>,
     pub(crate) properties: BTreeMap<&'static str, Found<Typed>>,
     pub(crate) children: Vec<Block>,
@@ -45,7 +47,7 @@ pub(crate) struct Block {
     /// The node itself where its row says that the files know more of it.
     pub(crate) raw: Option<Arc<Node>>,
     /// Who said it.
-    pub(crate) layer: Layer,
+    pub(crate) layer: Arc<Layer>,
     /// The node whose place it took.
     pub(crate) before: Option<Arc<Block>>,
 }
@@ -55,12 +57,13 @@ impl Block {
         Self {
             row,
             at: None,
+            lost: false,
             arguments: vec![],
             properties: BTreeMap::new(),
             children: vec![],
             entries: vec![],
             raw: None,
-            layer: Layer::Project,
+            layer: Layer::project(),
             before: None,
         }
     }
@@ -81,7 +84,7 @@ impl Block {
         if let Some(found) = self.properties.get(name) {
             return found.of();
         }
-        let property = self.row.property(name)?;
+        let property = self.row.property(name).filter(|_| !self.lost)?;
         let value = value::read_default(name, property.ty, property.default?)?;
         T::from_typed(&value).map(Found::default)
     }
@@ -106,7 +109,7 @@ impl Block {
         if let Some(child) = self.child(name) {
             return child.argument(0);
         }
-        let row = self.row.child(name)?;
+        let row = self.row.child(name).filter(|_| !self.lost)?;
         let value = value::read_default(name, row.arguments.first()?.ty, row.default?)?;
         T::from_typed(&value).map(Found::default)
     }

@@ -13,22 +13,31 @@ use std::collections::HashMap;
 impl Admit<'_> {
     /// Reports what is there twice, and keeps the first of each.
     pub(crate) fn distinct(&mut self, blocks: Vec<Block>) -> Vec<Block> {
-        let mut seen: HashMap<(&'static str, Option<String>), usize> = HashMap::new();
+        // Nodes of few kinds are there once; of the others there may be many, so these are looked up by their key.
+        let mut once: Vec<(&'static str, usize)> = Vec::new();
+        let mut keyed: HashMap<(&'static str, String), usize> = HashMap::new();
         let mut kept: Vec<Block> = Vec::with_capacity(blocks.len());
         for block in blocks {
-            let many = matches!(block.row.count, Count::Many | Count::Some);
-            let identity = match block.row.count {
-                Count::OneOf(choice) => (choice, None),
-                _ => (block.row.path, if many { block.key() } else { None }),
+            let next = kept.len();
+            let kind = match block.row.count {
+                Count::OneOf(choice) => choice,
+                _ => block.row.path,
             };
-            // A file may be named as often as it likes: it is read once.
-            let nameless = (many && identity.1.is_none()) || block.row.reuse == Some(Reuse::Include);
-            match seen.get(&identity).filter(|_| !nameless) {
-                Some(first) => self.repeated(&kept[*first], &block),
-                None => {
-                    seen.insert(identity, kept.len());
-                    kept.push(block);
+            let first = match block.row.count {
+                // A file may be named as often as it likes: it is read once.
+                _ if block.row.reuse == Some(Reuse::Include) => None,
+                Count::Many | Count::Some => block.key().map(|key| *keyed.entry((kind, key)).or_insert(next)),
+                _ => {
+                    let first = once.iter().find(|(known, _)| *known == kind).map(|(_, first)| *first);
+                    first.or_else(|| {
+                        once.push((kind, next));
+                        Some(next)
+                    })
                 }
+            };
+            match first.filter(|first| *first < next) {
+                Some(first) => self.repeated(&kept[first], &block),
+                None => kept.push(block),
             }
         }
         kept
@@ -89,6 +98,16 @@ impl Admit<'_> {
         let help = format!("add {}", either(&shown));
         self.problems.push(Problem::error(Code::MissingNode, message).at(at, "incomplete").help(help));
     }
+}
+
+/// Whether anything that must be there is not.
+pub(crate) fn lacks(blocks: &[Block], rows: &[&'static NodeSchema]) -> bool {
+    let there = |wanted: &dyn Fn(&NodeSchema) -> bool| blocks.iter().any(|block| wanted(block.row));
+    rows.iter().any(|row| match row.count {
+        Count::Once | Count::Some => !there(&|found| found.name() == row.name()),
+        Count::OneOf(_) => !there(&|found| found.count == row.count),
+        Count::Optional | Count::Many => false,
+    })
 }
 
 /// What a node looks like in a file.

@@ -23,7 +23,7 @@ pub type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 const VARIABLE: &str = "WHARF_INPUT_";
 
 /// What the caller sets.
-pub(crate) struct Given<'a> {
+pub(crate) struct Asked<'a> {
     pub(crate) arguments: &'a BTreeMap<String, String>,
     pub(crate) files: Vec<FileValue>,
     pub(crate) variable: Option<Variable<'a>>,
@@ -39,7 +39,7 @@ pub(crate) struct FileValue {
 
 /// The value of every input that is declared. `incomplete` says that some text could not be read, so that an input that
 /// seems not to be declared may be.
-pub(crate) fn settle(declared: &[Declared], given: &Given<'_>, problems: &mut Problems, incomplete: bool) -> Values {
+pub(crate) fn settle(declared: &[Declared], given: &Asked<'_>, problems: &mut Problems, incomplete: bool) -> Values {
     let mut values = Values::new();
     let files: HashMap<&str, &FileValue> = given.files.iter().map(|value| (&*value.name, value)).collect();
     for input in declared {
@@ -104,7 +104,7 @@ fn missing(input: &Declared, problems: &mut Problems) {
     problems.push(problem.at(input.at, "no default").help(help));
 }
 
-fn unknown(declared: &[Declared], given: &Given<'_>, problems: &mut Problems) {
+fn unknown(declared: &[Declared], given: &Asked<'_>, problems: &mut Problems) {
     let arguments = given.arguments.keys().map(|name| (&**name, None));
     let files = given.files.iter().map(|value| (&*value.name, Some(value.at)));
     for (name, at) in arguments.chain(files) {

@@ -4,7 +4,10 @@
 //! value remembers the layer that had the last word, and through it the values that were there before.
 
 use crate::{block::Block, source::Place, syntax::Scalar};
-use std::{mem, sync::Arc};
+use std::{
+    mem,
+    sync::{Arc, LazyLock},
+};
 
 /// Who said something.
 #[derive(Debug, Clone, Default)]
@@ -18,13 +21,21 @@ pub(crate) enum Layer {
     Environment(Arc<str>),
 }
 
+impl Layer {
+    /// The project itself; every block shares the one.
+    pub(crate) fn project() -> Arc<Self> {
+        static PROJECT: LazyLock<Arc<Layer>> = LazyLock::new(Arc::default);
+        Arc::clone(&PROJECT)
+    }
+}
+
 /// A value as it was said, after everything was filled in.
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
     pub(crate) scalar: Scalar,
     pub(crate) secret: bool,
     pub(crate) filled: Vec<Filled>,
-    pub(crate) layer: Layer,
+    pub(crate) layer: Arc<Layer>,
     pub(crate) at: Place,
     /// The value whose place it took; only where values have names of their own. For the values of a node see
     /// [`Block::before`].

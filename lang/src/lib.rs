@@ -4,37 +4,45 @@
 //! them. It reads no file, no clock and no environment: what lies outside is in the [`Request`]. It knows no provider;
 //! whether a runtime can honour a field is judged where the plan is made.
 //!
-//! A text goes through four steps. `scan` and `syntax` turn it into a tree; `admit` holds the tree against the one table
+//! A text goes through four steps. `syntax` turns it into a tree; `admit` holds the tree against the one table
 //! of the language in `schema`; `overlay` lays the chosen environment over it; `decode` makes the values of `wharf-model`
 //! and checks what they mean together. Each step reports all it finds and hands on the rest, so one run tells everything.
 
 mod admit;
 mod block;
+mod characters;
 mod circle;
 mod count;
 mod declared;
 mod decode;
+mod explain;
 mod format;
 mod include;
 mod input;
 mod interpolate;
 mod layer;
 mod overlay;
+mod print;
 mod problem;
 mod resolved;
 mod reuse;
-mod scan;
 mod schema;
 mod source;
+#[cfg(test)]
+mod specification;
 mod suggest;
 mod syntax;
 mod value;
 mod version;
 
+pub use explain::{
+    Example, Explanation, Given, explain, explanation_text, explanations, explanations_text, nearest_code,
+};
 pub use format::format;
 pub use include::{Include, IncludeError, with_included};
 pub use input::Variable;
-pub use problem::{Code, Problem, Problems, Severity};
+pub use print::{problems_github, problems_json, problems_sarif};
+pub use problem::{Code, Problem, Problems, Region, Severity, Spot};
 pub use resolved::{Defaults, FilledIn, Resolved, ResolvedField, Said, SetBy, Speaker};
 pub use schema::{
     Argument, Count, NodeSchema, Overlay, Property, Reuse, Type, schema, schema_json, schema_kdl, schema_markdown,
@@ -46,7 +54,7 @@ use admit::Admit;
 use block::Block;
 use declared::Declared;
 use decode::{Decode, Project, choose};
-use input::{FileValue, Given, read_json, read_kdl};
+use input::{Asked, FileValue, read_json, read_kdl};
 use interpolate::Scope;
 use layer::Layer;
 use reuse::Templates;
@@ -128,7 +136,7 @@ pub fn load(request: &Request<'_>) -> Loaded {
     tree.problems.into_iter().chain(refused).for_each(|problem| problems.push(problem));
 
     let declared = Declared::gather(&tree.nodes, "input");
-    let given = Given {
+    let given = Asked {
         arguments: request.inputs,
         files: input_values(&sources, own, &mut problems),
         variable: request.variable,
@@ -137,11 +145,13 @@ pub fn load(request: &Request<'_>) -> Loaded {
     let scope = Scope { inputs: inputs.into(), parameters: None };
     let templates = Templates::gather(&tree.nodes, &mut problems);
 
-    let (layer, templates) = (Layer::Project, &templates);
+    let (layer, templates) = (Layer::project(), &templates);
     let mut admit = Admit { sources: &sources, scope: &scope, templates, problems: &mut problems, incomplete, layer };
     let mut blocks = admit.top(&tree.nodes);
     admit.check_templates();
     blocks.iter_mut().for_each(|block| admit.expand(block));
+    // The blocks hold all that is still needed.
+    drop(tree.nodes);
     let environment = choose(&mut admit, &mut blocks, request.environment);
     check_version(&mut problems, &blocks, request.wharf_version);
 
@@ -223,7 +233,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_not_taken_for_missing() {
-        let (_, codes) = check("service \"s\" { command \"x\"; port true }\n");
+        let (_, codes) = check("service \"s\" { command \"x\"; port true; health { readiness { tcp } } }\n");
         assert_eq!(codes, ["wharf::lang::syntax"]);
         let text = "oops true\nservice \"s\" { command \"x${input.there}\"; port 1; expose \"g\"; health { readiness { tcp } } }";
         assert_eq!(check(text).1, ["wharf::lang::syntax"]);

@@ -86,7 +86,7 @@ mod tests {
             templates: &templates,
             problems: &mut problems,
             incomplete: true,
-            layer: Layer::Project,
+            layer: Layer::project(),
         };
         let mut blocks = admit.top(&tree.nodes);
         let over = blocks[1].child("service").unwrap().clone();

@@ -4,7 +4,10 @@
 //! [`miette::Diagnostic`] with its own source, so any handler can draw it; how it is drawn, and whether warnings matter,
 //! is the caller's.
 
-use crate::source::{Place, Sources};
+use crate::{
+    SourceFile, characters,
+    source::{Place, Sources},
+};
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 use std::{
     borrow::Cow,
@@ -45,6 +48,8 @@ macro_rules! codes {
 codes! {
     /// Not KDL.
     Syntax => "syntax",
+    /// An invisible character that KDL allows nowhere.
+    DisallowedCharacter => "disallowed_character",
     /// Blocks or comments nested too deep.
     TooDeep => "too_deep",
     /// A node that the schema does not know in this place.
@@ -156,17 +161,52 @@ struct Label {
     text: Cow<'static, str>,
     /// Filled in by [`Problems::finish`]; while problems are gathered a place is enough.
     source: Option<NamedSource<Arc<str>>>,
+    region: Option<Region>,
+}
+
+/// A stretch of a file, as people count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Region {
+    /// The file, relative to the project's folder.
+    pub file: Arc<str>,
+    /// What is said of it there.
+    pub label: String,
+    /// Where it begins.
+    pub start: Spot,
+    /// The place after its last character.
+    pub end: Spot,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spot {
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+}
+
+impl Region {
+    fn new(place: Place, label: &str, sources: &Sources<'_>) -> Self {
+        let spot = |at: usize| {
+            let origin = sources.origin(Place { start: at, len: 0, ..place });
+            Spot { line: origin.line, column: origin.column }
+        };
+        let (start, end) = (spot(place.start), spot(place.start + place.len));
+        Self { file: Arc::clone(&sources.file(place.file).name), label: label.to_owned(), start, end }
+    }
 }
 
 impl Label {
     fn new(place: Place, text: impl Into<Cow<'static, str>>) -> Option<Self> {
-        Some(Self { place, text: text.into(), source: None })
+        Some(Self { place, text: text.into(), source: None, region: None })
     }
 
     fn attach(&mut self, sources: &Sources<'_>, masked: &BTreeMap<usize, Arc<str>>) {
         let file = sources.file(self.place.file);
         let text = masked.get(&self.place.file).unwrap_or(&file.text);
         self.source = Some(NamedSource::new(&file.name, Arc::clone(text)));
+        self.region = Some(Region::new(self.place, &self.text, sources));
     }
 
     fn span(&self) -> LabeledSpan {
@@ -232,6 +272,16 @@ impl Problem {
     /// The bytes of that file that it is about.
     pub fn span(&self) -> Option<Range<usize>> {
         self.label.as_ref().map(|label| label.place.start..label.place.start + label.place.len)
+    }
+
+    /// Where it is, in lines and columns.
+    pub fn region(&self) -> Option<&Region> {
+        self.label.as_ref()?.region.as_ref()
+    }
+
+    /// The second place that it is about, in this file or in another.
+    pub fn related_region(&self) -> Option<&Region> {
+        self.other.as_ref()?.region.as_ref()
     }
 
     /// The second place, if it lies in another file than the first.
@@ -353,9 +403,10 @@ impl Problems {
         self
     }
 
-    /// The texts of the files that hold something to hide, without it.
+    /// The texts of the files that hold something to hide, or what could steer a terminal, without it.
     fn masked(&self, sources: &Sources<'_>) -> BTreeMap<usize, Arc<str>> {
-        let mut texts: BTreeMap<usize, String> = BTreeMap::new();
+        let tamed = |(index, file): (usize, &SourceFile)| Some((index, characters::tamed(&file.text)?));
+        let mut texts: BTreeMap<usize, String> = sources.files().iter().enumerate().filter_map(tamed).collect();
         for place in &self.hidden {
             let text = texts.entry(place.file).or_insert_with(|| sources.file(place.file).text.to_string());
             let stars = |letter: char| match letter {

@@ -18,7 +18,7 @@ use std::{
 };
 use wharf_lang::{
     Code, Defaults, FilledIn, IncludeError, Loaded, Problems, Request, Resolved, SetBy, SourceFile, Speaker, load,
-    schema_json, schema_kdl, schema_markdown, schema_text,
+    problems_github, problems_json, problems_sarif, schema_json, schema_kdl, schema_markdown, schema_text,
 };
 use wharf_model::{Address, Deployment, Entry, Origins, Pins, SecretSource};
 
@@ -252,6 +252,19 @@ fn every_project_means_the_same_when_it_is_expanded() {
 
 fn without_places(deployment: Deployment) -> Deployment {
     Deployment { origins: Origins::default(), ..deployment }
+}
+
+#[test]
+fn machines_are_told_as_expected() {
+    let mut failed = Vec::new();
+    for name in ["everything-at-once", "two-services-of-one-name"] {
+        let (case, problems) =
+            (folder().join(name), run(&folder().join(name), &Settings::read(&folder().join(name))).problems);
+        expect(&case.join("problems.json"), &problems_json(&problems, "."), &mut failed);
+        expect(&case.join("problems.sarif"), &problems_sarif(&problems, "deploy", "0.1.0"), &mut failed);
+        expect(&case.join("problems.github.txt"), &problems_github(&problems, "./deploy/"), &mut failed);
+    }
+    assert!(failed.is_empty(), "{}\nUPDATE=1 rewrites what is expected", failed.join("\n"));
 }
 
 #[test]

@@ -3,36 +3,15 @@
 #![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use proptest::prelude::*;
-use std::{fs, path::Path, sync::Arc};
-use wharf_lang::{Code, Loaded, Request, SourceFile, load};
-use wharf_model::SecretSource;
+mod support;
 
-fn check(texts: &[&str]) -> Loaded {
-    let file =
-        |(index, text): (usize, &&str)| SourceFile { name: format!("{index}.kdl").into(), text: Arc::from(*text) };
-    let files: Vec<_> = texts.iter().enumerate().map(file).collect();
-    let unset = |_: &SecretSource| Err("not set".to_owned());
-    let loaded = load(&Request { files: &files, wharf_version: "0.1.0", secrets: Some(&unset), ..Request::default() });
-    for problem in &loaded.problems {
-        let (Some(name), Some(span)) = (problem.file(), problem.span()) else { continue };
-        let file = files.iter().find(|file| *file.name == *name).unwrap();
-        assert!(file.text.get(span.clone()).is_some(), "{problem} at {span:?} of {:?}", file.text);
-        assert!(!problem.message().ends_with('.') && !problem.message().is_empty(), "{problem}");
-    }
-    assert_ne!(loaded.deployment.is_some(), loaded.problems.has_errors());
-    loaded
-}
+use proptest::prelude::*;
+use support::{check, check_format, check_print, texts};
+use wharf_lang::Code;
 
 /// Every project of the golden cases, as one text each.
 fn projects() -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/lang");
-    let kdl = |path: &Path| path.extension().is_some_and(|end| end == "kdl");
-    let cases = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
-    let files = cases.flat_map(|case| fs::read_dir(case).unwrap().map(|entry| entry.unwrap().path()));
-    let mut files: Vec<_> = files.filter(|path| kdl(path)).collect();
-    files.sort();
-    files.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+    texts("testdata/lang")
 }
 
 fn mutated() -> impl Strategy<Value = String> {
@@ -64,11 +43,20 @@ proptest! {
     #[test]
     fn any_text_is_survived(text in "(\\PC|[{}()\"#/*\\\\;=\n\r\t]){0,200}") {
         check(&[&text]);
+        check_format(&text);
+    }
+
+    #[test]
+    fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let text = String::from_utf8_lossy(&bytes);
+        check_print(&check(&[&text]));
+        check_format(&text);
     }
 
     #[test]
     fn any_change_of_a_project_is_survived(one in mutated(), two in mutated()) {
-        check(&[&one, &two]);
+        check_print(&check(&[&one, &two]));
+        check_format(&one);
     }
 }
 
@@ -97,9 +85,102 @@ fn text_made_to_overflow_is_survived() {
         format!("a r\"{}\"", "= { ".repeat(30_000)),
         format!("a {}", "\"\\q\" ".repeat(20_000)),
         format!("project \"{}\"", "${input.x".repeat(10_000)),
+        format!("project \"{}\"", "x".repeat(4 << 20)),
+        format!("project \"\"\"\n{}\n\"\"\"", "x\n".repeat(1 << 20)),
+        format!("a // {}\n", "x".repeat(4 << 20)),
+        "\u{202e}".repeat(many),
+        "\0".repeat(many),
+        "\r".repeat(many),
+        "// a\n".repeat(many),
     ] {
+        check_format(&text);
         assert!(check(&[&text]).problems.len() < 1_000, "{}", &text[..8]);
     }
+}
+
+#[test]
+fn very_many_problems_are_told() {
+    for text in ["a;".repeat(60_000), "a /*b*/;".repeat(12_000)] {
+        let loaded = check(&[&text]);
+        assert!(loaded.problems.len() > 10_000);
+        check_print(&loaded);
+        check_format(&text);
+    }
+}
+
+#[test]
+fn a_file_may_end_anywhere() {
+    for text in texts("examples").iter().chain(&texts("src/cli/src/starter")) {
+        for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+            check(&[&text[..end]]);
+            check_format(&text[..end]);
+        }
+    }
+    for text in projects() {
+        for end in (0..text.len()).step_by(7).filter(|end| text.is_char_boundary(*end)) {
+            check(&[&text[..end]]);
+        }
+    }
+}
+
+#[test]
+fn files_of_other_systems_mean_the_same() {
+    for text in texts("examples") {
+        let (plain, windows) = (check(&[&text]), text.replace('\n', "\r\n"));
+        for other in [windows.clone(), format!("\u{feff}{text}"), format!("\u{feff}{windows}\r\n\r\n")] {
+            assert_eq!(check(&[&other]).problems.len(), plain.problems.len());
+            let file = |text: &str| wharf_lang::SourceFile { name: "a.kdl".into(), text: text.into() };
+            assert_eq!(wharf_lang::format(&file(&other)).ok().as_deref(), Some(&*text));
+        }
+    }
+}
+
+#[test]
+fn what_nobody_sees_is_told_wherever_it_stands() {
+    for hidden in ['\0', '\u{7}', '\u{1b}', '\u{7f}', '\u{200f}', '\u{202e}', '\u{2066}', '\u{feff}'] {
+        for text in [
+            format!("project \"a{hidden}b\"\n"),
+            format!("project \"ab\" // {hidden}\n"),
+            format!("project \"ab\" /* {hidden} */\n"),
+            format!("project a{hidden}b\n"),
+            format!("project \"ab\"{hidden}\n"),
+            format!("input \"x\" default=#\"{hidden}\"#\n"),
+            format!("input \"x\" default=\"\"\"\n{hidden}\n\"\"\"\n"),
+        ] {
+            let codes: Vec<_> = check(&[&text]).problems.iter().map(|problem| problem.code().as_str()).collect();
+            assert!(codes.contains(&"wharf::lang::disallowed_character"), "{text:?}: {codes:?}");
+            assert!(!codes.contains(&"wharf::lang::syntax"), "{text:?}: {codes:?}");
+        }
+    }
+}
+
+#[test]
+fn long_runs_of_one_character_are_survived() {
+    for letter in (0..0x80).chain([0xa0, 0x85, 0x2028, 0x202e, 0xfeff, 0x1f600]).filter_map(char::from_u32) {
+        let run = letter.to_string().repeat(30_000);
+        for text in [
+            run.clone(),
+            format!("a {run}"),
+            format!("a \"{run}"),
+            format!("a {{ b \"\"\"\n{run}"),
+            format!("a b={run}"),
+        ] {
+            assert!(check(&[&text]).problems.len() < 100, "{letter:?}");
+        }
+    }
+}
+
+#[test]
+fn a_node_may_be_as_long_as_it_likes() {
+    let script = "echo step\n".repeat(200_000);
+    let variables: String = (0..20_000).map(|number| format!("        V{number} \"{number}\"\n")).collect();
+    let text = format!(
+        "project \"p\"\nservice \"s\" {{\n    script \"\"\"\n{script}\"\"\"\n    port 8000\n    env {{\n{variables}    }}\n    \
+         health {{ readiness {{ tcp }} }}\n}}\n"
+    );
+    let loaded = check(&[&text]);
+    let service = &loaded.deployment.unwrap().services[&"s".parse().unwrap()];
+    assert_eq!(service.template.env.len(), 20_000);
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::{
     source::{Place, Sources},
     syntax,
 };
+pub(crate) use outline::outline;
 use std::slice;
 
 /// Formats a file: four spaces a level, one node a line. A block that the author wrote on one line stays there if it
@@ -47,7 +48,7 @@ pub fn format(file: &SourceFile) -> Result<String, Problems> {
 fn tree(sources: &Sources<'_>) -> Result<String, Problems> {
     let tree = syntax::parse(sources);
     if tree.problems.is_empty() {
-        return Ok(outline::outline(&tree.nodes));
+        return Ok(outline(&tree.nodes));
     }
     let mut problems = Problems::default();
     tree.problems.into_iter().for_each(|problem| problems.push(problem));

@@ -84,7 +84,7 @@ impl Admit<'_> {
             return None;
         };
         let parameters = self.bind(used, template, at);
-        if !matches!(self.layer, Layer::Template { .. }) {
+        if !matches!(*self.layer, Layer::Template { .. }) {
             templates.spent.set(0);
         }
         // A template that uses itself is reported where the templates are gathered.
@@ -97,7 +97,7 @@ impl Admit<'_> {
         Some(body)
     }
 
-    fn body(&mut self, template: &Template, parameters: Values, layer: Layer) -> (Block, Problems) {
+    fn body(&mut self, template: &Template, parameters: Values, layer: Arc<Layer>) -> (Block, Problems) {
         let scope = Scope { inputs: Arc::clone(&self.scope.inputs), parameters: Some(parameters) };
         let mut problems = Problems::default();
         let mut inner = Admit {
@@ -118,12 +118,12 @@ impl Admit<'_> {
         (body, problems)
     }
 
-    fn template_layer(&self, template: &Template, used: Place) -> Layer {
-        Layer::Template { name: Arc::clone(&template.name), used, within: Arc::new(self.layer.clone()) }
+    fn template_layer(&self, template: &Template, used: Place) -> Arc<Layer> {
+        Layer::Template { name: Arc::clone(&template.name), used, within: Arc::clone(&self.layer) }.into()
     }
 
     fn is_inside(&self, name: &str) -> bool {
-        let mut layer = &self.layer;
+        let mut layer = &*self.layer;
         while let Layer::Template { name: known, within, .. } = layer {
             if &**known == name {
                 return true;

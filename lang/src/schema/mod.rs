@@ -22,6 +22,8 @@ use std::{collections::HashMap, sync::LazyLock};
 pub struct NodeSchema {
     /// The names of the nodes it lies in and its own, with dots between: `service.health.readiness`.
     pub path: &'static str,
+    /// The last of these names.
+    name: &'static str,
     /// How often it may be there.
     pub count: Count,
     /// The values that follow its name.
@@ -227,7 +229,7 @@ impl Type {
 impl NodeSchema {
     /// The name of the node.
     pub fn name(&self) -> &'static str {
-        self.path.rsplit_once('.').map_or(self.path, |(_, name)| name)
+        self.name
     }
 
     /// The path of the node it lies in; empty at the top level.
@@ -302,6 +304,15 @@ pub(crate) fn children(path: &str) -> &'static [&'static NodeSchema] {
 /// Whether a top-level node has this name.
 pub(crate) fn is_top_level(name: &str) -> bool {
     children("").iter().any(|row| row.name() == name)
+}
+
+/// The name at the end of a path.
+const fn last(path: &'static str) -> &'static str {
+    let mut start = path.len();
+    while start > 0 && path.as_bytes()[start - 1] != b'.' {
+        start -= 1;
+    }
+    path.split_at(start).1
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The rows. A new field is a row here and a line in `decode`.
 
-use super::{Argument, Count, NodeSchema, Overlay, Property, Reuse, Type};
+use super::{Argument, Count, NodeSchema, Overlay, Property, Reuse, Type, last};
 use Count::{Many, Once, OneOf, Optional, Some as AtLeastOne};
 
 const fn node(path: &'static str, count: Count, doc: &'static str) -> NodeSchema {
     NodeSchema {
         path,
+        name: last(path),
         count,
         arguments: &[],
         repeats: false,

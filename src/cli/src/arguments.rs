@@ -61,6 +61,19 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How problems are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ValidateFormat {
+    /// For people, with excerpts
+    Human,
+    /// For programs: every problem with its code, places and help
+    Json,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
+    /// For GitHub Actions: annotations beside the lines of a pull request
+    Github,
+}
+
 /// How the schema is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaFormat {
@@ -89,7 +102,11 @@ pub(crate) enum Command {
         check: bool,
     },
     /// Checks the files, and tells every problem at once
-    Validate,
+    Validate {
+        /// For whom
+        #[arg(long, value_enum, default_value = "human")]
+        format: ValidateFormat,
+    },
     /// Prints every node that a file may hold
     Schema {
         /// For people, or for programs
@@ -105,12 +122,16 @@ pub(crate) enum Command {
         #[arg(long)]
         defaults: bool,
     },
-    /// Tells what a value is and who said so: file, template, environment, input
+    /// Tells what a value is and who said so, or what the code of a problem means
+    ///
+    /// For a value: the files, templates, environments and inputs that had a say, the last word first. For a code: a wrong
+    /// and a right example. Lists the codes when nothing is named.
     Explain {
-        /// An address with a field, such as `service.hello.instances`, or an address alone for all of its fields
-        #[arg(value_name = "ADDRESS[.FIELD]")]
-        what: String,
-        /// For people, or for programs
+        /// An address with a field, such as `service.hello.instances`; an address alone for all of its fields; or the
+        /// code of a problem, such as `wharf::lang::unknown_node`, or its last word
+        #[arg(value_name = "WHAT")]
+        what: Option<String>,
+        /// For people, or for programs; of values only
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use wharf_lang::{IncludeError, Loaded, Request, Resolved, Severity, SourceFile, load, with_included};
+use wharf_lang::{IncludeError, Problems, Request, Resolved, Severity, SourceFile, load, with_included};
 use wharf_model::{Deployment, SecretName, SecretSource, ServiceSpec};
 use wharf_provider::SecretValues;
 
@@ -29,6 +29,9 @@ pub(crate) struct Project {
     /// The values of the secrets that it uses.
     pub(crate) secrets: SecretValues,
 }
+
+/// More problems than that are counted, but not shown: nobody reads them, and each repeats its line.
+const SHOWN: usize = 100;
 
 /// Whether the values of secrets are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +54,25 @@ pub(crate) enum Told {
 impl Project {
     /// Reads the project of the folder, and prints the problems it has. Warnings do not stop it.
     pub(crate) fn load(shared: &Shared, wanted: Secrets, told: Told) -> Ends<Self> {
-        Self::load_in(shared, shared.env.as_deref(), wanted, told)
+        Self::load_showing(shared, wanted, |problems| show(problems, told))
     }
 
     /// The same in an environment that was named otherwise.
-    pub(crate) fn load_in(shared: &Shared, environment: Option<&str>, wanted: Secrets, told: Told) -> Ends<Self> {
+    pub(crate) fn load_in(shared: &Shared, environment: &str, wanted: Secrets, told: Told) -> Ends<Self> {
+        Self::load_with(shared, Some(environment), wanted, |problems| show(problems, told))
+    }
+
+    /// Reads the project of the folder, and hands its problems, if only none, to whoever shows them.
+    pub(crate) fn load_showing(shared: &Shared, wanted: Secrets, show: impl FnOnce(&Problems)) -> Ends<Self> {
+        Self::load_with(shared, shared.env.as_deref(), wanted, show)
+    }
+
+    fn load_with(
+        shared: &Shared,
+        environment: Option<&str>,
+        wanted: Secrets,
+        show: impl FnOnce(&Problems),
+    ) -> Ends<Self> {
         let dir = fs::canonicalize(&shared.dir)
             .map_err(|cause| Fault::new(format!("cannot open the folder {}", shared.dir.display())).because(cause))?;
         let files = files(&dir)?;
@@ -76,7 +93,7 @@ impl Project {
             wharf_version: env!("CARGO_PKG_VERSION"),
             secrets: (wanted == Secrets::Needed).then_some(&check),
         });
-        shown(&loaded, told);
+        show(&loaded.problems);
         let (Some(deployment), Some(resolved)) = (loaded.deployment, loaded.resolved) else {
             return Err(Fault::told());
         };
@@ -90,13 +107,16 @@ impl Project {
     }
 }
 
-fn shown(loaded: &Loaded, told: Told) {
+/// Shows problems to a person.
+pub(crate) fn show(found: &Problems, told: Told) {
     let all = told == Told::All && !out::is_quiet();
-    let warnings = if all { loaded.problems.warnings().count() } else { 0 };
-    for problem in loaded.problems.iter().filter(|problem| all || problem.severity() == Severity::Error) {
-        out::diagnostic(problem);
+    let wanted = |problem: &&wharf_lang::Problem| all || problem.severity() == Severity::Error;
+    found.iter().filter(wanted).take(SHOWN).for_each(|problem| out::diagnostic(problem));
+    let count = found.iter().filter(wanted).count();
+    if count > SHOWN {
+        out::alert(format!("… and {} more", count - SHOWN));
     }
-    problems::count(loaded.problems.errors().count(), warnings);
+    problems::count(found.errors().count(), if all { found.warnings().count() } else { 0 });
 }
 
 /// Reads a file that another includes. It must lie in the project's folder, also when a link leads to it.

@@ -64,8 +64,13 @@ fn waiting_and_graphs_stay_where_they_belong() {
 
 #[test]
 fn every_folder_of_cases_has_a_runner() {
-    let runners =
-        [("cli", "src/cli/tests"), ("lang", "lang/tests"), ("plan", "src/cli/tests"), ("store", "src/store/tests")];
+    let runners = [
+        ("cli", "src/cli/tests"),
+        ("kdl", "lang/src"),
+        ("lang", "lang/tests"),
+        ("plan", "src/cli/tests"),
+        ("store", "src/store/tests"),
+    ];
     let runners = BTreeMap::from(runners);
     for entry in fs::read_dir(root().join("testdata")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();

@@ -1,7 +1,11 @@
 //! Where a value was written.
 
 use crate::{Address, Field, FieldPath};
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::Arc,
+};
 
 /// A place in a project's files, as a person counts: lines and columns start at 1.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,7 +27,7 @@ impl fmt::Display for Origin {
 /// Where every resource and every written field of a deployment stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins {
-    fields: HashMap<Address, Vec<(FieldPath, Origin)>>,
+    fields: HashMap<Address, BTreeMap<FieldPath, Origin>>,
     resources: HashMap<Address, Origin>,
 }
 
@@ -35,9 +39,7 @@ impl Origins {
 
     /// Notes where a field is written; the last word counts.
     pub fn write(&mut self, address: Address, path: FieldPath, origin: Origin) {
-        let fields = self.fields.entry(address).or_default();
-        fields.retain(|(known, _)| *known != path);
-        fields.push((path, origin));
+        self.fields.entry(address).or_default().insert(path, origin);
     }
 
     /// Where the resource is declared.
@@ -47,14 +49,13 @@ impl Origins {
 
     /// Where the field is written: the very entry, else the field as a whole, else the resource.
     pub fn of(&self, address: &Address, path: &FieldPath) -> Option<&Origin> {
-        let exact = |wanted: &FieldPath| {
-            self.fields.get(address)?.iter().find(|(known, _)| known == wanted).map(|(_, origin)| origin)
-        };
+        let exact = |wanted: &FieldPath| self.fields.get(address)?.get(wanted);
         exact(path).or_else(|| exact(&FieldPath::of(path.field))).or_else(|| self.declared(address))
     }
 
     /// Where a field is written, if it is written at all.
     pub fn written(&self, address: &Address, field: Field) -> Option<&Origin> {
-        self.fields.get(address)?.iter().find(|(path, _)| path.field == field).map(|(_, origin)| origin)
+        let entries = self.fields.get(address)?.range(FieldPath::of(field)..);
+        entries.take_while(|(path, _)| path.field == field).map(|(_, origin)| origin).next()
     }
 }

@@ -36,7 +36,7 @@ struct Unlike<'a> {
 }
 
 pub(super) fn run(shared: &Shared, left: &str, right: &str, format: Format) -> Ends<Exit> {
-    let load = |name: &str| Project::load_in(shared, Some(name), Secrets::Ignored, Told::Errors);
+    let load = |name: &str| Project::load_in(shared, name, Secrets::Ignored, Told::Errors);
     let (one, other) = (load(left)?.resolved.fields(), load(right)?.resolved.fields());
     let comparison = compare(&one, &other);
     match format {

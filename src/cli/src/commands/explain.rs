@@ -1,4 +1,4 @@
-//! `wharf explain`: what a value is, and who said so.
+//! `wharf explain`: what a code means; what a value is, and who said so.
 
 use super::provenance;
 use crate::{
@@ -16,8 +16,29 @@ use wharf_report::{bold, dim, tame};
 /// The format of the JSON.
 const FORMAT: u32 = 1;
 
-pub(super) fn run(shared: &Shared, what: &str, format: Format) -> Ends<Exit> {
-    value(shared, what, format)
+pub(super) fn run(shared: &Shared, what: Option<&str>, format: Format) -> Ends<Exit> {
+    match what {
+        None => out::result(wharf_lang::explanations_text()),
+        Some(what) if is_address(what) => return value(shared, what, format),
+        Some(code) => out::result(explanation(code)?),
+    }
+    Ok(Exit::Done)
+}
+
+/// An address has dots in it, or is one of the few resources that have no name.
+fn is_address(what: &str) -> bool {
+    what.contains('.') || wharf_lang::schema().iter().any(|row| row.path == what)
+}
+
+fn explanation(code: &str) -> Ends<String> {
+    if let Some(known) = wharf_lang::explain(code) {
+        return Ok(wharf_lang::explanation_text(known, out::width()));
+    }
+    let help = match wharf_lang::nearest_code(code) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "`wharf explain` lists every code".to_owned(),
+    };
+    Err(Fault::new(format!("there is no code `{}`", tame(code))).help(help))
 }
 
 /// Explains a value by its name, or all of a resource by its address: whatever is no code of a problem.

@@ -4,7 +4,7 @@ use crate::{
     arguments::Shared,
     exit::Exit,
     fault::{Ends, Fault},
-    out, problems, project,
+    out, project,
 };
 use std::{
     fs::{self, OpenOptions},
@@ -65,8 +65,7 @@ fn formatted(file: &SourceFile) -> Option<String> {
         Ok(text) => return Some(text),
         Err(problems) => problems,
     };
-    problems.iter().for_each(|problem| out::diagnostic(problem));
-    problems::count(problems.errors().count(), problems.warnings().count());
+    project::show(&problems, project::Told::All);
     None
 }
 

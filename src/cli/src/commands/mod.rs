@@ -30,9 +30,9 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
     match command {
         Command::Init => init::run(&shared),
         Command::Fmt { files, check } => fmt::run(&shared, &files, check),
-        Command::Validate => validate::run(&shared),
+        Command::Validate { format } => validate::run(&shared, format),
         Command::Show { expanded: _, defaults } => show::run(&shared, defaults),
-        Command::Explain { what, format } => explain::run(&shared, &what, format),
+        Command::Explain { what, format } => explain::run(&shared, what.as_deref(), format),
         Command::DiffEnv { left, right, format } => diff_env::run(&shared, &left, &right, format),
         Command::Schema { format } => schema::run(format),
         Command::Plan { detailed_exitcode, format } => wait(plan::run(&shared, detailed_exitcode, format)),

@@ -91,7 +91,9 @@ impl Planner<'_> {
             }
             Some(recorded) => {
                 let written = Address::Service(service.clone());
-                let mut because = self.written(&written, compare(recorded.entries(), route.entries()));
+                let same = recorded == route;
+                let differences = if same { Vec::new() } else { compare(recorded.entries(), route.entries()) };
+                let mut because = self.written(&written, differences);
                 because.extend(self.route_drift(recorded));
                 if because.is_empty() {
                     self.kept += 1;

@@ -71,10 +71,12 @@ impl<'a> Planner<'a> {
         let current = recorded.and_then(RecordedService::current_revision);
         let differences = match (recorded, current) {
             (Some(recorded), Some(current)) => {
-                let was = ServiceSpec { template: current.template.clone(), ..recorded.spec.clone() };
-                if was == *spec && current.pins == *pins {
+                // Recorded is what was last asked for; what serves may be another revision of it.
+                let same = recorded.spec == *spec && current.template == spec.template && current.pins == *pins;
+                if same {
                     Vec::new()
                 } else {
+                    let was = ServiceSpec { template: current.template.clone(), ..recorded.spec.clone() };
                     compare(was.entries(&current.pins), spec.entries(pins))
                 }
             }

@@ -1,0 +1,65 @@
+//! What must hold of any text, and the texts to begin with.
+
+#![allow(dead_code, reason = "each suite uses a part")]
+
+use std::{fs, path::Path, sync::Arc};
+use wharf_lang::{Loaded, Request, SourceFile, format, load, problems_github, problems_json, problems_sarif};
+use wharf_model::SecretSource;
+
+/// Loads the texts as the files of a project, and holds that every problem points into a file at whole characters.
+pub(crate) fn check(texts: &[&str]) -> Loaded {
+    let file =
+        |(index, text): (usize, &&str)| SourceFile { name: format!("{index}.kdl").into(), text: Arc::from(*text) };
+    let files: Vec<_> = texts.iter().enumerate().map(file).collect();
+    let unset = |_: &SecretSource| Err("not set".to_owned());
+    let loaded = load(&Request { files: &files, wharf_version: "0.1.0", secrets: Some(&unset), ..Request::default() });
+    for problem in &loaded.problems {
+        let (Some(name), Some(span)) = (problem.file(), problem.span()) else { continue };
+        let file = files.iter().find(|file| *file.name == *name).unwrap();
+        assert!(file.text.get(span.clone()).is_some(), "{problem} at {span:?} of {:?}", file.text);
+        assert!(!problem.message().ends_with('.') && !problem.message().is_empty(), "{problem}");
+        let region = problem.region().unwrap();
+        assert!((region.start.line, region.start.column) <= (region.end.line, region.end.column), "{problem}");
+    }
+    assert_ne!(loaded.deployment.is_some(), loaded.problems.has_errors());
+    loaded
+}
+
+/// Formats a text, and holds that a second time changes nothing, and that what was there is there.
+pub(crate) fn check_format(text: &str) {
+    let file = |text: &str| SourceFile { name: "a.kdl".into(), text: text.into() };
+    let solid = |text: &str| text.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>();
+    match format(&file(text)) {
+        Ok(once) => {
+            assert_eq!(format(&file(&once)).ok(), Some(once.clone()), "formatting {text:?} twice");
+            assert_eq!(solid(&once), solid(text));
+        }
+        Err(problems) => {
+            let mistake = problems.iter().find(|problem| problem.message().contains("without changing"));
+            assert!(mistake.is_none(), "{text:?} would change");
+        }
+    }
+}
+
+/// Prints the problems for machines, and holds that every command of GitHub's is one line.
+pub(crate) fn check_print(loaded: &Loaded) {
+    let problems = &loaded.problems;
+    assert_eq!(problems_github(problems, ".").lines().count(), problems.len());
+    assert!(problems_json(problems, ".").starts_with('{') && problems_sarif(problems, ".", "0.1.0").starts_with('{'));
+}
+
+/// Every `*.kdl` file of the folder and of those in it, in order.
+pub(crate) fn texts(folder: &str) -> Vec<String> {
+    let (mut folders, mut files) = (vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(end) if end == "kdl" => files.push(path),
+                _ => {}
+            }
+        }
+    }
+    files.sort();
+    files.iter().map(|path| fs::read_to_string(path).unwrap()).collect()
+}
