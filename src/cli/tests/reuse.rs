@@ -179,7 +179,7 @@ fn explain_takes_addresses_of_plans_and_knows_what_was_meant() {
     assert!(route.contains("wharf.kdl:16:12"), "{route}");
     let said = refused(dir.path(), &["explain", "service.chat.instnces", "--env", "dev"]);
     assert!(said.contains("did you mean `service.chat.instances`?"), "{said}");
-    let said = refused(dir.path(), &["explain", "nobody", "--env", "dev"]);
+    let said = refused(dir.path(), &["explain", "service.nobody", "--env", "dev"]);
     assert!(said.contains("known: project, environment, gateway.public"), "{said}");
     let json = printed(dir.path(), &["explain", "service.chat.instances", "--env", "prod", "--format", "json"]);
     let json: Value = serde_json::from_str(&json).unwrap();

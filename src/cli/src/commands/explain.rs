@@ -36,7 +36,7 @@ fn explanation(code: &str) -> Ends<String> {
     }
     let help = match wharf_lang::nearest_code(code) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => "`wharf explain` lists every code".to_owned(),
+        None => "`wharf explain` lists every code; a value is named as in `service.hello.instances`".to_owned(),
     };
     Err(Fault::new(format!("there is no code `{}`", tame(code))).help(help))
 }
