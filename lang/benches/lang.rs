@@ -9,7 +9,7 @@
 
 use kdl::KdlDocument;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fmt::Write as _,
     time::{Duration, Instant},
 };
@@ -121,8 +121,7 @@ fn unused(files: &[SourceFile]) -> Vec<&'static str> {
 }
 
 fn read(files: &[SourceFile]) {
-    let inputs = BTreeMap::new();
-    let request = Request { files, environment: None, inputs: &inputs, wharf_version: "0.1.0", secrets: None };
+    let request = Request { files, wharf_version: "0.1.0", ..Request::default() };
     let loaded = load(&request);
     assert!(loaded.deployment.is_some(), "{:?}", loaded.problems.iter().next());
 }

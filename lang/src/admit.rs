@@ -4,9 +4,11 @@
 use crate::{
     block::{Block, Found},
     count::{example, lacks},
-    interpolate::{Inputs, Trouble, interpolate},
+    interpolate::{Kind, Resolved, Scope, Trouble, interpolate},
+    layer::{Filled, Layer, Written},
     problem::{Code, Problem, Problems},
-    schema::{self, Argument, NodeSchema, Overlay, Property, Type},
+    reuse::Templates,
+    schema::{self, Argument, NodeSchema, Overlay, Property, Reuse, Type},
     source::{Place, Sources},
     suggest::{did_you_mean, nearest},
     syntax::{Entry, Node, Scalar, Word},
@@ -14,12 +16,13 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
+    mem,
     sync::Arc,
 };
 
 /// Whether what must be there must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Extent {
+pub(crate) enum Extent {
     Whole,
     /// In an overlay the base has the rest.
     Part,
@@ -28,10 +31,13 @@ enum Extent {
 /// The work of holding nodes against the schema.
 pub(crate) struct Admit<'a> {
     pub(crate) sources: &'a Sources<'a>,
-    pub(crate) inputs: &'a Inputs,
+    pub(crate) scope: &'a Scope,
+    pub(crate) templates: &'a Templates,
     pub(crate) problems: &'a mut Problems,
     /// Some text could not be read, so what seems to be missing may be there.
     pub(crate) incomplete: bool,
+    /// Who says what is admitted now.
+    pub(crate) layer: Arc<Layer>,
 }
 
 impl Admit<'_> {
@@ -45,7 +51,14 @@ impl Admit<'_> {
         blocks
     }
 
-    fn nodes(&mut self, nodes: &[Node], rows: &'static [&'static NodeSchema], way: &str, extent: Extent) -> Vec<Block> {
+    /// The nodes of one block.
+    pub(crate) fn nodes(
+        &mut self,
+        nodes: &[Node],
+        rows: &'static [&'static NodeSchema],
+        way: &str,
+        extent: Extent,
+    ) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::with_capacity(nodes.len());
         for node in nodes {
             match rows.iter().find(|row| row.name() == &*node.name.text) {
@@ -64,7 +77,7 @@ impl Admit<'_> {
         }
     }
 
-    fn unknown_node(&mut self, name: &Word, rows: &[&'static NodeSchema], way: &str) {
+    pub(crate) fn unknown_node(&mut self, name: &Word, rows: &[&'static NodeSchema], way: &str) {
         let place = if way.is_empty() { "at the top level".to_owned() } else { format!("in `{way}`") };
         let elsewhere = || {
             let row = schema::schema().iter().find(|row| row.name() == &*name.text && !row.parent().is_empty())?;
@@ -78,14 +91,47 @@ impl Admit<'_> {
 
     fn node(&mut self, node: &Node, row: &'static NodeSchema, extent: Extent) -> Block {
         let lost = node.values_lost || node.nodes_lost;
-        let mut block = Block { at: Some(node.name.at), lost, ..Block::absent(row) };
+        let layer = Arc::clone(&self.layer);
+        let mut block = Block { at: Some(node.name.at), lost, layer, ..Block::absent(row) };
         if let Some(word) = &node.annotation {
             self.unknown_annotation(word, "a node has no type");
         }
         self.arguments(&mut block, node);
-        self.properties(&mut block, node);
-        self.block(&mut block, node, extent);
+        let environment = block.key().filter(|_| row.path == "environment");
+        let own = environment.map(|name| Arc::new(Layer::Environment(name.into())));
+        let outer = own.map(|own| mem::replace(&mut self.layer, own));
+        match row.reuse {
+            Some(Reuse::Use) => self.parameters(&mut block, node),
+            Some(Reuse::Template | Reuse::Remove) => self.properties(&mut block, node),
+            Some(Reuse::Include) | None => {
+                self.properties(&mut block, node);
+                self.block(&mut block, node, extent);
+            }
+        }
+        if let Some(outer) = outer {
+            self.layer = outer;
+        }
+        block.raw = row.reuse.map(|_| Arc::new(node.clone()));
         block
+    }
+
+    /// What a `use` hands to its template; which parameters there are is known to the template alone.
+    fn parameters(&mut self, block: &mut Block, node: &Node) {
+        let row = block.row;
+        if let Some(first) = node.block.as_ref().and_then(|nodes| nodes.first()) {
+            let problem =
+                Problem::error(Code::Unexpected, "`use` takes no block").at(first.name.at, "does not belong here");
+            self.problems.push(problem.help("write what has the last word beside it".to_owned()));
+        }
+        for entry in &node.entries {
+            let Some(key) = &entry.key else { continue };
+            if let Some((first, _)) = block.entries.iter().find(|(known, _)| known.text == key.text) {
+                let problem = Problem::error(Code::Repeated, format!("`{}` is given twice", key.text));
+                self.problems.push(problem.at(key.at, "again here").and(first.at, "first here"));
+            } else if let Some(found) = self.value(row.name(), Type::Parameter, entry) {
+                block.entries.push((key.clone(), found));
+            }
+        }
     }
 
     fn arguments(&mut self, block: &mut Block, node: &Node) {
@@ -101,7 +147,11 @@ impl Admit<'_> {
         }
         let missing = row.arguments.get(entries().count());
         if missing.is_some_and(|argument| argument.ty == Type::Flag) {
-            return block.arguments.push(Some(Found { value: Typed::Boolean(true), at: block.at }));
+            // A bare switch is on: its name is where that is written.
+            let (scalar, layer, at) = (Scalar::Boolean(true), Arc::clone(&self.layer), node.name.at);
+            let written = Written { scalar, annotation: None, filled: Vec::new(), layer, at, before: None };
+            let on = Found { value: Typed::Boolean(true), at: block.at, written: Some(Arc::new(written)) };
+            return block.arguments.push(Some(on));
         }
         let keyed = |argument: &&Argument| node.entries.iter().any(|entry| named(entry, argument.name));
         if let Some(missing) = missing.filter(|argument| !node.values_lost && !keyed(argument)) {
@@ -166,7 +216,7 @@ impl Admit<'_> {
         self.problems.push(Problem::error(Code::UnknownProperty, message).at(key.at, "unknown property").help(help));
     }
 
-    fn unknown_annotation(&mut self, word: &Word, why: &'static str) {
+    pub(crate) fn unknown_annotation(&mut self, word: &Word, why: &'static str) {
         let message = format!("`({})` means nothing here", word.text);
         self.problems.push(Problem::error(Code::UnknownAnnotation, message).at(word.at, why));
     }
@@ -187,7 +237,9 @@ impl Admit<'_> {
         }
         let rows = row.children();
         // Inside what an overlay replaces as a whole, nothing comes from the base.
-        let part = row.like.is_some() || (extent == Extent::Part && row.overlay == Overlay::Patches);
+        // Where a template is used, it may have the rest.
+        let uses = nodes.iter().any(|node| row.child(&node.name.text).is_some_and(|row| row.reuse == Some(Reuse::Use)));
+        let part = row.like.is_some() || uses || (extent == Extent::Part && row.overlay == Overlay::Patches);
         let extent = if part { Extent::Part } else { Extent::Whole };
         block.children = self.nodes(nodes, rows, &row.way(), extent);
         if extent == Extent::Whole && !node.nodes_lost && lacks(&block.children, rows) {
@@ -254,26 +306,46 @@ impl Admit<'_> {
                 return None;
             }
         };
-        let scalar = self.resolve(ty, entry)?;
-        let read = match &entry.annotation {
-            Some(_) if secret => value::read_secret(what, ty, &scalar),
-            Some(_) => value::read_json(what, &scalar),
-            None => value::read(what, ty, &scalar),
+        let Resolved { mut scalar, text, filled } = self.resolve(ty, entry)?;
+        let read = |scalar: &Scalar| match &entry.annotation {
+            Some(_) if secret => value::read_secret(what, ty, scalar),
+            Some(_) => value::read_json(what, scalar),
+            None => value::read(what, ty, scalar),
         };
-        match read {
-            Ok(value) => Some(Found { value, at: Some(entry.at) }),
-            Err(Refusal { code, message, label, help }) => {
-                self.problems.hide((code == Code::SecretExpected).then_some(entry.at));
-                self.problems.push(Problem::error(code, message).at(entry.at, label).help(help));
+        let mut admitted = read(&scalar);
+        // A number where only text fits is taken as text.
+        if let (Err(_), Some(text)) = (&admitted, text)
+            && let Ok(value) = read(&Scalar::Text(Arc::clone(&text)))
+        {
+            (scalar, admitted) = (Scalar::Text(text), Ok(value));
+        }
+        match admitted {
+            Ok(value) => {
+                let layer = Arc::clone(&self.layer);
+                let annotation = entry.annotation.as_ref().map(|_| if secret { "(secret)" } else { "(json)" });
+                let written = Written { scalar, annotation, filled, layer, at: entry.at, before: None };
+                Some(Found { value, at: Some(entry.at), written: Some(Arc::new(written)) })
+            }
+            Err(refusal) => {
+                let help = untyped(ty, &scalar, &filled);
+                self.refuse(entry, refusal, help, &filled);
                 None
             }
         }
     }
 
-    fn resolve(&mut self, ty: Type, entry: &Entry) -> Option<Scalar> {
+    fn refuse(&mut self, entry: &Entry, refusal: Refusal, better: Option<String>, filled: &[Filled]) {
+        let Refusal { code, message, label, help } = refusal;
+        self.problems.hide((code == Code::SecretExpected).then_some(entry.at));
+        let set = filled.first().and_then(|filled| filled.by.place());
+        let problem = Problem::error(code, message).at(entry.at, label).and(set, "filled in from here");
+        self.problems.push(problem.help(better.or(help)));
+    }
+
+    fn resolve(&mut self, ty: Type, entry: &Entry) -> Option<Resolved> {
         match &entry.value {
-            Scalar::Text(text) if ty != Type::Literal => match interpolate(text, self.inputs) {
-                Ok(text) => Some(Scalar::Text(text)),
+            Scalar::Text(text) if ty != Type::Literal => match interpolate(text, self.scope) {
+                Ok(resolved) => Some(resolved),
                 Err(troubles) => {
                     for (count, trouble) in troubles {
                         self.interpolation(entry, count, trouble);
@@ -281,12 +353,12 @@ impl Admit<'_> {
                     None
                 }
             },
-            Scalar::Text(text) if text.contains("${input.") => {
+            Scalar::Text(text) if text.contains("${input.") || text.contains("${param.") => {
                 let problem = Problem::error(Code::Interpolation, "inputs are not filled in here");
                 self.problems.push(problem.at(entry.at, "taken as it is"));
                 None
             }
-            other => Some(other.clone()),
+            other => Some(Resolved::plain(other.clone())),
         }
     }
 
@@ -300,12 +372,24 @@ impl Admit<'_> {
             // Told where the input is declared.
             Trouble::NoValue => return,
             // A file that cannot be read may declare it.
-            Trouble::Unknown(_) if self.incomplete => return,
-            Trouble::Unknown(name) => {
-                let help = did_you_mean(&name, self.inputs.keys().map(|name| &**name));
+            Trouble::Unknown(Kind::Input, _) if self.incomplete => return,
+            Trouble::Unknown(Kind::Input, name) => {
+                let help = did_you_mean(&name, self.scope.inputs.keys().map(|name| &**name));
                 let help = help.or_else(|| Some(format!("declare it: `input \"{name}\"`")));
                 let problem = Problem::error(Code::UnknownInput, format!("there is no input `{name}`"));
                 problem.at(at, "not declared").help(help)
+            }
+            Trouble::Unknown(Kind::Parameter, name) => {
+                let known = self.scope.parameters.iter().flat_map(|values| values.keys());
+                let help = did_you_mean(&name, known.map(|name| &**name));
+                let help = help.or_else(|| Some(format!("declare it in the template: `param \"{name}\"`")));
+                let problem = Problem::error(Code::UnknownParameter, format!("there is no parameter `{name}`"));
+                problem.at(at, "not declared").help(help)
+            }
+            Trouble::Outside(inner) => {
+                Problem::error(Code::Interpolation, format!("`${{{inner}}}` is filled in only in a template"))
+                    .at(at, "in no template")
+                    .help("write `${input.name}` for an input of the project".to_owned())
             }
             Trouble::Foreign(inner) => Problem::error(Code::Interpolation, format!("`${{{inner}}}` is no input"))
                 .at(at, "only inputs are filled in")
@@ -322,6 +406,18 @@ impl Admit<'_> {
 pub(crate) fn meant(word: &str, rows: &[&'static NodeSchema]) -> Option<&'static str> {
     let elsewhere = rows.iter().find(|row| row.elsewhere.contains(&word)).map(|row| row.name());
     elsewhere.or_else(|| nearest(word, rows.iter().map(|row| row.name())))
+}
+
+/// The way out for a text that was filled in where a number or a boolean belongs.
+fn untyped(ty: Type, scalar: &Scalar, filled: &[Filled]) -> Option<String> {
+    let ([filled], Scalar::Text(_)) = (filled, scalar) else { return None };
+    let ty = match ty {
+        Type::Integer { .. } => "integer",
+        Type::Boolean => "boolean",
+        _ => return None,
+    };
+    let (kind, name) = filled.name.split_once('.')?;
+    Some(format!("`{}` is text; declare it as `{kind} \"{name}\" type=\"{ty}\"`", filled.name))
 }
 
 fn named(entry: &Entry, name: &str) -> bool {

@@ -2,18 +2,33 @@
 //! know whether a value is written.
 
 use crate::{
-    schema::NodeSchema,
+    layer::{Layer, Written},
+    schema::{Count, NodeSchema},
     source::Place,
-    syntax::Word,
+    syntax::{Node, Word},
     value::{self, FromTyped, Typed},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A value and where it is written; nowhere when it is a default.
 #[derive(Debug, Clone)]
 pub(crate) struct Found<T> {
     pub(crate) value: T,
     pub(crate) at: Option<Place>,
+    /// What exactly was said, and by whom; nothing when it is a default.
+    pub(crate) written: Option<Arc<Written>>,
+}
+
+impl<T> Found<T> {
+    fn default(value: T) -> Self {
+        Self { value, at: None, written: None }
+    }
+}
+
+impl Found<Typed> {
+    fn of<T: FromTyped>(&self) -> Option<Found<T>> {
+        T::from_typed(&self.value).map(|value| Found { value, at: self.at, written: self.written.clone() })
+    }
 }
 
 /// A node that fits its row in the schema, as far as it goes: what did not fit is left out, and has been reported.
@@ -29,6 +44,12 @@ pub(crate) struct Block {
     pub(crate) children: Vec<Block>,
     /// What a block with names of the user's choice holds.
     pub(crate) entries: Vec<(Word, Found<Typed>)>,
+    /// The node itself where its row says that the files know more of it.
+    pub(crate) raw: Option<Arc<Node>>,
+    /// Who said it.
+    pub(crate) layer: Arc<Layer>,
+    /// The node whose place it took.
+    pub(crate) before: Option<Arc<Block>>,
 }
 
 impl Block {
@@ -41,13 +62,15 @@ impl Block {
             properties: BTreeMap::new(),
             children: vec![],
             entries: vec![],
+            raw: None,
+            layer: Layer::project(),
+            before: None,
         }
     }
 
     /// The argument at `index`.
     pub(crate) fn argument<T: FromTyped>(&self, index: usize) -> Option<Found<T>> {
-        let found = self.arguments.get(index)?.as_ref()?;
-        T::from_typed(&found.value).map(|value| Found { value, at: found.at })
+        self.arguments.get(index)?.as_ref()?.of()
     }
 
     /// All arguments; none if one of them did not fit.
@@ -59,11 +82,11 @@ impl Block {
     /// The property of that name, or its default.
     pub(crate) fn property<T: FromTyped>(&self, name: &str) -> Option<Found<T>> {
         if let Some(found) = self.properties.get(name) {
-            return T::from_typed(&found.value).map(|value| Found { value, at: found.at });
+            return found.of();
         }
         let property = self.row.property(name).filter(|_| !self.lost)?;
         let value = value::read_default(name, property.ty, property.default?)?;
-        T::from_typed(&value).map(|value| Found { value, at: None })
+        T::from_typed(&value).map(Found::default)
     }
 
     /// The first node of that name in the block.
@@ -88,17 +111,26 @@ impl Block {
         }
         let row = self.row.child(name).filter(|_| !self.lost)?;
         let value = value::read_default(name, row.arguments.first()?.ty, row.default?)?;
-        T::from_typed(&value).map(|value| Found { value, at: None })
+        T::from_typed(&value).map(Found::default)
     }
 
     /// What tells it apart from others of its kind.
     pub(crate) fn key(&self) -> Option<String> {
-        match &self.arguments.first()?.as_ref()?.value {
-            Typed::Text(text) => Some(text.to_string()),
-            Typed::MountPath(path) => Some(path.to_string()),
-            Typed::Secret(name) => Some(name.to_string()),
-            Typed::Integer(number) => Some(number.to_string()),
-            _ => None,
+        value::key(&self.arguments.first()?.as_ref()?.value)
+    }
+
+    /// Whether there may be many of its kind, told apart by their keys.
+    pub(crate) fn is_keyed(&self) -> bool {
+        matches!(self.row.count, Count::Many | Count::Some)
+    }
+
+    /// Whether of the two only one can be there: the same node, or another choice.
+    pub(crate) fn takes_place_of(&self, other: &Self) -> bool {
+        match (self.row.count, other.row.count) {
+            (Count::List, _) | (_, Count::List) => false,
+            (Count::OneOf(this), Count::OneOf(that)) => this == that,
+            (Count::Many | Count::Some, _) => self.row.path == other.row.path && self.key() == other.key(),
+            _ => self.row.path == other.row.path,
         }
     }
 

@@ -4,7 +4,7 @@ use crate::{
     admit::{Admit, meant},
     block::Block,
     problem::{Code, Problem},
-    schema::{Argument, Count, NodeSchema, Type},
+    schema::{Argument, Count, NodeSchema, Reuse, Type},
     source::Place,
     suggest::either,
 };
@@ -25,6 +25,8 @@ impl Admit<'_> {
             };
             let first = match block.row.count {
                 Count::List => None,
+                // A file may be named as often as it likes: it is read once.
+                _ if block.row.reuse == Some(Reuse::Include) => None,
                 Count::Many | Count::Some => block.key().map(|key| *keyed.entry((kind, key)).or_insert(next)),
                 _ => {
                     let first = once.iter().find(|(known, _)| *known == kind).map(|(_, first)| *first);

@@ -11,15 +11,22 @@
 mod admit;
 mod block;
 mod characters;
+mod circle;
 mod count;
 mod cron;
+mod declared;
 mod decode;
 mod explain;
 mod format;
+mod include;
+mod input;
 mod interpolate;
+mod layer;
 mod overlay;
 mod print;
 mod problem;
+mod resolved;
+mod reuse;
 mod schema;
 mod source;
 #[cfg(test)]
@@ -33,20 +40,27 @@ pub use explain::{
     Example, Explanation, Given, explain, explanation_text, explanations, explanations_text, nearest_code,
 };
 pub use format::format;
+pub use include::{Include, IncludeError, with_included};
+pub use input::Variable;
 pub use print::{problems_github, problems_json, problems_sarif};
 pub use problem::{Code, Problem, Problems, Region, Severity, Spot};
+pub use resolved::{Defaults, FilledIn, Resolved, ResolvedField, Said, SetBy, Speaker};
 pub use schema::{
-    Argument, Count, NodeSchema, Overlay, Property, Type, schema, schema_json, schema_kdl, schema_markdown, schema_text,
+    Argument, Count, NodeSchema, Overlay, Property, Reuse, Type, schema, schema_json, schema_kdl, schema_markdown,
+    schema_text,
 };
+pub use suggest::did_you_mean;
 
 use admit::Admit;
 use block::Block;
+use declared::Declared;
 use decode::{Decode, Project, choose};
-use interpolate::Inputs;
+use input::{Asked, FileValue, read_json, read_kdl};
+use interpolate::Scope;
+use layer::Layer;
+use reuse::Templates;
 use source::Sources;
 use std::{collections::BTreeMap, sync::Arc};
-use suggest::did_you_mean;
-use syntax::{Node, Scalar};
 use version::Versions;
 use wharf_model::{Deployment, SecretSource};
 
@@ -66,14 +80,37 @@ pub type SecretCheck<'a> = &'a dyn Fn(&SecretSource) -> Result<(), String>;
 pub struct Request<'a> {
     /// The files, in name order.
     pub files: &'a [SourceFile],
+    /// Reads the files that those include; none when there are no more.
+    pub include: Option<Include<'a>>,
     /// The environment that is asked for; the only one when none is.
     pub environment: Option<&'a str>,
     /// The values of inputs that the caller sets.
     pub inputs: &'a BTreeMap<String, String>,
+    /// Files with values of inputs, for those that the caller does not set. In JSON by their name, else in KDL; later
+    /// files have the last word.
+    pub input_files: &'a [SourceFile],
+    /// Says what variables hold, for inputs that nothing else sets.
+    pub variable: Option<Variable<'a>>,
     /// The version of wharf, for projects that ask for one.
     pub wharf_version: &'a str,
     /// Asked about each secret that the environment uses; none when nobody wants to know.
     pub secrets: Option<SecretCheck<'a>>,
+}
+
+impl Default for Request<'_> {
+    fn default() -> Self {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        Self {
+            files: &[],
+            include: None,
+            environment: None,
+            inputs: &NONE,
+            input_files: &[],
+            variable: None,
+            wharf_version: "",
+            secrets: None,
+        }
+    }
 }
 
 /// What a project came to.
@@ -81,75 +118,69 @@ pub struct Request<'a> {
 pub struct Loaded {
     /// What it asks for, when there is no error.
     pub deployment: Option<Deployment>,
+    /// The same with everything laid together, and where each value comes from.
+    pub resolved: Option<Resolved>,
     /// What is wrong with it, by file and place.
     pub problems: Problems,
+    /// Every file that was read: those of the request, those that they include, and those with values of inputs.
+    pub files: Vec<SourceFile>,
 }
 
 /// Reads a project. Reports every problem that can be seen; never panics, whatever the texts hold.
 pub fn load(request: &Request<'_>) -> Loaded {
-    let sources = Sources::new(request.files);
+    let include::Files { mut files, tree, problems: refused, .. } = include::gather(request.files, request.include);
+    let own = files.len();
+    files.extend(request.input_files.iter().cloned());
+    let sources = Sources::new(&files);
+    let incomplete = !tree.problems.is_empty() || !refused.is_empty();
     let mut problems = Problems::default();
-    let tree = syntax::parse(&sources);
-    let incomplete = !tree.problems.is_empty();
-    tree.problems.into_iter().for_each(|problem| problems.push(problem));
+    tree.problems.into_iter().chain(refused).for_each(|problem| problems.push(problem));
 
-    let inputs = gather_inputs(&tree.nodes, request.inputs);
-    let mut admit = Admit { sources: &sources, inputs: &inputs, problems: &mut problems, incomplete };
+    let declared = Declared::gather(&tree.nodes, "input");
+    let given = Asked {
+        arguments: request.inputs,
+        files: input_values(&sources, own, &mut problems),
+        variable: request.variable,
+    };
+    let inputs = input::settle(&declared, &given, &mut problems, incomplete);
+    let scope = Scope { inputs: inputs.into(), parameters: None };
+    let templates = Templates::gather(&tree.nodes, &mut problems);
+
+    let (layer, templates) = (Layer::project(), &templates);
+    let mut admit = Admit { sources: &sources, scope: &scope, templates, problems: &mut problems, incomplete, layer };
     let mut blocks = admit.top(&tree.nodes);
+    admit.check_templates();
+    blocks.iter_mut().for_each(|block| admit.expand(block));
     // The blocks hold all that is still needed.
     drop(tree.nodes);
     let environment = choose(&mut admit, &mut blocks, request.environment);
-    check_inputs(&mut problems, &blocks, &inputs, request.inputs, incomplete);
     check_version(&mut problems, &blocks, request.wharf_version);
 
     let decode = Decode::new(&sources, &mut problems, &blocks, incomplete);
     let deployment = decode.deployment(&Project { blocks: &blocks, environment }, request.secrets);
     let deployment = deployment.filter(|_| !problems.has_errors());
-    Loaded { deployment, problems: problems.finish(&sources) }
+    let problems = problems.finish(&sources);
+    let resolved = deployment.as_ref().map(|deployment| Resolved {
+        blocks,
+        files: files.clone(),
+        environment: deployment.environment.clone(),
+    });
+    Loaded { deployment, resolved, problems, files }
 }
 
-/// The inputs must be known before any other value can be read, so they are taken from the tree as it is.
-fn gather_inputs(nodes: &[Node], given: &BTreeMap<String, String>) -> Inputs {
-    let text = |scalar: &Scalar| match scalar {
-        Scalar::Text(text) => Some(Arc::clone(text)),
-        Scalar::Integer(number) => Some(number.to_string().into()),
-        Scalar::Float(number) => Some(number.to_string().into()),
-        Scalar::Boolean(value) => Some(value.to_string().into()),
-        Scalar::Null => None,
-    };
-    let mut inputs = Inputs::new();
-    for node in nodes.iter().filter(|node| &*node.name.text == "input") {
-        let name = node.entries.iter().find(|entry| entry.key.is_none()).and_then(|entry| text(&entry.value));
-        let is_default = |key: &syntax::Word| &*key.text == "default";
-        let default = node.entries.iter().find(|entry| entry.key.as_ref().is_some_and(is_default));
-        let Some(name) = name else { continue };
-        let value = given.get(&*name).map(|value| value.as_str().into());
-        inputs.insert(name, value.or_else(|| text(&default?.value)));
-    }
-    inputs
-}
-
-fn check_inputs(
-    problems: &mut Problems,
-    blocks: &[Block],
-    inputs: &Inputs,
-    given: &BTreeMap<String, String>,
-    incomplete: bool,
-) {
-    for block in blocks.iter().filter(|block| block.row.path == "input") {
-        let Some(name) = block.key() else { continue };
-        let value = inputs.get(&*name).cloned().flatten();
-        if value.is_none() && !block.properties.contains_key("default") {
-            let problem = Problem::error(Code::MissingInput, format!("input `{name}` has no value"));
-            let help = format!("set it with `--input {name}=…`, or give it a default");
-            problems.push(problem.at(block.title_at(), "no default").help(help));
+/// The values in the files after the first `own`.
+fn input_values(sources: &Sources<'_>, own: usize, problems: &mut Problems) -> Vec<FileValue> {
+    let mut values = Vec::new();
+    for index in own..sources.files().len() {
+        if sources.file(index).name.ends_with(".json") {
+            values.append(&mut read_json(sources, index, problems));
+        } else {
+            let tree = syntax::parse_files(sources, index..index + 1);
+            tree.problems.into_iter().for_each(|problem| problems.push(problem));
+            values.append(&mut read_kdl(&tree.nodes, problems));
         }
     }
-    for name in given.keys().filter(|name| !inputs.contains_key(&***name) && !incomplete) {
-        let known = did_you_mean(name, inputs.keys().map(|name| &**name));
-        let help = known.unwrap_or_else(|| "the project declares no inputs".to_owned());
-        problems.push(Problem::error(Code::UnknownInput, format!("there is no input `{name}`")).help(help));
-    }
+    values
 }
 
 fn check_version(problems: &mut Problems, blocks: &[Block], wharf: &str) {
@@ -170,9 +201,7 @@ mod tests {
     /// Loads one file, without secrets, and returns the codes of what is wrong.
     fn check(text: &str) -> (Option<Deployment>, Vec<&'static str>) {
         let files = [SourceFile { name: "wharf.kdl".into(), text: text.into() }];
-        let inputs = BTreeMap::new();
-        let request =
-            Request { files: &files, environment: None, inputs: &inputs, wharf_version: "0.1.0", secrets: None };
+        let request = Request { files: &files, wharf_version: "0.1.0", ..Request::default() };
         let loaded = load(&request);
         let codes = loaded.problems.iter().map(|problem| problem.code().as_str()).collect();
         (loaded.deployment, codes)
@@ -228,8 +257,7 @@ mod tests {
 
     #[test]
     fn no_files_are_no_project() {
-        let inputs = BTreeMap::new();
-        let request = Request { files: &[], environment: None, inputs: &inputs, wharf_version: "0.1.0", secrets: None };
+        let request = Request { wharf_version: "0.1.0", ..Request::default() };
         let loaded = load(&request);
         assert!(loaded.deployment.is_none());
         assert_eq!(loaded.problems.len(), 1);

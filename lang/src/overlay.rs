@@ -5,8 +5,10 @@
 
 use crate::{
     block::Block,
+    layer::follow,
     schema::{Count, NodeSchema, Overlay},
 };
+use std::{mem, sync::Arc};
 
 /// Changes `base` by what `over` names, and returns copies of the blocks that only the overlay has: these must be
 /// complete by themselves.
@@ -14,8 +16,8 @@ pub(crate) fn patch(base: &mut Block, over: &Block) -> Vec<Block> {
     let mut added = Vec::new();
     let lists = |row: &NodeSchema| over.children.iter().any(|child| child.row.path == row.path);
     base.children.retain(|child| child.row.count != Count::List || !lists(child.row));
-    for child in &over.children {
-        let Some(present) = base.children.iter_mut().find(|present| same_place(present, child)) else {
+    for child in over.children.iter().filter(|child| child.row.reuse.is_none()) {
+        let Some(present) = base.children.iter_mut().find(|present| child.takes_place_of(present)) else {
             base.children.push(child.clone());
             added.push(child.clone());
             continue;
@@ -23,35 +25,58 @@ pub(crate) fn patch(base: &mut Block, over: &Block) -> Vec<Block> {
         let deeper = child.row.overlay == Overlay::Patches && child.row.path == present.row.path;
         if deeper {
             added.append(&mut patch(present, child));
-            present.at = child.at;
+            restate(present, child);
         } else {
-            *present = child.clone();
+            let old = mem::replace(present, child.clone());
+            present.follow(old);
         }
     }
-    for (name, value) in &over.entries {
-        match base.entries.iter_mut().find(|(present, _)| present.text == name.text) {
-            Some(present) => *present = (name.clone(), value.clone()),
-            None => base.entries.push((name.clone(), value.clone())),
-        }
-    }
+    patch_values(base, over);
     added
 }
 
-/// Whether one of the two takes the place of the other.
-fn same_place(one: &Block, other: &Block) -> bool {
-    match (one.row.count, other.row.count) {
-        (Count::List, _) | (_, Count::List) => false,
-        (Count::OneOf(this), Count::OneOf(that)) => this == that,
-        (Count::Many | Count::Some, _) => one.row.path == other.row.path && one.key() == other.key(),
-        _ => one.row.path == other.row.path,
+/// Properties and variables are changed one by one.
+fn patch_values(base: &mut Block, over: &Block) {
+    for (name, value) in &over.entries {
+        match base.entries.iter_mut().find(|(present, _)| present.text == name.text) {
+            Some(present) => {
+                let old = mem::replace(present, (name.clone(), value.clone()));
+                follow(&mut present.1.written, old.1.written);
+            }
+            None => base.entries.push((name.clone(), value.clone())),
+        }
     }
+    for (name, value) in &over.properties {
+        if let Some(old) = base.properties.insert(name, value.clone())
+            && let Some(present) = base.properties.get_mut(name)
+        {
+            follow(&mut present.written, old.written);
+        }
+    }
+}
+
+/// A node that was patched stands where it was said last, with the values that were said last.
+fn restate(present: &mut Block, over: &Block) {
+    let before = Block {
+        at: present.at,
+        arguments: present.arguments.clone(),
+        layer: present.layer.clone(),
+        before: present.before.take(),
+        ..Block::absent(present.row)
+    };
+    if !over.is_keyed() && !over.arguments.is_empty() {
+        present.arguments = over.arguments.clone();
+    }
+    (present.at, present.layer) = (over.at, over.layer.clone());
+    present.before = Some(Arc::new(before));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        SourceFile, admit::Admit, block::Block, interpolate::Inputs, problem::Problems, source::Sources, syntax,
+        SourceFile, admit::Admit, block::Block, interpolate::Scope, layer::Layer, problem::Problems, reuse::Templates,
+        source::Sources, syntax,
     };
 
     /// Lays the second node over the first and prints what comes out.
@@ -60,8 +85,15 @@ mod tests {
         let files = [SourceFile { name: "a.kdl".into(), text: text.into() }];
         let sources = Sources::new(&files);
         let tree = syntax::parse(&sources);
-        let (inputs, mut problems) = (Inputs::new(), Problems::default());
-        let mut admit = Admit { sources: &sources, inputs: &inputs, problems: &mut problems, incomplete: true };
+        let (scope, templates, mut problems) = (Scope::default(), Templates::default(), Problems::default());
+        let mut admit = Admit {
+            sources: &sources,
+            scope: &scope,
+            templates: &templates,
+            problems: &mut problems,
+            incomplete: true,
+            layer: Layer::project(),
+        };
         let mut blocks = admit.top(&tree.nodes);
         let over = blocks[1].child("service").unwrap().clone();
         patch(&mut blocks[0], &over);

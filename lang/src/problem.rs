@@ -9,7 +9,14 @@ use crate::{
     source::{Place, Sources},
 };
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
-use std::{borrow::Cow, collections::BTreeMap, error::Error, fmt, ops::Range, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+    error::Error,
+    fmt,
+    ops::Range,
+    sync::Arc,
+};
 
 /// How bad a problem is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,6 +90,26 @@ codes! {
     UnknownInput => "unknown_input",
     /// An input without a value.
     MissingInput => "missing_input",
+    /// A value that an input or a parameter does not admit.
+    InputValue => "input_value",
+    /// A file of values that cannot be read.
+    InputFile => "input_file",
+    /// A file that is included lies outside of the project.
+    IncludeOutside => "include_outside",
+    /// A file that is included cannot be read.
+    IncludeUnreadable => "include_unreadable",
+    /// Files that include each other in a circle.
+    IncludeCircle => "include_circle",
+    /// A template that is not declared.
+    UnknownTemplate => "unknown_template",
+    /// Templates that use each other in a circle.
+    TemplateCircle => "template_circle",
+    /// A parameter that the template does not have.
+    UnknownParameter => "unknown_parameter",
+    /// A parameter without a value.
+    MissingParameter => "missing_parameter",
+    /// Something to take away that is not there.
+    NothingToRemove => "nothing_to_remove",
     /// An environment that is not declared.
     UnknownEnvironment => "unknown_environment",
     /// Several environments and none chosen.
@@ -375,6 +402,17 @@ impl Problems {
         self.list.iter().any(|problem| problem.code == code)
     }
 
+    /// Takes in what was found on the way of another place, which is named where there is no second place yet.
+    pub(crate) fn absorb(&mut self, found: Self, way: Option<(Place, &'static str)>) {
+        self.hidden.extend(found.hidden);
+        for mut problem in found.list {
+            if let (None, Some((place, text))) = (&problem.other, way) {
+                problem = problem.and(place, text);
+            }
+            self.list.push(problem);
+        }
+    }
+
     /// Keeps a value out of every excerpt: it seems to be a secret, and excerpts end up in logs.
     pub(crate) fn hide(&mut self, place: impl Into<Option<Place>>) {
         self.hidden.extend(place.into());
@@ -386,9 +424,9 @@ impl Problems {
             let place = |problem: &Problem| problem.label.as_ref().map(|label| label.place);
             place(one).cmp(&place(two)).then(one.severity.cmp(&two.severity))
         });
-        self.list.dedup_by(|one, two| {
-            let place = |problem: &Problem| problem.label.as_ref().map(|label| label.place);
-            one.code == two.code && one.message == two.message && place(one) == place(two)
+        let mut told = HashSet::new();
+        self.list.retain(|problem| {
+            told.insert((problem.code, problem.message.clone(), problem.label.as_ref().map(|label| label.place)))
         });
         if self.list.is_empty() {
             return self;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wharf_model::Origin;
 
 /// A range of bytes in one of the files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
     /// Which file, counted in the order of the request.
     pub(crate) file: usize,
@@ -51,6 +51,13 @@ impl<'a> Sources<'a> {
 
     pub(crate) fn file(&self, index: usize) -> &'a SourceFile {
         &self.files[index]
+    }
+
+    /// A whole line, counted from 1.
+    pub(crate) fn place_of_line(&self, file: usize, line: usize) -> Place {
+        let (text, starts) = (&self.files[file].text, &self.lines[file]);
+        let start = starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        Place { file, start, len: text[start..].lines().next().map_or(0, str::len) }
     }
 
     /// What stands at the place.

@@ -70,7 +70,9 @@ pub(crate) fn read(what: &str, ty: Type, value: &Scalar) -> Result<Typed, Refusa
         (_, Scalar::Text(text)) if text.contains('\0') => {
             Err(Refusal::invalid(format!("`{what}` holds a character with code zero"), "no program can be given that"))
         }
-        (Type::Literal, _) => literal(value).map(Typed::Text).ok_or_else(|| mismatch(what, ty, value)),
+        (Type::Literal | Type::Parameter, _) => {
+            literal(value).map(Typed::Text).ok_or_else(|| mismatch(what, ty, value))
+        }
         (Type::Variable, _) => {
             literal(value).map(|text| Typed::Variable(EnvValue::Plain(text))).ok_or_else(|| mismatch(what, ty, value))
         }
@@ -374,12 +376,27 @@ fn mismatch_help(ty: Type, found: &Scalar) -> Option<String> {
 
 /// The value that a default in the schema stands for.
 pub(crate) fn read_default(what: &str, ty: Type, text: &str) -> Option<Typed> {
-    let scalar = match text {
+    read(what, ty, &default_scalar(text)).ok()
+}
+
+/// A default of the table as it would be written.
+pub(crate) fn default_scalar(text: &str) -> Scalar {
+    match text {
         "#true" => Scalar::Boolean(true),
         "#false" => Scalar::Boolean(false),
         _ => text.parse().map_or_else(|_| Scalar::Text(text.into()), Scalar::Integer),
-    };
-    read(what, ty, &scalar).ok()
+    }
+}
+
+/// The value as that which tells nodes apart.
+pub(crate) fn key(value: &Typed) -> Option<String> {
+    match value {
+        Typed::Text(text) => Some(text.to_string()),
+        Typed::MountPath(path) => Some(path.to_string()),
+        Typed::Secret(name) => Some(name.to_string()),
+        Typed::Integer(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// Takes a typed value apart; the schema says of which kind it is.

@@ -1,7 +1,9 @@
 //! Walks `testdata/lang`: each folder is a project and what is expected of it.
 //!
-//! A case holds `*.kdl`, and either `diagnostics.txt` or `deployment.txt`, or both when there are warnings only. Lines of
-//! `request.txt` add to the request: `env NAME`, `input NAME=VALUE`, `unset VARIABLE`. `UPDATE=1` rewrites expectations.
+//! A case holds `*.kdl`, and either `diagnostics.txt` or `deployment.txt` with `expanded.txt`, or all of them when there
+//! are warnings only. Files in its folders are there to be included. Lines of `request.txt` add to the request: `env NAME`,
+//! `input NAME=VALUE`, `values FILE`, `variable NAME=VALUE`, `unset VARIABLE`. `explain NAME` adds the values below that
+//! name to `explained.txt`. `UPDATE=1` rewrites expectations.
 
 #![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
@@ -12,12 +14,13 @@ use std::{
     fmt::Write,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use wharf_lang::{
-    Code, Loaded, Problems, Request, SourceFile, load, problems_github, problems_json, problems_sarif, schema_json,
-    schema_kdl, schema_markdown, schema_text,
+    Code, Defaults, FilledIn, IncludeError, Loaded, Problems, Request, Resolved, SetBy, SourceFile, Speaker, load,
+    problems_github, problems_json, problems_sarif, schema_json, schema_kdl, schema_markdown, schema_text,
 };
-use wharf_model::{Address, Deployment, Entry, Pins, SecretSource};
+use wharf_model::{Address, Deployment, Entry, Origins, Pins, SecretSource};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/lang")
@@ -28,6 +31,9 @@ struct Settings {
     environment: Option<String>,
     inputs: BTreeMap<String, String>,
     unset: Vec<String>,
+    values: Vec<String>,
+    variables: BTreeMap<String, String>,
+    explained: Vec<String>,
 }
 
 impl Settings {
@@ -37,14 +43,19 @@ impl Settings {
             match line.split_once(' ').unwrap() {
                 ("env", name) => settings.environment = Some(name.to_owned()),
                 ("unset", variable) => settings.unset.push(variable.to_owned()),
-                ("input", pair) => {
-                    let (name, value) = pair.split_once('=').unwrap();
-                    settings.inputs.insert(name.to_owned(), value.to_owned());
-                }
+                ("input", pair) => settings.inputs.extend([Self::pair(pair)]),
+                ("variable", pair) => settings.variables.extend([Self::pair(pair)]),
+                ("values", file) => settings.values.push(file.to_owned()),
+                ("explain", name) => settings.explained.push(name.to_owned()),
                 _ => panic!("{}: what is `{line}`?", case.display()),
             }
         }
         settings
+    }
+
+    fn pair(text: &str) -> (String, String) {
+        let (name, value) = text.split_once('=').unwrap();
+        (name.to_owned(), value.to_owned())
     }
 
     fn check(&self, source: &SecretSource) -> Result<(), String> {
@@ -68,16 +79,82 @@ fn sources(case: &Path) -> Vec<SourceFile> {
     files.iter().map(file).collect()
 }
 
-fn run(case: &Path) -> Loaded {
-    let settings = Settings::read(case);
+fn run(case: &Path, settings: &Settings) -> Loaded {
     let secrets = |source: &SecretSource| settings.check(source);
+    let include = |path: &str| match path.contains("linked") {
+        true => Err(IncludeError::Outside),
+        false => fs::read_to_string(case.join(path))
+            .map(Arc::from)
+            .map_err(|_| IncludeError::Unreadable("no such file".to_owned())),
+    };
+    let value = |name: &String| {
+        let text = fs::read_to_string(case.join(name)).unwrap().into();
+        SourceFile { name: name.as_str().into(), text }
+    };
     load(&Request {
         files: &sources(case),
+        include: Some(&include),
         environment: settings.environment.as_deref(),
         inputs: &settings.inputs,
+        input_files: &settings.values.iter().map(value).collect::<Vec<_>>(),
+        variable: Some(&|name| settings.variables.get(name).cloned()),
         wharf_version: "0.1.0",
         secrets: Some(&secrets),
     })
+}
+
+/// What a text that was expanded comes to.
+fn reload(text: &str) -> Loaded {
+    let files = [SourceFile { name: "expanded.kdl".into(), text: text.into() }];
+    load(&Request { files: &files, wharf_version: "0.1.0", ..Request::default() })
+}
+
+/// The values of a project below some names, with who said them.
+fn explain(resolved: &Resolved, names: &[String]) -> String {
+    let mut page = String::new();
+    let below = |name: &str, wanted: &String| {
+        name.strip_prefix(&**wanted).is_some_and(|rest| ["", "."].contains(&&rest[..rest.len().min(1)]))
+    };
+    for field in resolved.fields().iter().filter(|field| names.iter().any(|wanted| below(&field.name(), wanted))) {
+        let _ = writeln!(
+            page,
+            "{} = {}{}",
+            field.name(),
+            field.value,
+            if field.chain.is_empty() { "  (default)" } else { "" }
+        );
+        for said in &field.chain {
+            let at = said.at.as_ref().map_or("nowhere".to_owned(), |at| format!("{at}:{}", at.column));
+            let _ = writeln!(page, "    {}  {}  {at}", said.value, speaker(&said.by));
+            filled(&mut page, &said.filled, 2);
+        }
+    }
+    page
+}
+
+fn speaker(by: &Speaker) -> String {
+    match by {
+        Speaker::Project => "project".to_owned(),
+        Speaker::Environment(name) => format!("environment {name}"),
+        Speaker::Template { name, used, within } => {
+            format!("template {name}, used at {used}:{} by {}", used.column, speaker(within))
+        }
+    }
+}
+
+fn filled(page: &mut String, all: &[FilledIn], depth: usize) {
+    for one in all {
+        let by = match &one.by {
+            SetBy::Argument => "--input".to_owned(),
+            SetBy::Variable(name) => format!("variable {name}"),
+            SetBy::File(at) | SetBy::Use(at, _) => format!("{at}:{}", at.column),
+            SetBy::Default(at) => format!("default at {at}:{}", at.column),
+        };
+        let _ = writeln!(page, "{}{} is {}, set by {by}", "    ".repeat(depth), one.name, one.value);
+        if let SetBy::Use(_, inner) = &one.by {
+            filled(page, inner, depth + 1);
+        }
+    }
 }
 
 fn draw(problems: &Problems) -> String {
@@ -145,19 +222,44 @@ fn every_case_is_as_expected() {
     assert!(!cases.is_empty());
     let mut failed = Vec::new();
     for case in &cases {
-        let loaded = run(case);
+        let settings = Settings::read(case);
+        let loaded = run(case, &settings);
         assert_ne!(loaded.deployment.is_some(), loaded.problems.has_errors(), "{}", case.display());
         expect(&case.join("diagnostics.txt"), &draw(&loaded.problems), &mut failed);
         expect(&case.join("deployment.txt"), &loaded.deployment.as_ref().map(print).unwrap_or_default(), &mut failed);
+        let text = loaded.resolved.as_ref().map(|resolved| resolved.text(Defaults::Hidden));
+        expect(&case.join("expanded.txt"), &text.unwrap_or_default(), &mut failed);
+        let explained = loaded.resolved.as_ref().map(|resolved| explain(resolved, &settings.explained));
+        expect(&case.join("explained.txt"), &explained.unwrap_or_default(), &mut failed);
     }
     assert!(failed.is_empty(), "{}\nUPDATE=1 rewrites what is expected", failed.join("\n"));
+}
+
+#[test]
+fn every_project_means_the_same_when_it_is_expanded() {
+    for case in fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let loaded = run(&case, &Settings::read(&case));
+        let (Some(deployment), Some(resolved)) = (loaded.deployment, loaded.resolved) else { continue };
+        for defaults in [Defaults::Hidden, Defaults::Shown] {
+            let text = resolved.text(defaults);
+            let again = reload(&text);
+            let errors = draw(&again.problems);
+            let again = again.deployment.unwrap_or_else(|| panic!("{}\n{text}\n{errors}", case.display()));
+            assert_eq!(without_places(again), without_places(deployment.clone()), "{}\n{text}", case.display());
+        }
+    }
+}
+
+fn without_places(deployment: Deployment) -> Deployment {
+    Deployment { origins: Origins::default(), ..deployment }
 }
 
 #[test]
 fn machines_are_told_as_expected() {
     let mut failed = Vec::new();
     for name in ["everything-at-once", "two-services-of-one-name"] {
-        let (case, problems) = (folder().join(name), run(&folder().join(name)).problems);
+        let (case, problems) =
+            (folder().join(name), run(&folder().join(name), &Settings::read(&folder().join(name))).problems);
         expect(&case.join("problems.json"), &problems_json(&problems, "."), &mut failed);
         expect(&case.join("problems.sarif"), &problems_sarif(&problems, "deploy", "0.1.0"), &mut failed);
         expect(&case.join("problems.github.txt"), &problems_github(&problems, "./deploy/"), &mut failed);

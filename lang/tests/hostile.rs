@@ -7,6 +7,7 @@ mod support;
 
 use proptest::prelude::*;
 use support::{check, check_format, check_print, texts};
+use wharf_lang::Code;
 
 /// Every project of the golden cases, as one text each.
 fn projects() -> Vec<String> {
@@ -197,4 +198,37 @@ fn the_work_grows_with_the_text() {
     }
     let deployment = check(&[&text]).deployment.unwrap();
     assert_eq!(deployment.services.len(), 2_000);
+}
+
+#[test]
+fn templates_that_multiply_are_stopped() {
+    let mut text = "project \"many\"\n".to_owned();
+    for number in 0..40 {
+        for side in ["a", "b"] {
+            let next = number + 1;
+            text += &format!("template \"t{number}{side}\" {{ use \"t{next}a\"; use \"t{next}b\" }}\n");
+        }
+    }
+    text +=
+        "template \"t40a\" { port 1 }\ntemplate \"t40b\" { port 2 }\nservice \"s\" { use \"t0a\"; command \"x\" }\n";
+    let problems = check(&[&text]).problems;
+    assert!(problems.iter().any(|problem| problem.code() == Code::TooDeep));
+    assert!(problems.len() < 1_000, "{}", problems.len());
+}
+
+#[test]
+fn a_template_may_be_used_by_many() {
+    let mut text = "project \"large\"\ntemplate \"t\" { param \"n\"; command \"serve\" \"${param.n}\"; port 8000; \
+                    env { A 1; B 2 }; health { readiness { tcp } } }\nenvironment \"e\" {\n    provider \"local\"\n"
+        .to_owned();
+    for number in 0..1_000 {
+        text += &format!("    service \"s{number}\" {{ use \"t\" n=\"over\"; remove {{ env \"B\" }} }}\n");
+    }
+    text += "}\n";
+    for number in 0..1_000 {
+        text += &format!("service \"s{number}\" {{ use \"t\" n=\"{number}\"; instances 2 }}\n");
+    }
+    let loaded = check(&[&text]);
+    assert_eq!(loaded.deployment.unwrap().services.len(), 1_000);
+    assert!(loaded.resolved.unwrap().fields().len() > 10_000);
 }

@@ -4,8 +4,8 @@ use super::{found, name};
 use crate::{
     admit::Admit,
     block::Block,
-    overlay::patch,
     problem::{Code, Problem},
+    schema::Reuse,
     suggest::{did_you_mean, either},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,13 +17,14 @@ const DEFAULT: &str = "default";
 /// Chooses the environment, lays its overlays over the blocks, and returns its name and provider.
 pub(crate) fn choose(
     admit: &mut Admit<'_>,
-    blocks: &mut [Block],
+    blocks: &mut Vec<Block>,
     wanted: Option<&str>,
 ) -> Option<(EnvironmentName, ProviderSpec)> {
     let environments: Vec<Block> = blocks.iter().filter(|block| block.row.path == "environment").cloned().collect();
     let bases = bases(blocks);
     for environment in &environments {
         check_overlays(admit, environment, &bases);
+        rehearse(admit, environment, blocks, &bases);
     }
     if environments.is_empty() && wanted.is_none_or(|wanted| wanted == DEFAULT) {
         return Some((DEFAULT.parse().ok()?, ProviderSpec::Local { host_is_image: false }));
@@ -35,10 +36,36 @@ pub(crate) fn choose(
     for over in chosen.every("gateway").chain(chosen.every("service")) {
         let base = over.key().and_then(|key| bases.get(over.row.name())?.get(&key));
         if let Some(index) = base {
-            patch(&mut blocks[*index], over).iter().for_each(|added| admit.complete(added));
+            lay(admit, &mut blocks[*index], over);
         }
     }
+    admit.remove_resources(blocks, chosen);
     Some((name(chosen)?.1, provider(admit, chosen)?))
+}
+
+/// Lays an overlay over what it changes. After something was taken away the whole must be complete, else what came.
+fn lay(admit: &mut Admit<'_>, base: &mut Block, over: &Block) {
+    let laid = admit.lay(base, over);
+    if laid.is_sure && over.children.iter().any(|child| child.row.reuse == Some(Reuse::Remove)) {
+        admit.complete(base);
+    } else {
+        laid.added.iter().for_each(|added| admit.complete(added));
+    }
+}
+
+/// Lays the overlays of an environment that use templates or take something away over copies, so that what is wrong with
+/// them is told whichever environment is chosen.
+fn rehearse(admit: &mut Admit<'_>, environment: &Block, blocks: &[Block], bases: &Bases) {
+    for over in environment.every("gateway").chain(environment.every("service")) {
+        let reuses = over.children.iter().any(|child| child.row.reuse.is_some());
+        let base = over.key().and_then(|key| bases.get(over.row.name())?.get(&key));
+        if let (true, Some(index)) = (reuses, base) {
+            lay(admit, &mut blocks[*index].clone(), over);
+        }
+    }
+    if environment.children.iter().any(|child| child.row.reuse.is_some()) {
+        admit.remove_resources(&mut blocks.to_vec(), environment);
+    }
 }
 
 /// For each kind of node that can be changed, where among the blocks each name stands.

@@ -260,9 +260,7 @@ mod tests {
              service \"s\" {{ command \"x\"; port 8000; health {{ readiness {{ tcp }} }}\n{service}\n}}"
         );
         let files = [SourceFile { name: "a.kdl".into(), text: text.into() }];
-        let inputs = BTreeMap::new();
-        let request =
-            Request { files: &files, environment: None, inputs: &inputs, wharf_version: "0.1.0", secrets: None };
+        let request = Request { files: &files, wharf_version: "0.1.0", ..Request::default() };
         let origins = load(&request).deployment.unwrap().origins;
         let address: Address = address.parse().unwrap();
         let declared = origins.declared(&address).unwrap();

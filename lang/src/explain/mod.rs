@@ -5,6 +5,7 @@
 
 mod names;
 mod plan;
+mod reuse;
 mod runtimes;
 mod syntax;
 mod text;
@@ -48,6 +49,10 @@ pub enum Given {
     Environment(&'static str),
     /// A variable of the environment is not set.
     Unset(&'static str),
+    /// There is a second file, with this text.
+    File(&'static str, &'static str),
+    /// There is a file with the values of inputs.
+    Values(&'static str, &'static str),
 }
 
 const fn example(text: &'static str) -> Example {
@@ -74,8 +79,8 @@ impl Example {
 
 /// Every explanation, grouped by what the codes are about.
 pub fn explanations() -> impl Iterator<Item = &'static Explanation> + Clone {
-    let groups: [&'static [Explanation]; 6] =
-        [syntax::TABLE, values::TABLE, names::TABLE, together::TABLE, runtimes::TABLE, plan::TABLE];
+    let groups: [&'static [Explanation]; 7] =
+        [syntax::TABLE, values::TABLE, names::TABLE, together::TABLE, runtimes::TABLE, reuse::TABLE, plan::TABLE];
     groups.into_iter().flatten()
 }
 

@@ -1,6 +1,6 @@
 use super::*;
-use crate::{Code, Problems, Request, SourceFile, format, load};
-use std::collections::BTreeMap;
+use crate::{Code, IncludeError, Problems, Request, SourceFile, format, load};
+use std::{collections::BTreeMap, sync::Arc};
 use wharf_model::SecretSource;
 
 /// The codes that an example yields.
@@ -10,11 +10,14 @@ fn codes(example: &Example) -> Vec<&'static str> {
 
 fn problems(example: &Example) -> Problems {
     let (mut inputs, mut environment, mut unset) = (BTreeMap::new(), None, Vec::new());
+    let (mut others, mut values) = (Vec::new(), Vec::new());
     for given in example.given {
         match *given {
             Given::Input(name, value) => drop(inputs.insert(name.to_owned(), value.to_owned())),
             Given::Environment(name) => environment = Some(name),
             Given::Unset(variable) => unset.push(variable),
+            Given::File(path, text) => others.push((path, text)),
+            Given::Values(path, text) => values.push(SourceFile { name: path.into(), text: text.into() }),
         }
     }
     let check = |source: &SecretSource| match source {
@@ -22,9 +25,21 @@ fn problems(example: &Example) -> Problems {
         _ => Ok(()),
     };
     let files = [SourceFile { name: "wharf.kdl".into(), text: example.project().into() }];
-    let request =
-        Request { files: &files, environment, inputs: &inputs, wharf_version: "0.1.0", secrets: Some(&check) };
-    load(&request).problems
+    let include = |wanted: &str| {
+        let other = others.iter().find(|(path, _)| *path == wanted);
+        other.map(|(_, text)| Arc::from(*text)).ok_or_else(|| IncludeError::Unreadable("no such file".to_owned()))
+    };
+    load(&Request {
+        files: &files,
+        include: Some(&include),
+        environment,
+        inputs: &inputs,
+        input_files: &values,
+        variable: None,
+        wharf_version: "0.1.0",
+        secrets: Some(&check),
+    })
+    .problems
 }
 
 #[test]

@@ -35,6 +35,8 @@ fn given(given: &[Given]) -> String {
         Given::Input(name, value) => format!("with `--input {name}={value}`"),
         Given::Environment(name) => format!("with `--env {name}`"),
         Given::Unset(variable) => format!("while {variable} is not set"),
+        Given::File(path, text) => format!("with `{}` in {path}", text.trim_end()),
+        Given::Values(path, text) => format!("with `--input-file {path}`, which says `{}`", text.trim_end()),
     });
     let words: Vec<_> = words.collect();
     if words.is_empty() { String::new() } else { format!(", {}", words.join(", ")) }

@@ -1,6 +1,6 @@
 //! The schema for machines: editors, and whoever generates files.
 
-use super::{Argument, Count, NodeSchema, Overlay, Property, Type, schema};
+use super::{Argument, Count, NodeSchema, Overlay, Property, Reuse, Type, schema};
 use serde_json::{Value, json};
 
 /// The format of the JSON; grows when a reader of the old one would misunderstand the new one.
@@ -30,6 +30,7 @@ fn node(row: &NodeSchema) -> Value {
         "properties": row.properties.iter().map(property).collect::<Vec<_>>(),
         "entries": row.entries.map(ty),
         "like": row.like,
+        "reuse": row.reuse.map(Reuse::word),
         "elsewhere": row.elsewhere,
         "overlay": if row.overlay == Overlay::Patches { "patches" } else { "replaces" },
         "default": row.default,

@@ -28,10 +28,13 @@ fn node(page: &mut String, row: &NodeSchema, depth: usize) {
     if row.overlay == Overlay::Patches {
         line("overlay patches".to_owned());
     }
-    match row.like {
-        Some(other) => line(format!("like {}", quoted(other))),
-        None => row.children().iter().for_each(|child| node(page, child, depth + 1)),
+    if let Some(reuse) = row.reuse {
+        line(format!("reuse {}", reuse.word()));
     }
+    if let Some(other) = row.like {
+        line(format!("like {}", quoted(other)));
+    }
+    row.own_children().for_each(|child| node(page, child, depth + 1));
     let _ = writeln!(page, "{indent}}}");
 }
 

@@ -42,16 +42,11 @@ fn node(page: &mut String, row: &NodeSchema) {
             escaped(&entries.describe())
         );
     }
-    match row.like {
-        Some(other) => {
-            let _ = writeln!(
-                page,
-                "\nIts block takes what that of [`{}`](#{}) takes.",
-                other.replace('.', " "),
-                anchor(other)
-            );
-        }
-        None => links(page, row),
+    links(page, row);
+    if let Some(other) = row.like {
+        let also = if row.own_children().next().is_some() { "also " } else { "" };
+        let (name, anchor) = (other.replace('.', " "), anchor(other));
+        let _ = writeln!(page, "\nIts block {also}takes what that of [`{name}`](#{anchor}) takes.");
     }
 }
 
@@ -73,7 +68,7 @@ fn values(page: &mut String, row: &NodeSchema) {
 }
 
 fn links(page: &mut String, row: &NodeSchema) {
-    let links = row.children().iter().map(|child| format!("[`{}`](#{})", child.name(), anchor(child.path)));
+    let links = row.own_children().map(|child| format!("[`{}`](#{})", child.name(), anchor(child.path)));
     let links: Vec<_> = links.collect();
     if !links.is_empty() {
         let _ = writeln!(page, "\nHolds {}.", links.join(", "));
@@ -86,7 +81,7 @@ fn shape(row: &NodeSchema) -> String {
     let repeats = if row.repeats { "…" } else { "" };
     let properties = row.properties.iter().map(|property| format!(" {}=<{}>", property.name, property.ty.word()));
     let block = if row.has_block() { " { … }" } else { "" };
-    format!("{}{arguments}{repeats}{}{block}", row.name(), properties.collect::<String>())
+    format!("{}{arguments}{repeats}{}{}{block}", row.name(), properties.collect::<String>(), row.rest())
 }
 
 fn count(row: &NodeSchema) -> String {
@@ -112,7 +107,8 @@ fn takes(ty: Type) -> String {
 fn types() -> String {
     "## Values\n\nDurations take `ms`, `s`, `m` or `h`; sizes take `KiB`, `MiB`, `GiB` or `TiB`. `(secret)\"name\"` refers to a \
      declared [`secret`](#secret) and is never a value. `${input.name}` in a text is replaced by the value of that \
-     [`input`](#input).\n"
+     [`input`](#input), `${param.name}` in a [`template`](#template) by that of its parameter. A text that is one of these \
+     and nothing else takes its type.\n"
         .to_owned()
 }
 

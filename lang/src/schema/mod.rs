@@ -10,6 +10,8 @@ mod text;
 pub use json::schema_json;
 pub use kdl::schema_kdl;
 pub use markdown::schema_markdown;
+#[cfg(test)]
+pub(crate) use table::KINDS;
 pub(crate) use table::PROVIDERS;
 pub use text::schema_text;
 
@@ -32,8 +34,10 @@ pub struct NodeSchema {
     pub properties: &'static [Property],
     /// What each node of its block means when their names are the user's to choose.
     pub entries: Option<Type>,
-    /// The path of another node whose block it shares.
+    /// The path of another node whose block it shares, beside what lies in it alone.
     pub like: Option<&'static str>,
+    /// What of it the files say, and not the schema.
+    pub reuse: Option<Reuse>,
     /// What other tools call it; not understood, but answered.
     pub elsewhere: &'static [&'static str],
     /// What an overlay of an environment does to it.
@@ -96,6 +100,31 @@ pub enum Overlay {
     Patches,
 }
 
+/// A node that says how files and nodes are used again. What it holds depends on other nodes, so no row can list it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reuse {
+    /// Names one more file.
+    Include,
+    /// Holds nodes with places for parameters in them.
+    Template,
+    /// Stands for the nodes of a template; its properties are the parameters.
+    Use,
+    /// Its block names nodes of the block it stands in, to take them away.
+    Remove,
+}
+
+impl Reuse {
+    /// The kind in one word, for machines.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Include => "include",
+            Self::Template => "template",
+            Self::Use => "use",
+            Self::Remove => "remove",
+        }
+    }
+}
+
 /// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
@@ -103,6 +132,8 @@ pub enum Type {
     Text,
     /// A text in which nothing is replaced; numbers and booleans count as the text they are written as.
     Literal,
+    /// The value of a parameter: text, number or boolean.
+    Parameter,
     /// The name of something.
     Name,
     /// A whole number.
@@ -171,7 +202,7 @@ impl Type {
     pub fn describe(self) -> String {
         match self {
             Self::Text => "text".to_owned(),
-            Self::Literal => "text, a number or a boolean".to_owned(),
+            Self::Literal | Self::Parameter => "text, a number or a boolean".to_owned(),
             Self::Name => "a name".to_owned(),
             Self::Integer { from, to } => format!("a whole number from {from} to {to}"),
             Self::Boolean | Self::Flag => "#true or #false".to_owned(),
@@ -208,6 +239,7 @@ impl Type {
         match self {
             Self::Text => "text",
             Self::Literal => "literal",
+            Self::Parameter => "parameter",
             Self::Name => "name",
             Self::Integer { .. } => "integer",
             Self::Boolean => "boolean",
@@ -250,7 +282,21 @@ impl NodeSchema {
 
     /// The nodes that its block may hold.
     pub fn children(&self) -> &'static [&'static NodeSchema] {
-        children(self.like.unwrap_or(self.path))
+        children(self.path)
+    }
+
+    /// The nodes that lie in its block alone, and not in one that it shares.
+    pub(crate) fn own_children(&self) -> impl Iterator<Item = &'static NodeSchema> {
+        self.children().iter().copied().filter(|row| row.parent() == self.path)
+    }
+
+    /// What follows its values where the files say it, and not the schema.
+    fn rest(&self) -> &'static str {
+        match self.reuse {
+            Some(Reuse::Use) => " PARAMETER=<value>…",
+            Some(Reuse::Remove) => " { NODE <name>…; … }",
+            Some(Reuse::Include | Reuse::Template) | None => "",
+        }
     }
 
     /// The row of a node in its block.
@@ -288,6 +334,10 @@ static CHILDREN: LazyLock<Index> = LazyLock::new(|| {
     for row in schema() {
         index.entry(row.parent()).or_default().push(row);
     }
+    for row in schema() {
+        let shared = row.like.and_then(|like| index.get(like)).cloned().unwrap_or_default();
+        index.entry(row.path).or_default().extend(shared);
+    }
     index
 });
 
@@ -324,6 +374,14 @@ mod tests {
             assert!(row.doc.ends_with(|letter: char| letter != '.'), "{}", row.path);
             assert!(!row.repeats || !row.arguments.is_empty(), "{}", row.path);
             seen.push(row.path);
+        }
+    }
+
+    #[test]
+    fn what_an_environment_may_change_it_may_take_away_from() {
+        for row in children("").iter().filter(|row| row.overlay == Overlay::Patches && row.reuse.is_none()) {
+            let remove = row.child("remove");
+            assert!(remove.is_some_and(|row| row.reuse == Some(Reuse::Remove)), "{} has no `remove`", row.path);
         }
     }
 

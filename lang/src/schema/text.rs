@@ -21,7 +21,7 @@ pub fn schema_text(width: usize) -> String {
 
 fn block(page: &mut String, row: &NodeSchema, depth: usize, width: usize) {
     let indent = "    ".repeat(depth);
-    let open = row.has_block() && row.like.is_none();
+    let open = row.entries.is_some() || row.own_children().next().is_some();
     let head = format!("{indent}{}{}", shape(row), if open { " {" } else { "" });
     let like = row.like.map(|other| format!("; takes what `{other}` takes"));
     let notes = [count(row.count).map(|count| format!(" ({count})")), default(row), like];
@@ -39,7 +39,7 @@ fn block(page: &mut String, row: &NodeSchema, depth: usize, width: usize) {
     if let Some(entries) = row.entries {
         line(page, &format!("{indent}    NAME <{}>", entries.word()), &entries.describe(), width);
     }
-    for child in row.children() {
+    for child in row.own_children() {
         block(page, child, depth + 1, width);
     }
     let _ = writeln!(page, "{indent}}}");
@@ -47,7 +47,7 @@ fn block(page: &mut String, row: &NodeSchema, depth: usize, width: usize) {
 
 fn shape(row: &NodeSchema) -> String {
     let arguments = row.arguments.iter().map(|argument| format!(" <{}>", argument.name)).collect::<String>();
-    format!("{}{arguments}{}", row.name(), if row.repeats { "…" } else { "" })
+    format!("{}{arguments}{}{}", row.name(), if row.repeats { "…" } else { "" }, row.rest())
 }
 
 fn count(count: Count) -> Option<String> {

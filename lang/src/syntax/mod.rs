@@ -63,6 +63,7 @@ pub(crate) enum Scalar {
 }
 
 /// The nodes of all files, in order, and whether any text could not be read.
+#[derive(Debug, Default)]
 pub(crate) struct Tree {
     pub(crate) nodes: Vec<Node>,
     pub(crate) problems: Vec<Problem>,
@@ -70,10 +71,17 @@ pub(crate) struct Tree {
 
 /// Reads every file, on as many cores as there are. A mistake does not keep the rest from being read.
 pub(crate) fn parse(sources: &Sources<'_>) -> Tree {
+    parse_files(sources, 0..sources.files().len())
+}
+
+/// Reads some of the files.
+pub(crate) fn parse_files(sources: &Sources<'_>, which: Range<usize>) -> Tree {
     let files = sources.files();
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let mut tree = Tree { nodes: Vec::new(), problems: Vec::new() };
-    for (nodes, problems) in side_by_side(files, &shares(files, threads)) {
+    let shares = shares(&files[which.clone()], threads).into_iter();
+    let shares: Vec<_> = shares.map(|share| which.start + share.start..which.start + share.end).collect();
+    let mut tree = Tree::default();
+    for (nodes, problems) in side_by_side(files, &shares) {
         tree.nodes.extend(nodes);
         tree.problems.extend(problems);
     }

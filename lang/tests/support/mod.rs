@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each suite uses a part")]
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 use wharf_lang::{Loaded, Request, SourceFile, format, load, problems_github, problems_json, problems_sarif};
 use wharf_model::SecretSource;
 
@@ -12,13 +12,7 @@ pub(crate) fn check(texts: &[&str]) -> Loaded {
         |(index, text): (usize, &&str)| SourceFile { name: format!("{index}.kdl").into(), text: Arc::from(*text) };
     let files: Vec<_> = texts.iter().enumerate().map(file).collect();
     let unset = |_: &SecretSource| Err("not set".to_owned());
-    let loaded = load(&Request {
-        files: &files,
-        environment: None,
-        inputs: &BTreeMap::new(),
-        wharf_version: "0.1.0",
-        secrets: Some(&unset),
-    });
+    let loaded = load(&Request { files: &files, wharf_version: "0.1.0", secrets: Some(&unset), ..Request::default() });
     for problem in &loaded.problems {
         let (Some(name), Some(span)) = (problem.file(), problem.span()) else { continue };
         let file = files.iter().find(|file| *file.name == *name).unwrap();

@@ -33,9 +33,12 @@ pub(crate) struct Shared {
     /// The environment; needed only when the project has several
     #[arg(long, value_name = "NAME", env = "WHARF_ENV", global = true, hide_env_values = true)]
     pub(crate) env: Option<String>,
-    /// Sets an input of the project; may be given several times
+    /// Sets an input of the project, as WHARF_INPUT_NAME does; may be given several times
     #[arg(long = "input", value_name = "NAME=VALUE", value_parser = input, global = true)]
     pub(crate) inputs: Vec<(String, String)>,
+    /// Sets inputs from a file, KDL or JSON; may be given several times
+    #[arg(long = "input-file", value_name = "FILE", global = true)]
+    pub(crate) input_files: Vec<PathBuf>,
     /// Says nothing about the work, only results and errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
@@ -104,17 +107,45 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value = "human")]
         format: ValidateFormat,
     },
-    /// Tells what the code of a problem means, by example; without a code, lists them all
-    Explain {
-        /// The code, such as wharf::lang::unknown_node, or its last word
-        #[arg(value_name = "CODE")]
-        what: Option<String>,
-    },
     /// Prints every node that a file may hold
     Schema {
         /// For people, for programs, for programs that read KDL, or for a documentation page
         #[arg(long, value_enum, default_value = "human")]
         format: SchemaFormat,
+    },
+    /// Prints the project as one text, with everything filled in and laid together
+    Show {
+        /// With templates, inputs, included files and what the environment changes put in their places
+        #[arg(long, required = true)]
+        expanded: bool,
+        /// Writes down defaults, too
+        #[arg(long)]
+        defaults: bool,
+    },
+    /// Tells what a value is and who said so, or what the code of a problem means
+    ///
+    /// For a value: the files, templates, environments and inputs that had a say, the last word first. For a code: a wrong
+    /// and a right example. Lists the codes when nothing is named.
+    Explain {
+        /// An address with a field, such as `service.hello.instances`; an address alone for all of its fields; or the
+        /// code of a problem, such as `wharf::lang::unknown_node`, or its last word
+        #[arg(value_name = "WHAT")]
+        what: Option<String>,
+        /// For people, or for programs; of values only
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Tells in what two environments differ, and where that is written
+    DiffEnv {
+        /// One environment
+        #[arg(value_name = "ENVIRONMENT")]
+        left: String,
+        /// The other
+        #[arg(value_name = "OTHER")]
+        right: String,
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
     },
     /// Shows what apply would do, and why; changes nothing
     Plan {

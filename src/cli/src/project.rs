@@ -10,8 +10,9 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
-use wharf_lang::{Problems, Request, Severity, SourceFile, load};
+use wharf_lang::{IncludeError, Problems, Request, Resolved, Severity, SourceFile, load, with_included};
 use wharf_model::{Deployment, SecretName, SecretSource, ServiceSpec};
 use wharf_provider::SecretValues;
 
@@ -19,10 +20,12 @@ use wharf_provider::SecretValues;
 pub(crate) struct Project {
     /// Its folder, absolute.
     pub(crate) dir: PathBuf,
-    /// Its files.
+    /// Its files, with those that they include and those with values of inputs.
     pub(crate) files: Vec<SourceFile>,
     /// What they ask for.
     pub(crate) deployment: Deployment,
+    /// The same with everything laid together, and where each value comes from.
+    pub(crate) resolved: Resolved,
     /// The values of the secrets that it uses.
     pub(crate) secrets: SecretValues,
 }
@@ -54,8 +57,22 @@ impl Project {
         Self::load_showing(shared, wanted, |problems| show(problems, told))
     }
 
+    /// The same in an environment that was named otherwise.
+    pub(crate) fn load_in(shared: &Shared, environment: &str, wanted: Secrets, told: Told) -> Ends<Self> {
+        Self::load_with(shared, Some(environment), wanted, |problems| show(problems, told))
+    }
+
     /// Reads the project of the folder, and hands its problems, if only none, to whoever shows them.
     pub(crate) fn load_showing(shared: &Shared, wanted: Secrets, show: impl FnOnce(&Problems)) -> Ends<Self> {
+        Self::load_with(shared, shared.env.as_deref(), wanted, show)
+    }
+
+    fn load_with(
+        shared: &Shared,
+        environment: Option<&str>,
+        wanted: Secrets,
+        show: impl FnOnce(&Problems),
+    ) -> Ends<Self> {
         let dir = fs::canonicalize(&shared.dir)
             .map_err(|cause| Fault::new(format!("cannot open the folder {}", shared.dir.display())).because(cause))?;
         let files = files(&dir)?;
@@ -68,15 +85,20 @@ impl Project {
         };
         let loaded = load(&Request {
             files: &files,
-            environment: shared.env.as_deref(),
+            include: Some(&|path| include(&dir, path)),
+            environment,
             inputs: &inputs,
+            input_files: &input_files(&shared.input_files)?,
+            variable: Some(&|name| std::env::var(name).ok()),
             wharf_version: env!("CARGO_PKG_VERSION"),
             secrets: (wanted == Secrets::Needed).then_some(&check),
         });
         show(&loaded.problems);
-        let deployment = loaded.deployment.ok_or_else(Fault::told)?;
+        let (Some(deployment), Some(resolved)) = (loaded.deployment, loaded.resolved) else {
+            return Err(Fault::told());
+        };
         let values = values(&deployment, &read.into_inner());
-        Ok(Self { dir, files, deployment, secrets: values })
+        Ok(Self { dir, files: loaded.files, deployment, resolved, secrets: values })
     }
 
     /// Where the environment's record and what belongs to it are kept.
@@ -95,6 +117,43 @@ pub(crate) fn show(found: &Problems, told: Told) {
         out::alert(format!("… and {} more", count - SHOWN));
     }
     problems::count(found.errors().count(), if all { found.warnings().count() } else { 0 });
+}
+
+/// Reads a file that another includes. It must lie in the project's folder, also when a link leads to it.
+fn include(dir: &Path, path: &str) -> Result<Arc<str>, IncludeError> {
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => IncludeError::Unreadable("no such file".to_owned()),
+        io::ErrorKind::InvalidData => IncludeError::Unreadable("it holds something that is no text".to_owned()),
+        _ => IncludeError::Unreadable(error.to_string()),
+    };
+    let file = fs::canonicalize(dir.join(path)).map_err(unreadable)?;
+    if !file.starts_with(dir) {
+        return Err(IncludeError::Outside);
+    }
+    if !file.is_file() {
+        return Err(IncludeError::Unreadable("it is no file".to_owned()));
+    }
+    fs::read_to_string(&file).map(Arc::from).map_err(unreadable)
+}
+
+/// The files of the project in the folder, with those that they include; only the former, while one cannot be read.
+pub(crate) fn every_path(dir: &Path) -> Ends<Vec<PathBuf>> {
+    let mut paths = paths(dir)?;
+    if let (Ok(real), Ok(own)) = (fs::canonicalize(dir), files(dir)) {
+        let all = with_included(&own, &|path| include(&real, path));
+        paths.extend(all[own.len()..].iter().map(|file| dir.join(&*file.name)));
+    }
+    Ok(paths)
+}
+
+/// Files with values of inputs. Their paths are those of the caller, not of the project.
+fn input_files(paths: &[PathBuf]) -> Ends<Vec<SourceFile>> {
+    let read = |path: &PathBuf| {
+        let unreadable = |cause| Fault::new(format!("cannot read {}", path.display())).because(cause);
+        let text = fs::read_to_string(path).map_err(unreadable)?;
+        Ok(SourceFile { name: path.to_string_lossy().as_ref().into(), text: text.into() })
+    };
+    paths.iter().map(read).collect()
 }
 
 fn unreadable(path: &Path, cause: io::Error) -> Box<Fault> {

@@ -35,8 +35,7 @@ struct Site {
 
 fn read(path: &Path, name: &str) -> Deployment {
     let files = [SourceFile { name: name.into(), text: fs::read_to_string(path).unwrap().into() }];
-    let inputs = BTreeMap::new();
-    let request = Request { files: &files, environment: None, inputs: &inputs, wharf_version: "0.1.0", secrets: None };
+    let request = Request { files: &files, wharf_version: "0.1.0", ..Request::default() };
     let loaded = load(&request);
     let errors: Vec<_> = loaded.problems.errors().map(ToString::to_string).collect();
     loaded.deployment.unwrap_or_else(|| panic!("{}: {errors:?}", path.display()))

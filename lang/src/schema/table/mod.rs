@@ -10,12 +10,15 @@ mod network;
 mod program;
 mod project;
 mod resources;
+mod reuse;
 mod rollout;
 mod scale;
 mod watch;
 
-use super::{Argument, Count, NodeSchema, Overlay, Property, Type, last};
+use super::{Argument, Count, NodeSchema, Overlay, Property, Reuse, Type, last};
 use Count::{Many, Once, OneOf, Optional, Some as AtLeastOne};
+#[cfg(test)]
+pub(crate) use reuse::KINDS;
 
 const fn node(path: &'static str, count: Count, doc: &'static str) -> NodeSchema {
     NodeSchema {
@@ -27,6 +30,7 @@ const fn node(path: &'static str, count: Count, doc: &'static str) -> NodeSchema
         properties: &[],
         entries: None,
         like: None,
+        reuse: None,
         elsewhere: &[],
         overlay: Overlay::Replaces,
         default: None,
@@ -59,6 +63,11 @@ impl NodeSchema {
 
     const fn like(mut self, path: &'static str) -> Self {
         self.like = Some(path);
+        self
+    }
+
+    const fn reuses(mut self, reuse: Reuse) -> Self {
+        self.reuse = Some(reuse);
         self
     }
 
@@ -127,4 +136,5 @@ pub(super) const GROUPS: &[&[NodeSchema]] = &[
     access::ROWS,
     elastic::ROWS,
     watch::ROWS,
+    reuse::ROWS,
 ];

@@ -1,6 +1,6 @@
 //! Projects, their inputs and secrets.
 
-use super::*;
+use super::{reuse::DECLARED, *};
 
 pub(super) const ROWS: &[NodeSchema] = &[
     node("project", Once, "the project: all files of a folder, planned as one").takes(NAME).has(&[property(
@@ -8,11 +8,12 @@ pub(super) const ROWS: &[NodeSchema] = &[
         Type::Versions,
         "the versions of wharf that may plan it",
     )]),
-    node("input", Many, "a value that the caller may set with --input; used as ${input.name}")
+    node("input", Many, "a value that the caller may set with --input; used as ${input.NAME}")
         .elsewhere(&["variable", "parameter", "arg"])
         .takes(NAME)
-        .has(&[property("default", Type::Literal, "the value when the caller sets none; without it, the caller must")]),
+        .has(DECLARED),
     node("input.description", Optional, "what it is for").takes(&[value("text", Type::Literal)]),
+    node("input.allowed", Optional, "the values it may have").takes_many(&[value("value", Type::Literal)]),
     node("registry", Many, "a login for the images of a registry, such as registry.example.com")
         .elsewhere(&["docker-auth", "dockerAuth", "imagePullSecrets"])
         .takes(&[value("host", Type::Text)])

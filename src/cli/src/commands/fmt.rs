@@ -29,7 +29,7 @@ pub(super) fn run(shared: &Shared, files: &[PathBuf], check: bool) -> Ends<Exit>
 /// The files that are meant; those of the project when none is named.
 fn paths(dir: &Path, named: &[PathBuf]) -> Ends<Vec<PathBuf>> {
     if named.is_empty() {
-        return project::paths(dir);
+        return project::every_path(dir);
     }
     let mut paths = Vec::new();
     for path in named.iter().map(|path| dir.join(path)) {

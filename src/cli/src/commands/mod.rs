@@ -4,6 +4,7 @@ mod apply;
 mod carry_out;
 mod completions;
 mod destroy;
+mod diff_env;
 mod explain;
 mod fmt;
 mod gateway;
@@ -11,7 +12,9 @@ mod init;
 mod invoke;
 mod logs;
 mod plan;
+mod provenance;
 mod schema;
+mod show;
 mod status;
 mod validate;
 
@@ -28,7 +31,9 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Init => init::run(&shared),
         Command::Fmt { files, check } => fmt::run(&shared, &files, check),
         Command::Validate { format } => validate::run(&shared, format),
-        Command::Explain { what } => explain::run(what.as_deref()),
+        Command::Show { expanded: _, defaults } => show::run(&shared, defaults),
+        Command::Explain { what, format } => explain::run(&shared, what.as_deref(), format),
+        Command::DiffEnv { left, right, format } => diff_env::run(&shared, &left, &right, format),
         Command::Schema { format } => schema::run(format),
         Command::Plan { detailed_exitcode, format } => wait(plan::run(&shared, detailed_exitcode, format)),
         Command::Apply { yes } => wait(apply::run(&shared, yes)),
