@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     block::Block,
-    schema::{NodeSchema, Type},
+    schema::{Count, NodeSchema, Type},
     source::Sources,
 };
 
@@ -50,8 +50,7 @@ impl Walk<'_> {
     }
 
     /// A node in the block of another. What is told apart by a key, and what has no value, is a value by being there.
-    fn node(&mut self, block: &Block, way: &str) {
-        let path = join(way, block);
+    fn node(&mut self, block: &Block, path: &str) {
         let name = block.row.name();
         let print = |block: &Block| {
             let bare = block.is_keyed() || block.row.arguments.is_empty() || block.row.name() != name;
@@ -60,9 +59,9 @@ impl Walk<'_> {
         };
         let has_parts = !block.children.is_empty() || !block.entries.is_empty() || block.row.has_block();
         if block.is_keyed() || !block.row.arguments.is_empty() || !has_parts {
-            self.push(&path, print(block), self.layers(block, print));
+            self.push(path, print(block), self.layers(block, print));
         }
-        self.inside(block, &path);
+        self.inside(block, path);
     }
 
     fn inside(&mut self, block: &Block, way: &str) {
@@ -78,7 +77,7 @@ impl Walk<'_> {
             if there.peek().is_none() {
                 self.default(row, way);
             }
-            there.for_each(|child| self.node(child, way));
+            there.enumerate().for_each(|(index, child)| self.node(child, &join(way, child, index)));
         }
     }
 
@@ -119,9 +118,12 @@ impl Walk<'_> {
     }
 }
 
-/// The name of a value in a block: with its key, where there may be several.
-fn join(way: &str, block: &Block) -> String {
+/// The name of a value in a block: with its key, or else its number, where there may be several.
+fn join(way: &str, block: &Block, index: usize) -> String {
     let path = joined(way, block.row.name());
+    if block.row.count == Count::List {
+        return format!("{path}.{index}");
+    }
     match block.key().filter(|_| block.is_keyed()) {
         Some(key) if key.starts_with('/') => format!("{path}:{key}"),
         Some(key) => format!("{path}.{key}"),

@@ -5,12 +5,11 @@ use crate::{
     admit::Admit,
     block::Block,
     problem::{Code, Problem},
-    schema::{Count, NodeSchema, Reuse, children},
+    schema::{Count, NodeSchema, Reuse, Type, children},
     suggest::did_you_mean,
     syntax::{Entry, Node, Scalar},
     value,
 };
-use std::sync::Arc;
 
 /// Something to take away: a key, and where it is named.
 type Key<'a> = (String, &'a Entry);
@@ -51,6 +50,8 @@ impl Admit<'_> {
                 };
                 if !keys.is_empty() {
                     self.take_entries(&mut base.children[index], &keys);
+                } else if row.count == Count::List {
+                    base.children.retain(|child| child.row.path != row.path);
                 } else if deeper {
                     self.take_away(&mut base.children[index], node, &row.way());
                 } else {
@@ -176,15 +177,17 @@ fn is_resource(row: &NodeSchema) -> bool {
 
 /// The key that a value stands for, in the form in which nodes are told apart.
 fn key(row: &'static NodeSchema, entry: &Entry) -> Option<String> {
-    let Scalar::Text(text) = &entry.value else { return None };
-    if row.entries.is_some() {
+    if let (Some(_), Scalar::Text(text)) = (row.entries, &entry.value) {
         return Some(text.to_string());
     }
     let ty = row.arguments.first()?.ty;
     let secret = entry.annotation.as_ref().is_some_and(|word| &*word.text == "secret");
-    let scalar = Scalar::Text(Arc::clone(text));
-    let read = if secret { value::read_secret(row.name(), ty, &scalar) } else { value::read(row.name(), ty, &scalar) };
+    let (name, scalar) = (row.name(), &entry.value);
+    let read = if secret { value::read_secret(name, ty, scalar) } else { value::read(name, ty, scalar) };
     // A secret may be named without its type: there is nothing else that it could be.
-    let read = read.or_else(|_| value::read_secret(row.name(), ty, &scalar));
+    let read = read.or_else(|refusal| match ty {
+        Type::Secret => value::read_secret(name, ty, scalar),
+        _ => Err(refusal),
+    });
     value::key(&read.ok()?)
 }
