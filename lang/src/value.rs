@@ -125,12 +125,14 @@ fn read_text(what: &str, ty: Type, text: &Arc<str>) -> Result<Typed, Refusal> {
         Type::Percent => percent(what, text).map(Typed::Integer),
         Type::Cron => cron(text).map(Typed::Text),
         Type::TimeZone => time_zone(text).map(Typed::Text),
-        Type::Cidr => {
-            text.parse().map(Typed::Cidr).map_err(|error| Refusal::invalid(error, "not a range of addresses"))
-        }
+        Type::Cidr => text.parse().map(Typed::Cidr).map_err(|error| {
+            let help = Code::of_word(text).map(|_| format!("write `allow-warning \"{text}\"` to let a warning pass"));
+            Refusal { help, ..Refusal::invalid(error, "not a range of addresses") }
+        }),
         Type::HttpsUrl => https_url(text).map(Typed::Text),
         Type::Bucket => bucket(text).map(Typed::Text),
         Type::AbsolutePath => absolute_path(text).map(Typed::Text),
+        Type::Warning => warning(text).map(|code| Typed::Text(code.short().into())),
         Type::Versions => Versions::parse(text).map(Typed::Versions).map_err(|error| {
             Refusal::invalid(error, "not versions").help("write for example \">=0.1\", or \">=0.1, <2\"")
         }),
@@ -291,6 +293,19 @@ fn word(what: &str, text: &Arc<str>, words: &'static [&'static str]) -> Result<T
         Refusal::invalid(format!("`{what}` cannot be `{text}`"), "not one of its words")
     };
     Err(Refusal { help, ..refusal })
+}
+
+fn warning(text: &str) -> Result<Code, Refusal> {
+    let (message, help) = match Code::of_word(text) {
+        Some(code) if code.is_warning() => return Ok(code),
+        Some(code) => (format!("`{}` is an error, and only warnings can be allowed", code.short()), None),
+        None => {
+            let last = text.rsplit("::").next().unwrap_or_default();
+            (format!("there is no warning `{text}`"), did_you_mean(last, Code::warnings()))
+        }
+    };
+    let help = help.unwrap_or_else(|| format!("`wharf explain {}` shows the way out", text.trim()));
+    Err(Refusal::new(Code::UnknownWarning, message, "not a warning").help(help))
 }
 
 fn url_path(text: &Arc<str>, query: bool) -> Result<Arc<str>, Refusal> {

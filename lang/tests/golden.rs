@@ -1,7 +1,7 @@
 //! Walks `testdata/lang`: each folder is a project and what is expected of it.
 //!
 //! A case holds `*.kdl`, and either `diagnostics.txt` or `deployment.txt` with `expanded.txt`, or all of them when there
-//! are warnings only. Files in its folders are there to be included. Lines of `request.txt` add to the request: `env NAME`,
+//! are warnings only; `allowed.txt` has those that it allows. Files in its folders are there to be included. Lines of `request.txt` add to the request: `env NAME`,
 //! `input NAME=VALUE`, `values FILE`, `variable NAME=VALUE`, `unset VARIABLE`. `explain NAME` adds the values below that
 //! name to `explained.txt`. `UPDATE=1` rewrites expectations.
 
@@ -17,8 +17,8 @@ use std::{
     sync::Arc,
 };
 use wharf_lang::{
-    Code, Defaults, FilledIn, IncludeError, Loaded, Problems, Request, Resolved, SetBy, SourceFile, Speaker, load,
-    problems_github, problems_json, problems_sarif, schema_json, schema_kdl, schema_markdown, schema_text,
+    Code, Defaults, FilledIn, IncludeError, Loaded, Problems, Region, Request, Resolved, SetBy, SourceFile, Speaker,
+    load, problems_github, problems_json, problems_sarif, schema_json, schema_kdl, schema_markdown, schema_text,
 };
 use wharf_model::{Address, Deployment, Entry, Origins, Pins, SecretSource};
 
@@ -167,6 +167,19 @@ fn draw(problems: &Problems) -> String {
     page.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
+/// The warnings that the files allow, one line each.
+fn allowed(problems: &Problems) -> String {
+    let mut page = String::new();
+    for problem in problems.allowed() {
+        let place = |region: Option<&Region>| {
+            region.map(|region| format!("{}:{}:{}", region.file, region.start.line, region.start.column)).unwrap()
+        };
+        let (code, at, by) = (problem.code().as_str(), place(problem.region()), place(problem.allowed_region()));
+        let _ = writeln!(page, "{code} at {at}, allowed at {by}: {}", problem.allowed().unwrap());
+    }
+    page
+}
+
 fn print(deployment: &Deployment) -> String {
     let mut page = format!(
         "project {}\nenvironment {} on {:?}\n",
@@ -226,6 +239,7 @@ fn every_case_is_as_expected() {
         let loaded = run(case, &settings);
         assert_ne!(loaded.deployment.is_some(), loaded.problems.has_errors(), "{}", case.display());
         expect(&case.join("diagnostics.txt"), &draw(&loaded.problems), &mut failed);
+        expect(&case.join("allowed.txt"), &allowed(&loaded.problems), &mut failed);
         expect(&case.join("deployment.txt"), &loaded.deployment.as_ref().map(print).unwrap_or_default(), &mut failed);
         let text = loaded.resolved.as_ref().map(|resolved| resolved.text(Defaults::Hidden));
         expect(&case.join("expanded.txt"), &text.unwrap_or_default(), &mut failed);
@@ -257,7 +271,7 @@ fn without_places(deployment: Deployment) -> Deployment {
 #[test]
 fn machines_are_told_as_expected() {
     let mut failed = Vec::new();
-    for name in ["everything-at-once", "two-services-of-one-name"] {
+    for name in ["everything-at-once", "two-services-of-one-name", "warnings-that-are-allowed"] {
         let (case, problems) =
             (folder().join(name), run(&folder().join(name), &Settings::read(&folder().join(name))).problems);
         expect(&case.join("problems.json"), &problems_json(&problems, "."), &mut failed);

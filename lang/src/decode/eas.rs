@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The largest body that the shared gateway lets through.
 const BODY: Bytes = Bytes(1 << 20);
 
+/// What is found in such environments alone.
+pub(super) const LINTS: [Code; 3] = [Code::Unreachable, Code::ShortTimeout, Code::BodyLimit];
+
 impl Decode<'_> {
     /// Holds a service against the rules of EAS.
     pub(super) fn check_eas_service(&mut self, service: &Block) {

@@ -195,6 +195,8 @@ pub enum Type {
     AbsolutePath,
     /// Versions of wharf.
     Versions,
+    /// The code of a warning.
+    Warning,
 }
 
 impl Type {
@@ -230,6 +232,7 @@ impl Type {
             Self::HttpsUrl => "an address such as \"https://example.com/team/code.git\"".to_owned(),
             Self::Bucket => "a bucket and a folder such as \"bucket/dir/\"".to_owned(),
             Self::AbsolutePath => "an absolute path such as \"/export/models\"".to_owned(),
+            Self::Warning => "the code of a warning such as \"no_readiness\"".to_owned(),
             Self::Versions => "versions such as \">=0.1\" or \">=0.1, <2\"".to_owned(),
         }
     }
@@ -264,6 +267,7 @@ impl Type {
             Self::HttpsUrl => "https-url",
             Self::Bucket => "bucket",
             Self::AbsolutePath => "absolute-path",
+            Self::Warning => "warning",
             Self::Versions => "versions",
         }
     }

@@ -1,6 +1,7 @@
 //! The rows, grouped by what they are about. A new field is a row here and a line in `decode`.
 
 mod access;
+mod allow;
 mod elastic;
 mod entry;
 mod environment;
@@ -137,4 +138,5 @@ pub(super) const GROUPS: &[&[NodeSchema]] = &[
     elastic::ROWS,
     watch::ROWS,
     reuse::ROWS,
+    allow::ROWS,
 ];
