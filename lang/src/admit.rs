@@ -13,6 +13,7 @@ use crate::{
     suggest::{did_you_mean, nearest},
     syntax::{Entry, Node, Scalar, Word},
     value::{self, Refusal, Typed},
+    words,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -79,12 +80,7 @@ impl Admit<'_> {
 
     pub(crate) fn unknown_node(&mut self, name: &Word, rows: &[&'static NodeSchema], way: &str) {
         let place = if way.is_empty() { "at the top level".to_owned() } else { format!("in `{way}`") };
-        let elsewhere = || {
-            let row = schema::schema().iter().find(|row| row.name() == &*name.text && !row.parent().is_empty())?;
-            Some(format!("`{}` belongs in `{}`", name.text, row.parent().replace('.', " → ")))
-        };
-        let help = meant(&name.text, rows).map(|word| format!("did you mean `{word}`?"));
-        let help = help.or_else(elsewhere).or_else(|| did_you_mean(&name.text, rows.iter().map(|row| row.name())));
+        let help = words::help(&name.text, rows);
         let message = format!("there is no `{}` {place}", name.text);
         self.problems.push(Problem::error(Code::UnknownNode, message).at(name.at, "unknown node").help(help));
     }
@@ -135,14 +131,14 @@ impl Admit<'_> {
     }
 
     fn arguments(&mut self, block: &mut Block, node: &Node) {
-        let row = block.row;
+        let row: &'static NodeSchema = block.row;
         let entries = || node.entries.iter().filter(|entry| entry.key.is_none());
         block.arguments.reserve_exact(entries().count());
         for (index, entry) in entries().enumerate() {
             let argument = row.arguments.get(index).or(if row.repeats { row.arguments.last() } else { None });
             match argument {
                 Some(argument) => block.arguments.push(self.value(row.name(), argument.ty, entry)),
-                None => self.surplus(row, entry),
+                None => self.surplus(row, entry, unsaid(row, node)),
             }
         }
         let missing = row.arguments.get(entries().count());
@@ -153,23 +149,29 @@ impl Admit<'_> {
             let on = Found { value: Typed::Boolean(true), at: block.at, written: Some(Arc::new(written)) };
             return block.arguments.push(Some(on));
         }
-        let keyed = |argument: &&Argument| node.entries.iter().any(|entry| named(entry, argument.name));
-        if let Some(missing) = missing.filter(|argument| !node.values_lost && !keyed(argument)) {
+        // A value with a name that nobody knows is reported as such.
+        if let Some(missing) = missing.filter(|_| !node.values_lost && unnamed(row, node).is_none()) {
             self.missing_value(row, missing, node.name.at);
         }
     }
 
-    fn surplus(&mut self, row: &NodeSchema, entry: &Entry) {
+    fn surplus(&mut self, row: &NodeSchema, entry: &Entry, unsaid: Option<&Property>) {
+        let help = match unsaid {
+            Some(property) => Some(format!("it has a name: `{}=…`", property.name)),
+            None if row.entries.is_some() => Some(format!("what it holds stands in its block: `{}`", example(row))),
+            None => None,
+        };
         let message = match row.arguments.len() {
             0 => format!("`{}` takes no value", row.name()),
             1 => format!("`{}` takes one value", row.name()),
             more => format!("`{}` takes {more} values", row.name()),
         };
-        self.problems.push(Problem::error(Code::Unexpected, message).at(entry.at, "one too many"));
+        self.problems.push(Problem::error(Code::Unexpected, message).at(entry.at, "one too many").help(help));
     }
 
     fn missing_value(&mut self, row: &NodeSchema, missing: &Argument, at: Place) {
-        let message = format!("`{}` needs a {}", row.name(), missing.name);
+        let article = if missing.name.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+        let message = format!("`{}` needs {article} {}", row.name(), missing.name);
         let help = format!("write `{}`", example(row));
         self.problems.push(Problem::error(Code::MissingValue, message).at(at, "nothing follows").help(help));
     }
@@ -180,7 +182,8 @@ impl Admit<'_> {
         for entry in &node.entries {
             let Some(key) = &entry.key else { continue };
             let Some(property) = row.property(&key.text) else {
-                self.unknown_property(row, key);
+                self.unknown_property(row, key, node);
+                block.refused.extend(nearest(&key.text, row.properties.iter().map(|property| property.name)));
                 continue;
             };
             if let Some(first) = written.insert(property.name, key.at) {
@@ -188,13 +191,18 @@ impl Admit<'_> {
                 let problem = Problem::error(Code::Repeated, message).at(key.at, "again here");
                 self.problems.push(problem.and(first, "first here"));
             }
-            if let Some(found) = self.value(property.name, property.ty, entry) {
-                block.properties.insert(property.name, found);
+            match self.value(property.name, property.ty, entry) {
+                Some(found) => drop(block.properties.insert(property.name, found)),
+                None => block.refused.push(property.name),
             }
         }
-        for property in row.properties.iter().filter(|property| property.required) {
-            let meant = |entry: &&Entry| nearest(&entry.key.as_ref()?.text, [property.name]);
-            if !node.entries.iter().any(|entry| meant(&entry).is_some()) {
+        // What stands there without its name, or with another one, is reported as such.
+        let strange = usize::from(is_surplus(row, node)) + strays(row, node).count();
+        let missing = row.properties.iter().filter(|property| property.required && !said(property, node));
+        let told = missing.count() <= strange;
+        let bare = node.entries.is_empty() && !row.arguments.is_empty();
+        for property in row.properties.iter().filter(|property| property.required && !told && !bare) {
+            if !said(property, node) {
                 let message = format!("`{}` needs `{}=`", row.name(), property.name);
                 let help = format!("`{}` is {}; it takes {}", property.name, property.doc, property.ty.describe());
                 self.problems.push(Problem::error(Code::MissingValue, message).at(block.at, "incomplete").help(help));
@@ -202,10 +210,20 @@ impl Admit<'_> {
         }
     }
 
-    fn unknown_property(&mut self, row: &NodeSchema, key: &Word) {
+    fn unknown_property(&mut self, row: &'static NodeSchema, key: &Word, node: &Node) {
         let known = || row.properties.iter().map(|property: &Property| property.name);
-        let help = if row.arguments.iter().any(|argument| argument.name == &*key.text) {
+        let is_value = row.arguments.iter().any(|argument| argument.name == &*key.text);
+        let near = nearest(&key.text, known()).is_some();
+        let help = if is_value || unnamed(row, node).is_some_and(|first| first.text == key.text) {
             Some(format!("its value follows without a name: `{}`", example(row)))
+        } else if let Some(property) = unsaid(row, node).filter(|_| !near && !is_surplus(row, node)) {
+            Some(format!("did you mean `{}`?", property.name))
+        } else if row.entries.is_some() {
+            Some(format!("what it holds stands in its block: `{}`", example(row)))
+        } else if let Some(child) =
+            words::meant(&key.text, row.children()).filter(|child| *child != key.text.as_ref() && !near)
+        {
+            Some(format!("did you mean the node `{child}` in its block?"))
         } else if row.child(&key.text).is_some() {
             Some(format!("`{0}` is a node: write `{0} …` in its block", key.text))
         } else {
@@ -230,8 +248,13 @@ impl Admit<'_> {
         }
         if !row.has_block() {
             if let Some(first) = nodes.first() {
+                let property = row.properties.iter().find(|property| property.name == &*first.name.text);
+                let help = property.map(|property| {
+                    format!("it is a property: write `{} … {}=…`, without a block", row.name(), property.name)
+                });
                 let message = format!("`{}` takes no block", row.name());
-                self.problems.push(Problem::error(Code::Unexpected, message).at(first.name.at, "does not belong here"));
+                let problem = Problem::error(Code::Unexpected, message).at(first.name.at, "does not belong here");
+                self.problems.push(problem.help(help));
             }
             return;
         }
@@ -242,6 +265,8 @@ impl Admit<'_> {
         let part = row.like.is_some() || uses || (extent == Extent::Part && row.overlay == Overlay::Patches);
         let extent = if part { Extent::Part } else { Extent::Whole };
         block.children = self.nodes(nodes, rows, &row.way(), extent);
+        let strange = nodes.iter().filter(|node| row.child(&node.name.text).is_none());
+        block.refused.extend(strange.filter_map(|node| words::meant(&node.name.text, rows)));
         if extent == Extent::Whole && !node.nodes_lost && lacks(&block.children, rows) {
             let (title, at) = (block.title(), block.title_at());
             let keys = node.entries.iter().filter_map(|entry| Some(&*entry.key.as_ref()?.text));
@@ -402,12 +427,6 @@ impl Admit<'_> {
     }
 }
 
-/// Which of the nodes is meant by a word that none of them has for a name.
-pub(crate) fn meant(word: &str, rows: &[&'static NodeSchema]) -> Option<&'static str> {
-    let elsewhere = rows.iter().find(|row| row.elsewhere.contains(&word)).map(|row| row.name());
-    elsewhere.or_else(|| nearest(word, rows.iter().map(|row| row.name())))
-}
-
 /// The way out for a text that was filled in where a number or a boolean belongs.
 fn untyped(ty: Type, scalar: &Scalar, filled: &[Filled]) -> Option<String> {
     let ([filled], Scalar::Text(_)) = (filled, scalar) else { return None };
@@ -420,8 +439,35 @@ fn untyped(ty: Type, scalar: &Scalar, filled: &[Filled]) -> Option<String> {
     Some(format!("`{}` is text; declare it as `{kind} \"{name}\" type=\"{ty}\"`", filled.name))
 }
 
-fn named(entry: &Entry, name: &str) -> bool {
-    entry.key.as_ref().is_some_and(|key| &*key.text == name)
+/// The names of properties that the row does not know, and that are no slip of the pen.
+fn strays<'n>(row: &'static NodeSchema, node: &'n Node) -> impl Iterator<Item = &'n Word> {
+    let known = |word: &&Word| nearest(&word.text, row.properties.iter().map(|property| property.name)).is_some();
+    node.entries.iter().filter_map(|entry| entry.key.as_ref()).filter(move |word| !known(word))
+}
+
+/// The name that was given to a value which has none.
+fn unnamed<'n>(row: &'static NodeSchema, node: &'n Node) -> Option<&'n Word> {
+    let values = node.entries.iter().filter(|entry| entry.key.is_none()).count();
+    strays(row, node).next().filter(|_| values < row.arguments.len() && row.reuse != Some(Reuse::Use))
+}
+
+/// Whether there are more values without a name than there may be.
+fn is_surplus(row: &NodeSchema, node: &Node) -> bool {
+    let values = node.entries.iter().filter(|entry| entry.key.is_none()).count();
+    !row.repeats && values > row.arguments.len()
+}
+
+/// Whether a property that must be there is, if perhaps misspelt.
+fn said(property: &Property, node: &Node) -> bool {
+    let keys = node.entries.iter().filter_map(|entry| entry.key.as_ref());
+    let mut words = keys.chain(node.block.iter().flatten().map(|node| &node.name));
+    words.any(|word| nearest(&word.text, [property.name]).is_some())
+}
+
+/// The one property that must be there and is not.
+fn unsaid(row: &'static NodeSchema, node: &Node) -> Option<&'static Property> {
+    let mut missing = row.properties.iter().filter(|property| property.required && !said(property, node));
+    missing.next().filter(|_| missing.next().is_none())
 }
 
 /// The names of nodes that no row knows.

@@ -18,6 +18,7 @@ mod declared;
 mod decode;
 mod explain;
 mod format;
+mod guess;
 mod include;
 mod input;
 mod interpolate;
@@ -35,6 +36,7 @@ mod suggest;
 mod syntax;
 mod value;
 mod version;
+mod words;
 
 pub use explain::{
     Example, Explanation, Given, explain, explanation_text, explanations, explanations_text, nearest_code,

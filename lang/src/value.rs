@@ -2,6 +2,7 @@
 
 use crate::{
     cron::cron,
+    guess,
     problem::Code,
     schema::{PROVIDERS, Type},
     suggest::did_you_mean,
@@ -110,7 +111,7 @@ fn read_text(what: &str, ty: Type, text: &Arc<str>) -> Result<Typed, Refusal> {
             .map_err(|error| Refusal::invalid(error, "not a name")),
         Type::Duration { zero } => duration(what, text, zero).map(Typed::Duration),
         Type::Size => size(what, text).map(Typed::Size),
-        Type::Share => CountOrPercent::parse(text).map(Typed::Share).map_err(|error| quantity(&error)),
+        Type::Share => CountOrPercent::parse(text).map(Typed::Share).map_err(|error| share(text, &error)),
         Type::Word(words) => word(what, text, words),
         Type::Address => text.parse().map(Typed::Address).map_err(|_| {
             Refusal::invalid(format!("`{text}` is not an IP address"), "not an address")
@@ -158,7 +159,7 @@ fn integer(what: &str, number: i128, from: u32, to: u32) -> Result<u32, Refusal>
 }
 
 fn percent(what: &str, text: &str) -> Result<u32, Refusal> {
-    match CountOrPercent::parse(text).map_err(|error| quantity(&error))? {
+    match CountOrPercent::parse(text).map_err(|error| share(text, &error))? {
         CountOrPercent::Percent(share) => integer(what, i128::from(share), 1, 100),
         CountOrPercent::Count(count) => integer(what, i128::from(count), 1, 100),
     }
@@ -258,12 +259,27 @@ fn absolute_path(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
 fn quantity(error: &QuantityError) -> Refusal {
     match error {
         QuantityError::Shape { .. } => Refusal::invalid(error, "not understood"),
-        QuantityError::Range { .. } => Refusal::new(Code::OutOfRange, error.to_string(), "out of range"),
+        QuantityError::Range { found } => {
+            let refusal = Refusal::new(Code::OutOfRange, error.to_string(), "out of range");
+            let help = found.ends_with('%').then(|| "a percentage goes from \"0%\" to \"100%\"".to_owned());
+            Refusal { help, ..refusal }
+        }
     }
 }
 
+fn share(text: &str, error: &QuantityError) -> Refusal {
+    let refusal = quantity(error);
+    let number = text.trim().trim_end_matches('%').trim_end();
+    let plain = number.len() <= 3 && number.parse::<u8>().is_ok_and(|number| number <= 100);
+    let help = plain.then(|| match text.contains('%') {
+        true => format!("write \"{number}%\""),
+        false => format!("write {number} without quotes, or \"{number}%\""),
+    });
+    Refusal { help: refusal.help.clone().or(help), ..refusal }
+}
+
 fn duration(what: &str, text: &str, zero: bool) -> Result<Duration, Refusal> {
-    let span = parse_duration(text).map_err(|error| quantity(&error))?;
+    let span = parse_duration(text).map_err(|error| Refusal { help: guess::duration(text), ..quantity(&error) })?;
     if span.is_zero() && !zero {
         return Err(Refusal::new(Code::OutOfRange, format!("`{what}` must be more than zero"), "no time at all"));
     }
@@ -274,7 +290,7 @@ fn duration(what: &str, text: &str, zero: bool) -> Result<Duration, Refusal> {
 }
 
 fn size(what: &str, text: &str) -> Result<Bytes, Refusal> {
-    let size = Bytes::parse(text).map_err(|error| quantity(&error))?;
+    let size = Bytes::parse(text).map_err(|error| Refusal { help: guess::size(text), ..quantity(&error) })?;
     if size.0 == 0 || size > LARGEST {
         let message = format!("`{what}` is {text}, but goes from 1B to {LARGEST}");
         return Err(Refusal::new(Code::OutOfRange, message, "out of range"));
@@ -355,6 +371,8 @@ fn mismatch(what: &str, ty: Type, found: &Scalar) -> Refusal {
     let is = match found {
         Scalar::Text(_) => "text",
         Scalar::Integer(_) => "a number",
+        Scalar::Float(number) if number.is_nan() => "NaN",
+        Scalar::Float(number) if number.is_infinite() => "infinity",
         Scalar::Float(_) => "a fraction",
         Scalar::Boolean(_) => "a boolean",
         Scalar::Null => "null",
@@ -373,12 +391,12 @@ fn mismatch_help(ty: Type, found: &Scalar) -> Option<String> {
         (Type::Integer { .. }, Scalar::Text(text)) if text.parse::<u32>().is_ok() => {
             format!("write the number without quotes: {text}")
         }
-        (Type::Boolean | Type::Flag, Scalar::Text(text)) if matches!(&**text, "true" | "false") => {
-            format!("write #{text}")
-        }
-        (Type::Duration { .. }, Scalar::Integer(number)) => format!("add a unit: \"{number}s\" or \"{number}ms\""),
-        (Type::Size, Scalar::Integer(number)) => format!("add a unit: \"{number}MiB\" or \"{number}KiB\""),
-        (Type::Percent, Scalar::Float(_)) => "write for example \"40%\"".to_owned(),
+        (Type::Duration { .. }, Scalar::Integer(number)) => format!("add a unit: {}", guess::durations(*number)),
+        (Type::Size, Scalar::Integer(number)) => format!("add a unit: {}", guess::sizes(*number)),
+        (Type::Decimal, Scalar::Text(text)) if guess::cores(text).is_some() => guess::cores(text)?,
+        (Type::Percent | Type::Share, Scalar::Float(_)) => "write for example \"40%\"".to_owned(),
+        (Type::Boolean | Type::Flag, Scalar::Integer(number @ (0 | 1))) => format!("write #{}", *number == 1),
+        (Type::Boolean | Type::Flag, Scalar::Text(text)) if said(text).is_some() => format!("write #{}", said(text)?),
         (Type::Decimal, Scalar::Text(text)) if text.parse::<Decimal>().is_ok() => {
             format!("write the number without quotes: {text}")
         }
@@ -387,6 +405,15 @@ fn mismatch_help(ty: Type, found: &Scalar) -> Option<String> {
         _ => return None,
     };
     Some(help)
+}
+
+/// What other languages mean by a word.
+fn said(text: &str) -> Option<bool> {
+    match &*text.to_lowercase() {
+        "true" | "yes" | "on" | "enabled" => Some(true),
+        "false" | "no" | "off" | "disabled" => Some(false),
+        _ => None,
+    }
 }
 
 /// The value that a default in the schema stands for.
@@ -482,7 +509,7 @@ mod tests {
         check(port, Scalar::Integer(1), Ok(()));
         check(port, Scalar::Integer(0), Err("`field` is 0, but goes from 1 to 65535"));
         check(port, Scalar::Integer(i128::MAX), Err(&format!("`field` is {}, but goes from 1 to 65535", i128::MAX)));
-        check(port, Scalar::Float(f64::INFINITY), Err("`field` takes a whole number from 1 to 65535, not a fraction"));
+        check(port, Scalar::Float(f64::INFINITY), Err("`field` takes a whole number from 1 to 65535, not infinity"));
         check(Type::Duration { zero: false }, text("0s"), Err("`field` must be more than zero"));
         check(Type::Duration { zero: true }, text("0s"), Ok(()));
         check(Type::Duration { zero: true }, text("9000h"), Err("`field` is longer than a year"));
@@ -490,7 +517,7 @@ mod tests {
         check(
             Type::Variable,
             Scalar::Float(f64::NAN),
-            Err("`field` takes text, a number, a boolean or (secret)\"name\", not a fraction"),
+            Err("`field` takes text, a number, a boolean or (secret)\"name\", not NaN"),
         );
     }
 

@@ -11,7 +11,12 @@ use wharf_model::{Address, Check, Field, FieldPath, Probe, Probes, print_duratio
 impl Decode<'_> {
     /// The readiness probe of a service; none is worth a warning.
     pub(super) fn readiness(&mut self, service: &Block, address: &Address) -> Option<Probe> {
-        let Some(block) = service.child("health").and_then(|health| health.child("readiness")) else {
+        let health = service.child("health");
+        let Some(block) = health.and_then(|health| health.child("readiness")) else {
+            let meant = |block: &Block, name| block.refused.contains(&name);
+            if meant(service, "health") || health.is_some_and(|health| meant(health, "readiness")) {
+                return None;
+            }
             let message = format!("{} says nothing about when it is ready", service.title());
             let problem = Problem::warning(Code::NoReadiness, message).at(service.title_at(), "no readiness probe");
             let help = "add `health { readiness { http \"/health\" } }`; until then, an open port counts";

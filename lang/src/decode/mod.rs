@@ -223,6 +223,9 @@ impl<'a> Decode<'a> {
 
     /// Reports a property that must be there because others are.
     fn needs(&mut self, block: &Block, missing: &str, why: &str) {
+        if block.refused.contains(&missing) {
+            return;
+        }
         let message = format!("`{}` needs `{missing}=`", block.row.name());
         let problem = Problem::error(Code::MissingValue, message).at(block.at, "incomplete");
         self.report(problem.help(why.to_owned()));

@@ -18,6 +18,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
     .or("127.0.0.1")]),
     node("gateway.shared", OneOf("entry"), "the platform's gateway that everybody uses, in its stead"),
     node("gateway.dedicated", OneOf("entry"), "a gateway of the platform of one's own, in its stead")
+        .elsewhere(&["gateway"])
         .takes(&[value("id", Type::Text)]),
     node("gateway.domain", Optional, "the name under which it is known")
         .elsewhere(&["host", "hostname"])

@@ -16,6 +16,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes(SPAN_OR_ZERO)
         .or("1s"),
     node("service.rollout.deadline", Optional, "how long a rollout may go on without one more ready instance")
+        .elsewhere(&["progress-deadline"])
         .takes(SPAN)
         .or("10m"),
     node("service.rollout.on-failure", Optional, "what happens to a rollout that fails")
@@ -47,6 +48,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes(SPAN_OR_ZERO)
         .or("30s"),
     node("service.shutdown.sigterm", Optional, "whether the process gets SIGTERM as soon as it drains")
+        .elsewhere(&["enable-sigterm"])
         .takes(&[value("flag", Type::Boolean)])
         .or("#false"),
 ];
