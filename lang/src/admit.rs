@@ -80,7 +80,7 @@ impl Admit<'_> {
 
     pub(crate) fn unknown_node(&mut self, name: &Word, rows: &[&'static NodeSchema], way: &str) {
         let place = if way.is_empty() { "at the top level".to_owned() } else { format!("in `{way}`") };
-        let help = words::help(&name.text, rows);
+        let help = as_property(&name.text, rows).or_else(|| words::help(&name.text, rows));
         let message = format!("there is no `{}` {place}", name.text);
         self.problems.push(Problem::error(Code::UnknownNode, message).at(name.at, "unknown node").help(help));
     }
@@ -158,6 +158,9 @@ impl Admit<'_> {
     fn surplus(&mut self, row: &NodeSchema, entry: &Entry, unsaid: Option<&Property>) {
         let help = match unsaid {
             Some(property) => Some(format!("it has a name: `{}=…`", property.name)),
+            None if row.arguments.is_empty() && row.properties.len() == 1 => {
+                Some(format!("it has a name: `{}=…`", row.properties[0].name))
+            }
             None if row.entries.is_some() => Some(format!("what it holds stands in its block: `{}`", example(row))),
             None => None,
         };
@@ -305,7 +308,8 @@ impl Admit<'_> {
             self.problems.push(problem.at(key.at, "unknown property").help(help));
         }
         let Some((first, more)) = values.split_first() else {
-            if !properties.is_empty() || node.values_lost {
+            let nested = node.block.as_ref().is_some_and(|block| !block.is_empty());
+            if !properties.is_empty() || node.values_lost || nested {
                 return None;
             }
             let message = format!("`{}` needs a value", name.text);
@@ -449,6 +453,13 @@ fn strays<'n>(row: &'static NodeSchema, node: &'n Node) -> impl Iterator<Item = 
 fn unnamed<'n>(row: &'static NodeSchema, node: &'n Node) -> Option<&'n Word> {
     let values = node.entries.iter().filter(|entry| entry.key.is_none()).count();
     strays(row, node).next().filter(|_| values < row.arguments.len() && row.reuse != Some(Reuse::Use))
+}
+
+/// The way out for a property of the block's own node that is written as a node.
+fn as_property(word: &str, rows: &[&'static NodeSchema]) -> Option<String> {
+    let owner = schema::schema().iter().find(|row| row.path == rows.first().map_or("", |row| row.parent()))?;
+    let property = owner.property(word)?.name;
+    Some(format!("it is a property: write `{} {property}=…` before the block", owner.name()))
 }
 
 /// Whether there are more values without a name than there may be.

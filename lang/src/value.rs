@@ -221,7 +221,7 @@ fn https_url(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
     if rest.split('/').next().is_some_and(|host| host.contains('@')) {
         let refusal =
             Refusal::new(Code::SecretExpected, "the address holds a user or a password", "part of it is secret");
-        return Err(refusal.help("write `username=` and `password=(secret)\"name\"` beside it"));
+        return Err(refusal.help("leave them out; where a login is needed, it has properties of its own"));
     }
     Ok(Arc::clone(text))
 }
@@ -400,8 +400,8 @@ fn mismatch_help(ty: Type, found: &Scalar) -> Option<String> {
         (Type::Decimal, Scalar::Text(text)) if text.parse::<Decimal>().is_ok() => {
             format!("write the number without quotes: {text}")
         }
-        (Type::Text | Type::Name | Type::Word(_), Scalar::Integer(number)) => format!("put it in quotes: \"{number}\""),
-        (Type::Text | Type::Name | Type::Word(_), Scalar::Boolean(value)) => format!("put it in quotes: \"{value}\""),
+        (Type::Text | Type::Name, Scalar::Integer(number)) => format!("put it in quotes: \"{number}\""),
+        (Type::Text | Type::Name, Scalar::Boolean(value)) => format!("put it in quotes: \"{value}\""),
         _ => return None,
     };
     Some(help)

@@ -290,6 +290,20 @@ fn every_kind_of_problem_is_shown() {
     assert!(missing.is_empty(), "no case shows {missing:?}");
 }
 
+/// How many cases there are at least in which something is wrong, and in which five things are. Cases come, and none goes.
+const WRONG: usize = 149;
+const WRONG_FIVE_TIMES: usize = 117;
+
+#[test]
+fn what_can_be_wrong_is_shown_in_many_cases() {
+    let cases = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let told = |case: PathBuf| fs::read_to_string(case.join("diagnostics.txt")).ok();
+    let errors = |told: String| told.lines().filter(|line| line.starts_with("  × ")).count();
+    let errors: Vec<_> = cases.filter_map(told).map(errors).filter(|count| *count > 0).collect();
+    let many = errors.iter().filter(|count| **count >= 5).count();
+    assert!(errors.len() >= WRONG && many >= WRONG_FIVE_TIMES, "{} cases, {many} of them with five", errors.len());
+}
+
 #[test]
 fn every_case_says_what_it_shows() {
     for case in fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {

@@ -6,7 +6,7 @@ use crate::{
     problem::{Code, Problem},
 };
 use std::time::Duration;
-use wharf_model::Bytes;
+use wharf_model::{Bytes, print_duration};
 
 /// A name on EAS: lower-case letters, digits and `_`, 3 to 63 of them.
 fn is_name(name: &str) -> bool {
@@ -61,7 +61,7 @@ impl Decode<'_> {
         let resources = service.child("resources");
         let has = |name: &str| resources.is_some_and(|resources| resources.child(name).is_some());
         if has("dedicated") || has("quota") {
-            if let Some(missing) = ["cpu", "memory"].into_iter().find(|name| !has(name)) {
+            for missing in ["cpu", "memory"].into_iter().filter(|name| !has(name)) {
                 let message = format!("`{missing}` is missing in `resources`");
                 let at = resources.and_then(|resources| resources.at);
                 let problem = Problem::error(Code::MissingNode, message).at(at, "incomplete");
@@ -75,14 +75,21 @@ impl Decode<'_> {
             let help = "add `resources { instance-type \"ecs.c7.large\" }`, or `dedicated` or `quota`";
             self.report(problem.help(help.to_owned()));
         }
-        for (name, why) in [("shm", "EAS counts it in whole GiB"), ("memory", "EAS counts it in whole MiB")] {
-            let unit = if name == "shm" { 30 } else { 20 };
-            let node = resources.and_then(|resources| resources.child(name));
+        self.check_eas_sizes(resources);
+    }
+
+    /// What EAS counts in whole units.
+    fn check_eas_sizes(&mut self, resources: Option<&Block>) {
+        let Some(resources) = resources else { return };
+        let units = [("memory", 20, "MiB"), ("shm", 30, "GiB"), ("disk", 30, "GiB")];
+        let sizes = units.iter().map(|(name, unit, word)| (resources.child(name), unit, word));
+        let share = resources.child("gpu").and_then(|gpu| gpu.child("memory"));
+        for (node, unit, word) in sizes.chain([(share, &30, &"GiB")]) {
             let Some(size) = node.and_then(|node| node.argument::<Bytes>(0)) else { continue };
-            if !size.value.0.is_multiple_of(1 << unit) {
-                let message = format!("`{name}` is {}, which EAS cannot be told", size.value);
-                self.report(Problem::error(Code::OutOfRange, message).at(size.at, "not whole").help(why.to_owned()));
-            }
+            let Some(node) = node.filter(|_| !size.value.0.is_multiple_of(1 << unit)) else { continue };
+            let message = format!("`{}` is {}, which EAS cannot be told", node.row.name(), size.value);
+            let problem = Problem::error(Code::OutOfRange, message).at(size.at, "not whole");
+            self.report(problem.help(format!("EAS counts it in whole {word}")));
         }
     }
 
@@ -104,9 +111,10 @@ impl Decode<'_> {
         let timeout = service.value::<Duration>("timeout");
         let gpu = service.child("resources").and_then(|resources| resources.child("gpu"));
         let Some((timeout, gpu)) = timeout.zip(gpu).filter(|(timeout, _)| timeout.value <= PATIENCE) else { return };
-        let message = "requests are cut off after 5s, and models on GPUs often take longer";
-        let problem =
-            Problem::warning(Code::ShortTimeout, message).at(timeout.at.or(gpu.at), "5s for the whole request");
+        let span = print_duration(timeout.value);
+        let message = format!("requests are cut off after {span}, and models on GPUs often take longer");
+        let label = format!("{span} for the whole request");
+        let problem = Problem::warning(Code::ShortTimeout, message).at(timeout.at.or(gpu.at), label);
         self.report(problem.help("set for example `timeout \"5m\"`".to_owned()));
     }
 

@@ -14,7 +14,11 @@ impl Decode<'_> {
         let health = service.child("health");
         let Some(block) = health.and_then(|health| health.child("readiness")) else {
             let meant = |block: &Block, name| block.refused.contains(&name);
-            if meant(service, "health") || health.is_some_and(|health| meant(health, "readiness")) {
+            // A processor says by itself when it is ready.
+            if service.child("processor").is_some()
+                || meant(service, "health")
+                || health.is_some_and(|health| meant(health, "readiness"))
+            {
                 return None;
             }
             let message = format!("{} says nothing about when it is ready", service.title());

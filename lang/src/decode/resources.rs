@@ -162,6 +162,8 @@ impl Decode<'_> {
         let block = service.child("unit")?;
         self.note(address, wharf_model::FieldPath::of(Field::Unit), block.at);
         let quota = service.child("resources").and_then(|resources| resources.child("quota"));
+        let is_general = |quota: &&Block| found::<Arc<str>>(quota, "type").is_some_and(|word| &*word == "general");
+        let quota = quota.filter(|quota| !is_general(quota));
         if let (Some(rdma), None) = (block.child("rdma").filter(|_| flag(block, "rdma")), quota) {
             self.requires(
                 rdma,

@@ -15,6 +15,7 @@ pub(crate) use table::KINDS;
 pub(crate) use table::PROVIDERS;
 pub use text::schema_text;
 
+use crate::suggest::either;
 use std::{collections::HashMap, sync::LazyLock};
 
 /// A node of the language.
@@ -214,7 +215,7 @@ impl Type {
             Self::Share => "a count or a percentage such as 1 or \"25%\"".to_owned(),
             Self::Word(words) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
-                quoted.join(" or ")
+                either(&quoted)
             }
             Self::Secret => "a reference such as (secret)\"name\"".to_owned(),
             Self::Variable => "text, a number, a boolean or (secret)\"name\"".to_owned(),
