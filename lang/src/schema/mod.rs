@@ -1,12 +1,14 @@
 //! The schema of the language as data: one row per node, in [`table`]. Names, types, how often, defaults and help texts
 //! are read from these rows alone, by the decoder as well as by the reference that `wharf schema` prints.
 
+mod features;
 mod json;
 mod kdl;
 mod markdown;
 mod table;
 mod text;
 
+pub use features::{Feature, features};
 pub use json::schema_json;
 pub use kdl::schema_kdl;
 pub use markdown::schema_markdown;
