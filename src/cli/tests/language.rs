@@ -264,4 +264,8 @@ fn the_page_about_the_language_is_true() {
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(written == page(), "docs/language.md is not what the schema says; UPDATE=1 rewrites it");
+    let reference = fs::read_to_string(root().join("docs/reference.md")).unwrap();
+    let anchors = written.split("(reference.md#").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let lost: Vec<_> = anchors.filter(|anchor| !reference.contains(&format!("<a id=\"{anchor}\"></a>"))).collect();
+    assert!(lost.is_empty(), "{lost:?} lead nowhere");
 }
