@@ -32,6 +32,7 @@ mod schema;
 mod source;
 #[cfg(test)]
 mod specification;
+mod stray;
 mod suggest;
 mod syntax;
 mod value;
