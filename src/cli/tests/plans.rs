@@ -114,7 +114,7 @@ async fn run(case: &Path) -> (String, String) {
     let plan = site.plan(&desired, &record).await;
     let again = site.plan(&desired, &record).await;
     assert_eq!(plan.json(), again.json(), "the same in, the same bytes out");
-    let shown = plain(&wharf_report::plan(&plan, Layout { width: 100 }));
+    let shown = plain(&wharf_report::terminal(&plan, None, Layout { width: 100 }));
     let applied = site.apply(&desired);
     applied.await;
     let after = site.reader().read().unwrap().record;

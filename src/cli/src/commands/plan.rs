@@ -24,7 +24,7 @@ pub(super) async fn run(shared: &Shared, detailed_exitcode: bool, format: Format
     let runtime = site::reader(&project)?;
     let plan = site::make_plan(&project, &project.deployment, &standing.record, key.as_ref(), &runtime).await?;
     match format {
-        Format::Human => out::result(wharf_report::plan(&plan, Layout { width: out::width() })),
+        Format::Human => out::result(wharf_report::terminal(&plan, None, Layout { width: out::width() })),
         Format::Json => out::result(format_args!("{}\n", plan.json())),
     }
     Ok(if detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
