@@ -2,7 +2,12 @@
 //!
 //! Colour is written as ANSI sequences; whoever prints to something that is no terminal takes them out.
 
+mod detail;
 mod difference;
+mod escape;
+mod html;
+mod markdown;
+mod picture;
 mod reading;
 mod since;
 mod status;
@@ -10,6 +15,9 @@ mod terminal;
 mod text;
 
 pub use difference::difference;
+pub use html::html;
+pub use markdown::{ROOM, markdown};
+pub use picture::svg;
 pub use since::{Since, SinceError};
 pub use status::{StatusInput, status, status_json};
 pub use terminal::{Layout, terminal};

@@ -3,8 +3,8 @@
 
 use crate::{
     Since,
-    reading::{Action, Group, Level, Line, Place, Reading, Rollout, Row, Side, Stage, TextLine},
-    text::{KEEP, bad, bold, cut, dim, duration, good, pad, plural, warn, width, wrap},
+    reading::{Action, Group, Level, Line, Reading, Rollout, Row, Side, Stage, TextLine},
+    text::{KEEP, bad, bold, cut, dim, good, names, pad, plural, warn, width, wrap},
 };
 use anstyle::{AnsiColor, Style};
 use std::fmt::{Display, Write};
@@ -26,10 +26,10 @@ impl Layout {
     }
 }
 
-/// How many of those that something happens to are named.
-const NAMES: usize = 4;
 /// The widest column of field names.
 const PATHS: usize = 28;
+/// A value that is cut to less tells nothing.
+const LEAST_VALUE: usize = 20;
 
 /// The whole plan; with what changed since an earlier one, if there was one.
 pub fn terminal(plan: &Plan, since: Option<&Since>, layout: Layout) -> String {
@@ -112,11 +112,11 @@ impl Page {
     }
 
     fn group(&mut self, group: &Group) {
-        let name = group.names.first().map(String::as_str).unwrap_or_default();
+        let name = group.name();
         for (at, row) in group.rows.iter().enumerate() {
             self.head(group, row, name, at == 0);
-            self.lines(&row.said.lines);
-            if let Some(rollout) = &row.said.rollout {
+            self.lines(&row.lines);
+            if let Some(rollout) = &row.rollout {
                 self.rollout(rollout, name.strip_prefix("service.").unwrap_or(name));
             }
         }
@@ -127,9 +127,9 @@ impl Page {
     }
 
     fn head(&mut self, group: &Group, row: &Row, name: &str, first: bool) {
-        let style = style(row.said.action);
-        let (sign, word) = (paint(style, row.said.action.sign()), paint(style, row.said.action.word()));
-        let more = row.more(name).map(|more| format!(" {more}")).unwrap_or_default();
+        let style = style(row.action);
+        let (sign, word) = (paint(style, row.action.sign()), paint(style, row.action.word()));
+        let more = row.from(name).map(|from| format!(" {from}")).unwrap_or_default();
         let times = row.times() * group.names.len();
         let times = if times > 1 { format!("  {}", bold(format!("×{times}"))) } else { String::new() };
         let address = row.address(name);
@@ -146,19 +146,16 @@ impl Page {
                     let place = place.told().map(|place| format!(" at {place}")).unwrap_or_default();
                     self.paragraph(&dim(format!("because {words}{place}")), 4, 6);
                 }
-                Line::Value { path, value } => {
-                    let room = self.columns.saturating_sub(paths + 6);
-                    let _ = writeln!(self.out, "    {}  {}", dim(column(path, paths)), cut(value, room));
-                }
+                Line::Value { path, value } => self.value(&column(path, paths), value),
                 Line::Change { path, before, after, note, place } => {
-                    self.change(&column(path, paths), before.as_deref(), after.as_deref(), &because(note, place));
+                    self.change(&column(path, paths), before.as_deref(), after.as_deref(), &place.because(note));
                 }
                 Line::Secret { path, name, place } => {
                     let words = format!("(secret){name} has another value");
-                    self.beside(&column(path, paths), &words, &because("", place));
+                    self.beside(&column(path, paths), &words, &place.because(""));
                 }
                 Line::Text { path, lines, place } => {
-                    self.beside(&column(path, paths), "", &because("", place));
+                    self.beside(&column(path, paths), "", &place.because(""));
                     self.text(lines);
                 }
             }
@@ -181,16 +178,34 @@ impl Page {
         }
     }
 
-    /// A field with what is said of it, and the reason beside it or, where there is no room, below.
-    fn beside(&mut self, path: &str, words: &str, place: &str) {
-        let words = if words.is_empty() { path.trim_end().to_owned() } else { format!("{path}  {words}") };
-        if place.is_empty() {
-            let _ = writeln!(self.out, "    {words}");
-        } else if 4 + width(&words) + 3 + width(place) <= self.columns {
-            let _ = writeln!(self.out, "    {words}   {}", dim(place));
+    /// A field of something new; its value is cut to what has room beside it or, for a long name, below.
+    fn value(&mut self, path: &str, value: &str) {
+        let room = self.columns.saturating_sub(6 + width(path));
+        if room >= width(value).min(LEAST_VALUE) {
+            let _ = writeln!(self.out, "    {}  {}", dim(path), cut(value, room));
         } else {
-            let _ = writeln!(self.out, "    {words}");
-            self.paragraph(&dim(place), 8, 8);
+            let path = cut(path.trim_end(), self.columns - 4);
+            let _ = writeln!(self.out, "    {}\n        {}", dim(path), cut(value, self.columns - 8));
+        }
+    }
+
+    /// A field with what is said of it and the reason, beside it as far as there is room, else below.
+    fn beside(&mut self, path: &str, words: &str, place: &str) {
+        let mut line = cut(path.trim_end(), self.columns - 4);
+        let mut below = Vec::new();
+        if !words.is_empty() && 6 + width(path) + width(words) <= self.columns {
+            line = format!("{path}  {words}");
+        } else if !words.is_empty() {
+            below.push(words.to_owned());
+        }
+        if !place.is_empty() && below.is_empty() && 7 + width(&line) + width(place) <= self.columns {
+            let _ = write!(line, "   {}", dim(place));
+        } else if !place.is_empty() {
+            below.push(dim(place));
+        }
+        let _ = writeln!(self.out, "    {line}");
+        for words in below {
+            self.paragraph(&words, 8, 8);
         }
     }
 
@@ -209,7 +224,7 @@ impl Page {
     }
 
     fn rollout(&mut self, rollout: &Rollout, service: &str) {
-        self.paragraph(&dim(format!("rollout: {}", bounds(rollout))), 4, 6);
+        self.paragraph(&dim(format!("rollout: {}", rollout.bounds())), 4, 6);
         let digits = rollout.steps.to_string().len();
         let named = |stage: &Stage| match stage {
             Stage::Step { instances, .. } => width(&instances.counted(service)),
@@ -227,7 +242,7 @@ impl Page {
                     let _ = writeln!(self.out, "      {number:>digits$}  {verb}  {who}  {ready}");
                 }
                 Stage::Again { rounds, steps, last } => {
-                    let words = again(*rounds, *steps, &last.name(service));
+                    let words = Rollout::again(*rounds, *steps, &last.name(service));
                     self.paragraph(&dim(words), 6 + digits + 2, 6 + digits + 4);
                 }
             }
@@ -251,62 +266,23 @@ fn style(action: Action) -> Style {
         Action::Update => AnsiColor::Yellow.on_default(),
         Action::Roll => AnsiColor::Cyan.on_default(),
         Action::Replace => AnsiColor::Magenta.on_default(),
+        Action::Move => AnsiColor::Cyan.on_default(),
+        Action::Adopt => AnsiColor::Green.on_default(),
+        Action::Forget => AnsiColor::Yellow.on_default(),
         Action::Delete => AnsiColor::Red.on_default(),
     }
 }
 
 fn hurt(level: Level, text: impl Display) -> String {
     match level {
-        Level::Downtime => paint(AnsiColor::Red.on_default().bold(), text),
+        Level::Loss | Level::Downtime => paint(AnsiColor::Red.on_default().bold(), text),
         Level::Dip | Level::Replacement => paint(AnsiColor::Yellow.on_default().bold(), text),
         Level::Calm => text.to_string(),
     }
 }
 
-/// A few by name, and how many more there are.
-fn names(all: &[String]) -> String {
-    let named = all.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", ");
-    match all.len().saturating_sub(NAMES) {
-        0 => named,
-        more => format!("{named} and {more} more"),
-    }
-}
-
 fn column(path: &str, columns: usize) -> String {
     pad(path, columns)
-}
-
-fn because(note: &str, place: &Place) -> String {
-    match (note, place.told()) {
-        ("", None) => String::new(),
-        ("", Some(place)) => format!("because {place}"),
-        (note, None) => format!("because {note}"),
-        (note, Some(place)) => format!("because {note} ({place})"),
-    }
-}
-
-/// What a rollout promises, in one sentence.
-pub(crate) fn bounds(rollout: &Rollout) -> String {
-    let mut told = vec![plural(rollout.steps, "step")];
-    if rollout.lowest > 0 {
-        told.push(format!("never fewer than {} ready", rollout.lowest));
-    }
-    told.push(format!("at most {} running", rollout.most));
-    if !rollout.at_least.is_zero() {
-        told.push(format!("takes {} at least", duration(rollout.at_least)));
-    }
-    if let Some(deadline) = rollout.deadline {
-        told.push(format!("gives up after {} without progress", duration(deadline)));
-    }
-    if let Some(grace) = rollout.grace.filter(|grace| !grace.is_zero()) {
-        told.push(format!("waits up to {} for each to drain", duration(grace)));
-    }
-    told.join(", ")
-}
-
-/// The rounds that are not told one by one.
-pub(crate) fn again(rounds: usize, steps: usize, last: &str) -> String {
-    format!("… the same {rounds} times more, {steps} steps, up to {last}")
 }
 
 /// Both sides of a change in `room` columns each, with the place where they begin to differ in sight.

@@ -125,6 +125,37 @@ pub fn duration(span: Duration) -> String {
     }
 }
 
+/// How many of those that something happens to are named.
+const NAMES: usize = 4;
+
+/// A few by name, and how many more there are.
+pub(crate) fn names(all: &[String]) -> String {
+    let named = all.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(NAMES) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+/// A duration that somebody asked for, exactly: `4s`, `1m`, `1m 30s`, `2.5s`.
+pub(crate) fn span(span: Duration) -> String {
+    let (seconds, rest) = (span.as_secs(), span.subsec_millis());
+    let parts = [(seconds / 3_600, "h"), (seconds % 3_600 / 60, "m"), (seconds % 60, "s")];
+    let mut told: Vec<_> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    match (rest, told.pop()) {
+        (0, last) => told.extend(last),
+        (_, Some(last)) if seconds % 60 > 0 => {
+            told.push(format!("{}.{rest:03}", last.trim_end_matches('s')).trim_end_matches('0').to_owned() + "s")
+        }
+        (rest, last) => {
+            told.extend(last);
+            told.push(format!("{rest}ms"));
+        }
+    }
+    if told.is_empty() { "0s".to_owned() } else { told.join(" ") }
+}
+
 /// `1 instance`, `2 instances`.
 pub(crate) fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
@@ -160,6 +191,12 @@ mod tests {
         assert_eq!(wrap("a  b", 9, 0, 0), "a  b");
         assert_eq!(wrap(&format!("one two{KEEP}three"), 9, 0, 0), "one\ntwo three");
         assert_eq!(wrap("overlong", 3, 0, 0), "overlong");
+    }
+
+    #[test]
+    fn spans_are_exact() {
+        let told = [0, 4_000, 60_000, 90_000, 2_500, 250, 3_600_000, 60_250].map(|ms| span(Duration::from_millis(ms)));
+        assert_eq!(told, ["0s", "4s", "1m", "1m 30s", "2.5s", "250ms", "1h", "1m 250ms"]);
     }
 
     #[test]

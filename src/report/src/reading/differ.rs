@@ -9,7 +9,7 @@ const AROUND: usize = 2;
 const LINES: usize = 4_000;
 
 /// Where a line stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Before,
     After,
@@ -19,7 +19,7 @@ pub(crate) enum Side {
 }
 
 /// One line of a text, or the gap between two places.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TextLine {
     pub(crate) side: Side,
     pub(crate) text: String,

@@ -11,13 +11,16 @@ mod words;
 
 pub(crate) use differ::{Side, TextLine};
 pub(crate) use rollout::{Rollout, Stage};
-pub(crate) use row::{Line, Place, Row};
+pub(crate) use row::{Line, Row, Subject};
 pub(crate) use words::{Action, Level};
 
-use crate::text::tame;
-use std::collections::HashMap;
+use crate::text::{plural, tame};
+use std::collections::{HashMap, hash_map::Entry};
 use wharf_model::{Address, PlanId, ServiceName};
-use wharf_plan::{Plan, RolloutStep, Step};
+use wharf_plan::{Change, Plan, RolloutStep, Step};
+
+/// How many fields a headline names.
+const FIELDS: usize = 6;
 
 /// What a plan says.
 #[derive(Debug)]
@@ -62,26 +65,126 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    fn of(name: String, changes: &[(usize, &Change)], rollouts: &Rollouts<'_>) -> Self {
+        let mut rows: Vec<Row> = Vec::new();
+        let mut last = None;
+        for (fold, change) in changes {
+            match rows.last_mut() {
+                Some(row) if last == Some(*fold) && row.takes(change) => row.join(change, rollouts),
+                _ => rows.push(Row::of(change, rollouts)),
+            }
+            last = Some(*fold);
+        }
+        let level = rows.iter().map(Row::level).min().unwrap_or(Level::Calm);
+        Self { names: vec![name], level, rows }
+    }
+
+    /// Takes in another that says the same.
+    fn join(&mut self, name: String, changes: &[(usize, &Change)]) {
+        self.names.push(name);
+        let mut changes = changes.iter().map(|(_, change)| *change);
+        for row in &mut self.rows {
+            changes.by_ref().take(row.times()).for_each(|change| row.elsewhere(change));
+        }
+    }
+
+    /// The first that it stands for.
+    pub(crate) fn name(&self) -> &str {
+        self.names.first().map(String::as_str).unwrap_or_default()
+    }
+
     /// How many changes it stands for.
     pub(crate) fn changes(&self) -> usize {
         self.names.len() * self.rows.iter().map(Row::times).sum::<usize>()
     }
 }
 
-/// Whose change it is: what a group is made for.
+/// What a group comes to in one line.
+#[derive(Debug)]
+pub(crate) struct Headline {
+    pub(crate) sign: &'static str,
+    /// What is done to the group's own resource; where only what belongs to it changes, what is done to that.
+    pub(crate) action: String,
+    /// What it comes from.
+    pub(crate) from: Option<String>,
+    /// The fields that differ, a few of them by name.
+    pub(crate) fields: Vec<String>,
+    /// Its risks, the worst first.
+    pub(crate) levels: Vec<Level>,
+}
+
+impl Group {
+    pub(crate) fn headline(&self) -> Headline {
+        let (fields, levels) = (self.fields(), self.levels());
+        if let Some(row) = self.rows.iter().find(|row| row.subject.is_own()) {
+            let action = row.action.word().to_owned();
+            return Headline { sign: row.action.sign(), action, from: row.from(self.name()), fields, levels };
+        }
+        match self.rows.as_slice() {
+            [row] => {
+                let times = if row.times() > 1 { format!("{} ", row.times()) } else { String::new() };
+                let action = format!("{} {times}{} of", row.action.word(), row.subject.word(row.times()));
+                Headline { sign: row.action.sign(), action, from: None, fields, levels }
+            }
+            rows => {
+                let action = format!("{} of what belongs to", plural(rows.iter().map(Row::times).sum(), "change"));
+                Headline { sign: Action::Update.sign(), action, from: None, fields, levels }
+            }
+        }
+    }
+
+    fn fields(&self) -> Vec<String> {
+        let paths = self.rows.iter().flat_map(|row| row.lines.iter().filter_map(Line::differs));
+        let mut told: Vec<String> = Vec::new();
+        let mut more = 0;
+        for path in paths {
+            if told.iter().any(|known| known == path) {
+                continue;
+            }
+            if told.len() < FIELDS { told.push(path.to_owned()) } else { more += 1 }
+        }
+        if more > 0 {
+            told.push(format!("and {more} more"));
+        }
+        told
+    }
+
+    fn levels(&self) -> Vec<Level> {
+        let mut levels: Vec<_> = self.rows.iter().flat_map(|row| row.risks.iter().map(|(level, _)| *level)).collect();
+        levels.sort_unstable();
+        levels.dedup();
+        levels
+    }
+}
+
+/// The rollout of each service that has one.
+pub(super) type Rollouts<'a> = HashMap<&'a ServiceName, &'a RolloutStep>;
+
+/// Whose change it is, in the order in which groups stand.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Owner {
-    /// Of a service.
-    Service(ServiceName),
     /// Of nobody.
     Nobody(Address),
+    /// Of a service.
+    Service(ServiceName),
+    /// Of the services that used it.
+    Content(Address),
 }
 
 impl Owner {
     pub(crate) fn of(address: &Address) -> Self {
         match address.service() {
             Some(service) => Self::Service(service.clone()),
+            None if matches!(address, Address::Content(_)) => Self::Content(address.clone()),
             None => Self::Nobody(address.clone()),
+        }
+    }
+
+    /// The name of its group.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Service(service) => Address::Service(service.clone()).to_string(),
+            Self::Nobody(address) | Self::Content(address) => words::address(address),
         }
     }
 }
@@ -89,7 +192,6 @@ impl Owner {
 impl Reading {
     /// Reads a plan. Work is linear in its changes.
     pub(crate) fn of(plan: &Plan) -> Self {
-        let rollouts = rollouts(plan);
         let counts = plan.counts();
         Self {
             project: plan.project().to_string(),
@@ -100,7 +202,7 @@ impl Reading {
             counts: Action::counted(&counts).into_iter().filter(|(_, count)| *count > 0).collect(),
             kept: plan.kept(),
             risks: risks(plan),
-            groups: groups(plan, &rollouts),
+            groups: groups(plan),
             notices: plan.notices().iter().map(|notice| tame(&notice.to_string())).collect(),
         }
     }
@@ -118,7 +220,7 @@ impl Reading {
     }
 }
 
-fn rollouts(plan: &Plan) -> HashMap<&ServiceName, &RolloutStep> {
+fn rollouts(plan: &Plan) -> Rollouts<'_> {
     let steps = plan.operations().steps().filter_map(|(_, step)| match step {
         Step::Rollout(rollout) => Some((&rollout.order.service, rollout.as_ref())),
         Step::Call(_) | Step::Note(..) => None,
@@ -126,42 +228,49 @@ fn rollouts(plan: &Plan) -> HashMap<&ServiceName, &RolloutStep> {
     steps.collect()
 }
 
-fn groups(plan: &Plan, rollouts: &HashMap<&ServiceName, &RolloutStep>) -> Vec<Group> {
-    let mut order: Vec<(Owner, Vec<Row>)> = Vec::new();
+/// The changes by owner, each with the row of the plan that it is in.
+fn owned(plan: &Plan) -> Vec<(Owner, Vec<(usize, &Change)>)> {
+    let mut folds = vec![0; plan.changes().len()];
+    for (number, fold) in plan.folds().iter().enumerate() {
+        fold.changes.iter().for_each(|at| folds[*at] = number);
+    }
+    let mut owned: Vec<(Owner, Vec<_>)> = Vec::new();
     let mut at: HashMap<Owner, usize> = HashMap::new();
-    for change in plan.changes() {
+    for (fold, change) in folds.into_iter().zip(plan.changes()) {
         let owner = Owner::of(&change.address);
         let index = *at.entry(owner.clone()).or_insert_with(|| {
-            order.push((owner, Vec::new()));
-            order.len() - 1
+            owned.push((owner, Vec::new()));
+            owned.len() - 1
         });
-        Row::add(&mut order[index].1, change, rollouts);
+        owned[index].1.push((fold, change));
     }
-    let rank = |owner: &Owner| match owner {
-        Owner::Nobody(Address::Content(_)) => 2,
-        Owner::Service(_) => 1,
-        Owner::Nobody(_) => 0,
-    };
-    order.sort_by(|(one, _), (two, _)| rank(one).cmp(&rank(two)).then_with(|| one.cmp(two)));
+    owned.sort_by(|(one, _), (two, _)| one.cmp(two));
+    owned
+}
+
+fn groups(plan: &Plan) -> Vec<Group> {
+    let rollouts = rollouts(plan);
     let mut groups: Vec<Group> = Vec::new();
-    let mut seen: HashMap<Vec<Row>, usize> = HashMap::new();
-    for (owner, mut rows) in order {
-        rows.sort_by(|one, two| one.said.subject.cmp(&two.said.subject));
-        let name = match &owner {
-            Owner::Service(service) => Address::Service(service.clone()).to_string(),
-            Owner::Nobody(address) => words::address(address),
-        };
-        if let Some(index) = seen.get(&rows) {
-            let group = &mut groups[*index];
-            group.names.push(name);
-            group.rows.iter_mut().zip(&rows).for_each(|(row, other)| row.said.absorb_places(&other.said));
-            continue;
+    let mut known: HashMap<Vec<(usize, Subject, Option<u32>)>, usize> = HashMap::new();
+    for (owner, mut changes) in owned(plan) {
+        changes.sort_by_cached_key(|(_, change)| Subject::of(&change.address));
+        let said = |(fold, change): &(usize, &Change)| (*fold, Subject::of(&change.address), slot(&change.address));
+        match known.entry(changes.iter().map(said).collect()) {
+            Entry::Occupied(group) => groups[*group.get()].join(owner.name(), &changes),
+            Entry::Vacant(vacant) => {
+                vacant.insert(groups.len());
+                groups.push(Group::of(owner.name(), &changes, &rollouts));
+            }
         }
-        seen.insert(rows.clone(), groups.len());
-        let level = rows.iter().map(|row| row.level()).min().unwrap_or(Level::Calm);
-        groups.push(Group { names: vec![name], level, rows });
     }
     groups
+}
+
+fn slot(address: &Address) -> Option<u32> {
+    match address {
+        Address::Instance(_, slot) => Some(slot.0),
+        _ => None,
+    }
 }
 
 /// The risks, those that say the same as one.
@@ -177,7 +286,7 @@ fn risks(plan: &Plan) -> Vec<RiskRow> {
         for (level, words) in words::risks(change) {
             let key = (level, words.clone(), instance.map(|(service, _)| service));
             let index = *at.entry(key).or_insert_with(|| {
-                rows.push(RiskRow { level, words, subjects: Vec::new(), times: 0, place: words::place(change) });
+                rows.push(RiskRow { level, words, subjects: Vec::new(), times: 0, place: words::place(change, level) });
                 slots.push(Vec::new());
                 rows.len() - 1
             });

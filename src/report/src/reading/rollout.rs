@@ -1,5 +1,6 @@
 //! The steps of a rollout for people. Rounds that repeat are told once.
 
+use crate::text::{plural, span};
 use std::time::Duration;
 use wharf_model::InstanceId;
 use wharf_plan::rollout::{Order, Preview, PreviewStep};
@@ -12,7 +13,7 @@ const ROUND: usize = 8;
 const BEFORE: usize = 4;
 
 /// How instances come and go.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rollout {
     pub(crate) stages: Vec<Stage>,
     /// How many steps there are in all.
@@ -30,7 +31,7 @@ pub(crate) struct Rollout {
 }
 
 /// A part of a rollout.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// One step.
     Step { number: usize, verb: &'static str, instances: Instances, ready: u32 },
@@ -39,7 +40,7 @@ pub(crate) enum Stage {
 }
 
 /// Some instances of one service, of which the first and the last are known.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Instances {
     first: (u32, u32),
     last: (u32, u32),
@@ -92,6 +93,30 @@ impl Rollout {
             deadline,
             grace,
         })
+    }
+
+    /// What it promises, in one sentence.
+    pub(crate) fn bounds(&self) -> String {
+        let mut told = vec![plural(self.steps, "step")];
+        if self.lowest > 0 {
+            told.push(format!("never fewer than {} ready", self.lowest));
+        }
+        told.push(format!("at most {} running", self.most));
+        if !self.at_least.is_zero() {
+            told.push(format!("takes {} at least", span(self.at_least)));
+        }
+        if let Some(deadline) = self.deadline {
+            told.push(format!("gives up after {} without progress", span(deadline)));
+        }
+        if let Some(grace) = self.grace.filter(|grace| !grace.is_zero()) {
+            told.push(format!("waits up to {} for each to drain", span(grace)));
+        }
+        told.join(", ")
+    }
+
+    /// The rounds that are not told one by one.
+    pub(crate) fn again(rounds: usize, steps: usize, last: &str) -> String {
+        format!("… the same {rounds} times more, {steps} steps, up to {last}")
     }
 }
 

@@ -1,38 +1,26 @@
-//! One change as people read it. What it says is kept apart from whom it says it of, so that equal changes are found by
-//! comparing what they say.
+//! One change as people read it, or several of instances that the plan folds.
 
 use super::{
-    Action, Level, TextLine, differ,
+    Action, Level, Rollouts, TextLine, differ,
     rollout::{Instances, Rollout},
     words,
 };
 use crate::text::tame;
-use std::{
-    collections::HashMap,
-    hash::{Hash, Hasher},
-};
-use wharf_model::{Address, Difference, Entry, InstanceId, Origin, ServiceName, Value};
-use wharf_plan::{Cause, Change, RolloutStep, What};
+use wharf_model::{Address, Difference, Entry, Generation, InstanceId, Origin, Value};
+use wharf_plan::{Cause, Change, Incarnation, What};
 
 /// One change, or several of instances that say the same.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub(crate) struct Row {
-    pub(crate) said: Said,
-    /// The instances, by slot, with the generation where it is known; empty when it is of none.
-    pub(crate) instances: Vec<(u32, Option<u32>)>,
-}
-
-/// What a change says, whoever it is of.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Said {
     pub(crate) subject: Subject,
     pub(crate) action: Action,
-    /// The revisions of a roll.
-    pub(crate) revisions: Option<String>,
+    /// The instances, by slot, with the generation where it is known; empty when it is of none.
+    instances: Vec<(u32, Option<u32>)>,
+    /// What it comes from: revisions, an incarnation, an earlier name.
+    from: Option<String>,
     pub(crate) lines: Vec<Line>,
     pub(crate) rollout: Option<Rollout>,
     pub(crate) risks: Vec<(Level, String)>,
-    level: Level,
 }
 
 /// What a change is of, seen from the service that it belongs to.
@@ -48,7 +36,7 @@ pub(crate) enum Subject {
 }
 
 /// One line below a change.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub(crate) enum Line {
     /// What a field of something new will be.
     Value { path: String, value: String },
@@ -74,13 +62,11 @@ impl Line {
         }
     }
 
-    fn place(&self) -> Option<&Place> {
+    /// The field, where it is of one that has another value.
+    pub(crate) fn differs(&self) -> Option<&str> {
         match self {
-            Self::Value { .. } => None,
-            Self::Because { place, .. }
-            | Self::Change { place, .. }
-            | Self::Text { place, .. }
-            | Self::Secret { place, .. } => Some(place),
+            Self::Change { path, .. } | Self::Text { path, .. } | Self::Secret { path, .. } => Some(path),
+            Self::Value { .. } | Self::Because { .. } => None,
         }
     }
 
@@ -95,7 +81,7 @@ impl Line {
     }
 }
 
-/// Where something is written. Changes that differ in this alone say the same.
+/// Where something is written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Place {
     first: Option<String>,
@@ -112,21 +98,51 @@ impl Place {
         let first = self.first.as_ref()?;
         Some(if self.others { format!("{first} and elsewhere") } else { first.clone() })
     }
-}
 
-impl PartialEq for Place {
-    fn eq(&self, _: &Self) -> bool {
-        true
+    /// Why a field differs; empty when nobody knows.
+    pub(crate) fn because(&self, note: &str) -> String {
+        match (note, self.told()) {
+            ("", None) => String::new(),
+            ("", Some(place)) => format!("because {place}"),
+            (note, None) => format!("because {note}"),
+            (note, Some(place)) => format!("because {note} ({place})"),
+        }
     }
 }
 
-impl Eq for Place {}
-
-impl Hash for Place {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
-}
-
 impl Row {
+    pub(super) fn of(change: &Change, rollouts: &Rollouts<'_>) -> Self {
+        let order = change.address.service().and_then(|service| rollouts.get(service)).map(|rollout| &rollout.order);
+        Self {
+            subject: Subject::of(&change.address),
+            action: Action::of(&change.what),
+            instances: instance(change, rollouts).into_iter().collect(),
+            from: words::from(&change.what),
+            lines: lines(change),
+            rollout: change.what.preview().and_then(|preview| Rollout::of(preview, order)),
+            risks: words::risks(change),
+        }
+    }
+
+    /// Whether another change that the plan folds with it belongs into the same row.
+    pub(super) fn takes(&self, change: &Change) -> bool {
+        self.subject == Subject::Instances && matches!(change.address, Address::Instance(..))
+    }
+
+    /// Takes in another instance that says the same.
+    pub(super) fn join(&mut self, change: &Change, rollouts: &Rollouts<'_>) {
+        self.instances.extend(instance(change, rollouts));
+        self.elsewhere(change);
+    }
+
+    /// Notes where else a change that says the same is written.
+    pub(super) fn elsewhere(&mut self, change: &Change) {
+        let places = self.lines.iter_mut().filter_map(Line::place_mut);
+        for (mine, cause) in places.zip(change.what.causes()) {
+            mine.others |= mine.first != Place::of(words::origin(cause)).first;
+        }
+    }
+
     /// How many changes it stands for.
     pub(crate) fn times(&self) -> usize {
         self.instances.len().max(1)
@@ -134,13 +150,13 @@ impl Row {
 
     /// The worst that it can do.
     pub(crate) fn level(&self) -> Level {
-        self.said.level
+        self.risks.iter().map(|(level, _)| *level).min().unwrap_or(Level::Calm)
     }
 
     /// The address of what changes, for a group of this name.
     pub(crate) fn address(&self, group: &str) -> String {
         let service = group.strip_prefix("service.").unwrap_or(group);
-        match &self.said.subject {
+        match &self.subject {
             Subject::Service | Subject::Other(_) => group.to_owned(),
             Subject::Packages => format!("packages.{service}"),
             Subject::Mount(path) => format!("mount.{service}:{path}"),
@@ -151,75 +167,33 @@ impl Row {
         }
     }
 
-    /// What stands beside the action: revisions, or the incarnations that go.
-    pub(crate) fn more(&self, group: &str) -> Option<String> {
-        if self.said.revisions.is_some() {
-            return self.said.revisions.clone();
-        }
+    /// What it comes from: revisions, incarnations, an earlier name.
+    pub(crate) fn from(&self, group: &str) -> Option<String> {
         let service = group.strip_prefix("service.").unwrap_or(group);
         let known: Option<Vec<_>> =
             self.instances.iter().map(|(slot, generation)| Some((*slot, (*generation)?))).collect();
-        Instances::of(&known?).map(|instances| instances.name(service))
-    }
-
-    /// Puts what a change says to the rows of its group. An instance whose change says the same as another's joins it.
-    pub(super) fn add(rows: &mut Vec<Self>, change: &Change, rollouts: &HashMap<&ServiceName, &RolloutStep>) {
-        let said = Said::of(change, rollouts);
-        let instances: Vec<_> = instance(change, rollouts).into_iter().collect();
-        if let (Some(last), [instance]) = (rows.last_mut(), &*instances)
-            && last.said == said
-        {
-            last.said.absorb_places(&said);
-            last.instances.push(*instance);
-            return;
-        }
-        rows.push(Self { said, instances });
+        let instances = known.and_then(|known| Instances::of(&known)).map(|instances| instances.name(service));
+        instances.or_else(|| self.from.clone())
     }
 }
 
-/// The instance that a change is of, with its incarnation where the plan names it.
-fn instance(change: &Change, rollouts: &HashMap<&ServiceName, &RolloutStep>) -> Option<(u32, Option<u32>)> {
+/// The instance that a change is of, with its incarnation where only one can be meant.
+fn instance(change: &Change, rollouts: &Rollouts<'_>) -> Option<(u32, Option<u32>)> {
     let Address::Instance(service, slot) = &change.address else { return None };
-    if let What::Replace { from, .. } = &change.what {
+    if let What::Replace { from: Incarnation::Instance(from), .. } = &change.what {
         return Some((from.slot.0, Some(from.generation.0)));
     }
-    let standing = rollouts.get(service).map(|rollout| &rollout.standing);
-    let mut there = standing.into_iter().flat_map(|standing| standing.keys()).filter(|id| id.slot == *slot);
-    let (first, second) = (there.next(), there.next());
-    let only = first.filter(|_| second.is_none() && matches!(change.what, What::Delete { .. }));
-    Some((slot.0, only.map(|id: &InstanceId| id.generation.0)))
-}
-
-impl Said {
-    fn of(change: &Change, rollouts: &HashMap<&ServiceName, &RolloutStep>) -> Self {
-        let rollout = change.address.service().and_then(|service| rollouts.get(service)).copied();
-        let revisions = match &change.what {
-            What::Roll { from, to, .. } => Some(format!("{from} → {to}")),
-            _ => None,
-        };
-        Self {
-            subject: Subject::of(&change.address),
-            action: Action::of(&change.what),
-            revisions,
-            lines: lines(change),
-            rollout: change.what.preview().and_then(|preview| Rollout::of(preview, rollout.map(|step| &step.order))),
-            risks: words::risks(change),
-            level: words::level(change),
-        }
-    }
-
-    /// Notes that something else says the same in other places.
-    pub(super) fn absorb_places(&mut self, other: &Self) {
-        for (mine, theirs) in self.lines.iter_mut().zip(&other.lines) {
-            if let (Some(mine), Some(theirs)) = (mine.place_mut(), theirs.place()) {
-                mine.others |= mine.first != theirs.first;
-            }
-        }
-    }
+    let goes = matches!(change.what, What::Delete { .. });
+    let standing = rollouts.get(service).filter(|_| goes).map(|rollout| &rollout.standing);
+    let first = InstanceId { service: service.clone(), slot: *slot, generation: Generation(0) };
+    let mut there = standing.into_iter().flat_map(|standing| standing.range(&first..)).map(|(id, _)| id);
+    let one = there.next().filter(|id| id.slot == *slot);
+    let only = one.filter(|_| there.next().is_none_or(|next| next.slot != *slot));
+    Some((slot.0, only.map(|id| id.generation.0)))
 }
 
 impl Subject {
-    fn of(address: &Address) -> Self {
+    pub(crate) fn of(address: &Address) -> Self {
         match address {
             Address::Service(_) => Self::Service,
             Address::Instance(..) => Self::Instances,
@@ -229,10 +203,28 @@ impl Subject {
             other => Self::Other(other.to_string().split('.').next().unwrap_or_default().to_owned()),
         }
     }
+
+    /// Whether it is what its group is named after.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self, Self::Service | Self::Other(_))
+    }
+
+    /// What it is, in one word.
+    pub(crate) fn word(&self, times: usize) -> &str {
+        match self {
+            Self::Service => "service",
+            Self::Instances if times > 1 => "instances",
+            Self::Instances => "instance",
+            Self::Packages => "packages",
+            Self::Mount(_) => "mount",
+            Self::Route(_) => "route",
+            Self::Other(kind) => kind,
+        }
+    }
 }
 
 fn lines(change: &Change) -> Vec<Line> {
-    let mut lines: Vec<_> = change.what.causes().iter().map(|one| cause(one, &change.address)).collect();
+    let mut lines: Vec<_> = change.what.causes().iter().map(cause).collect();
     if let What::Create { entries, .. } = &change.what {
         lines.extend(entries.iter().map(value));
     }
@@ -243,29 +235,12 @@ fn value(entry: &Entry) -> Line {
     Line::Value { path: tame(&entry.path.to_string()), value: words::value(&entry.value) }
 }
 
-fn cause(cause: &Cause, address: &Address) -> Line {
+fn cause(cause: &Cause) -> Line {
     match cause {
         Cause::Written { difference, origin } => differs(difference, "", origin.as_ref()),
         Cause::Source { difference, origin } => differs(difference, "the content changed", origin.as_ref()),
-        Cause::Declared(origin) => {
-            Line::Because { words: "it is declared".to_owned(), place: Place::of(origin.as_ref()) }
-        }
-        Cause::Unfinished(why) => Line::Because { words: tame(&of_it(why, address)), place: Place::default() },
-        Cause::NotDeclared => because("it is not declared any more"),
-        Cause::Seen { field, saw } => because(&format!("its {field} was seen: {saw}")),
-        Cause::Unused => because("no revision that is kept needs it"),
+        other => Line::Because { words: words::because(other), place: Place::of(words::origin(other)) },
     }
-}
-
-fn because(words: &str) -> Line {
-    Line::Because { words: tame(words), place: Place::default() }
-}
-
-/// A sentence about an instance, about "it" when it begins with the instance's name: of many, it is then the same.
-fn of_it(why: &str, address: &Address) -> String {
-    let Address::Instance(service, slot) = address else { return why.to_owned() };
-    let rest = why.strip_prefix(&format!("{service}-{slot}-g")).and_then(|rest| rest.split_once(' '));
-    rest.map_or_else(|| why.to_owned(), |(_, rest)| format!("it {rest}"))
 }
 
 fn differs(difference: &Difference, note: &'static str, origin: Option<&Origin>) -> Line {
