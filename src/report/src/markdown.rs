@@ -94,7 +94,7 @@ fn risks(risks: &[RiskRow]) -> String {
         let times = if risk.times > 1 { format!(" ×{}", risk.times) } else { String::new() };
         let words = cut(&risk.words, WORDS);
         let words = if risk.level == Level::Loss { escape::cell(&words) } else { words };
-        let place = risk.place.as_ref().map(|place| escape::cell(&cut(place, WORDS))).unwrap_or_default();
+        let place = risk.place().map(|place| escape::cell(&cut(&place, WORDS))).unwrap_or_default();
         let _ = writeln!(page, "| {} **{}** | {of}{times} | {words} | {place} |", sign(risk.level), risk.level.word());
     }
     more(&mut page, risks.len(), "risk");

@@ -95,7 +95,7 @@ impl Page {
         }
         let _ = writeln!(self.out, "\n{}", bad("Look at this first"));
         for risk in &reading.risks {
-            let place = risk.place.as_ref().map(|place| dim(format!("   {place}"))).unwrap_or_default();
+            let place = risk.place().map(|place| dim(format!("   {place}"))).unwrap_or_default();
             let subjects = names(&risk.subjects);
             let level = hurt(risk.level, risk.level.word());
             self.paragraph(&format!("{} {level}: {subjects} {}{place}", bad("!"), risk.words), 2, 6);

@@ -80,7 +80,7 @@ fn risks(page: &mut String, risks: &[RiskRow]) {
     page.push_str("<h2>Look at this first</h2>\n<ul class=\"risks\">\n");
     for risk in risks.iter().take(ROWS) {
         let times = if risk.times > 1 { format!(" <b>×{}</b>", risk.times) } else { String::new() };
-        let place = risk.place.as_ref().map(|place| format!(" <span class=\"soft\">{}</span>", safe(place)));
+        let place = risk.place().map(|place| format!(" <span class=\"soft\">{}</span>", safe(&place)));
         let _ = writeln!(
             page,
             "<li class=\"{}\">{}<span><b>{}</b> <code>{}</code>{times} {}{}</span></li>",
@@ -162,7 +162,7 @@ fn change(page: &mut String, group: &Group) {
             Kind::After => ("after", "+ "),
             Kind::Plain => ("plain", "  "),
         };
-        let _ = writeln!(page, "<span class=\"{class}\">{sign}{}</span>", safe(&line.text));
+        let _ = write!(page, "<span class=\"{class}\">{sign}{}\n</span>", safe(&line.text));
     }
     page.push_str("</pre></details>\n");
 }

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     escape::html,
     reading::{Level, Reading},
-    text::{cut, names, plural, span},
+    text::{cut, plural, span},
 };
 use std::fmt::Write;
 
@@ -40,14 +40,14 @@ pub(super) fn draw(reading: &Reading, graph: &Graph, layout: &Layout) -> String 
     );
     let _ = writeln!(page, "<text class=\"w-text w-head\" x=\"{MARGIN}\" y=\"28\">{}</text>", html(&title));
     let _ = writeln!(page, "<text class=\"w-text w-soft\" x=\"{MARGIN}\" y=\"46\">{}</text>", html(&verdict(reading)));
-    for (lane, band) in graph.lanes.iter().zip(&layout.lanes).filter(|(_, band)| band.height > 0.0) {
-        draw_lane(&mut page, lane, *band, layout.width);
-    }
+    let lanes = || graph.lanes.iter().zip(&layout.lanes).filter(|(_, band)| band.height > 0.0);
+    lanes().for_each(|(_, band)| draw_lane(&mut page, *band));
     for long in [false, true] {
         for ((from, to), _) in graph.edges.iter().filter(|(_, critical)| **critical == long) {
             draw_edge(&mut page, graph, layout, (*from, *to), long);
         }
     }
+    lanes().for_each(|(lane, band)| draw_name(&mut page, lane, *band));
     for (card, place) in graph.cards.iter().zip(&layout.cards) {
         draw_card(&mut page, card, *place);
     }
@@ -64,23 +64,24 @@ fn verdict(reading: &Reading) -> String {
     counts.chain(risks).collect::<Vec<_>>().join(", ")
 }
 
-fn draw_lane(page: &mut String, lane: &Lane, band: Band, width: f32) {
-    let name = match lane.names.len() {
-        0 => "shared".to_owned(),
-        1 => lane.names.concat(),
-        many => format!("{} ×{many}", names(&lane.names)),
-    };
-    let (x, wide) = (MARGIN, width - 2.0 * MARGIN);
+fn draw_lane(page: &mut String, band: Band) {
     let _ = writeln!(
         page,
-        "<rect class=\"w-lane\" x=\"{x}\" y=\"{:.1}\" width=\"{wide:.1}\" height=\"{:.1}\" rx=\"8\"/>\n<text class=\"w-text \
-         w-soft\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-        band.y,
-        band.height,
-        x + 12.0,
-        band.y + 17.0,
-        html(&cut(&name, NAME)),
+        "<rect class=\"w-lane\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"8\"/>",
+        band.x, band.y, band.width, band.height
     );
+}
+
+/// The name of a lane, over the lines that pass it.
+fn draw_name(page: &mut String, lane: &Lane, band: Band) {
+    let name = match lane.names.as_slice() {
+        [] => "shared".to_owned(),
+        [_] => return,
+        [first, others @ ..] => format!("{first} and {} more that say the same", others.len()),
+    };
+    let (x, y) = (band.x + 12.0, band.y + 17.0);
+    let name = html(&cut(&name, NAME));
+    let _ = writeln!(page, "<text class=\"w-text w-soft w-over\" x=\"{x:.1}\" y=\"{y:.1}\">{name}</text>");
 }
 
 fn draw_edge(page: &mut String, graph: &Graph, layout: &Layout, (from, to): (usize, usize), long: bool) {
@@ -175,6 +176,7 @@ fn class(level: Level) -> &'static str {
     }
 }
 
+/// The word of a risk; none where there is none.
 fn risk(level: Level) -> Option<&'static str> {
     (level != Level::Calm).then(|| level.word())
 }

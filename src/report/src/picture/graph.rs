@@ -61,6 +61,13 @@ pub(super) struct Longest {
 /// How long something takes at least, then how many steps.
 type Weight = (Duration, u32);
 
+impl Lane {
+    /// Whether its name says more than its cards do.
+    pub(super) fn is_named(&self) -> bool {
+        self.names.len() != 1
+    }
+}
+
 impl Graph {
     pub(super) fn of(plan: &Plan, reading: &Reading) -> Self {
         let operations = plan.operations();
@@ -302,8 +309,8 @@ impl Builder<'_> {
             (Subject::Service | Subject::Other(_), _) | (_, None) => Owner::of(address).name(),
             (_, Some(row)) => row.address(group.name()),
         };
-        let same =
-            if kind.lane == 0 && group.names.len() > 1 { format!(" ×{}", group.names.len()) } else { String::new() };
+        let folded = group.names.len() > 1 && (kind.lane == 0 || subject == Subject::Service);
+        let same = if folded { format!(" ×{}", group.names.len()) } else { String::new() };
         Card {
             lane: kind.lane,
             layer: kind.layer,

@@ -51,7 +51,17 @@ pub(crate) struct RiskRow {
     /// What will happen, continuing a sentence that begins with the subject.
     pub(crate) words: String,
     /// Where the cause of the first is written.
-    pub(crate) place: Option<String>,
+    place: Option<String>,
+    /// Whether those of others are written elsewhere.
+    elsewhere: bool,
+}
+
+impl RiskRow {
+    /// Where the cause is written.
+    pub(crate) fn place(&self) -> Option<String> {
+        let place = self.place.as_ref()?;
+        Some(if self.elsewhere { format!("{place} and elsewhere") } else { place.clone() })
+    }
 }
 
 /// The changes of one service, or of one thing that belongs to none. Services that all say the same share a group.
@@ -286,11 +296,20 @@ fn risks(plan: &Plan) -> Vec<RiskRow> {
         for (level, words) in words::risks(change) {
             let key = (level, words.clone(), instance.map(|(service, _)| service));
             let index = *at.entry(key).or_insert_with(|| {
-                rows.push(RiskRow { level, words, subjects: Vec::new(), times: 0, place: words::place(change, level) });
+                rows.push(RiskRow {
+                    level,
+                    words,
+                    subjects: Vec::new(),
+                    times: 0,
+                    place: words::place(change, level),
+                    elsewhere: false,
+                });
                 slots.push(Vec::new());
                 rows.len() - 1
             });
-            rows[index].times += 1;
+            let row = &mut rows[index];
+            row.times += 1;
+            row.elsewhere |= row.place != words::place(change, level);
             match instance {
                 None => rows[index].subjects.push(words::address(&change.address)),
                 Some((service, slot)) => {
