@@ -139,7 +139,7 @@ impl Page {
 
     fn lines(&mut self, lines: &[Line]) {
         let widest = lines.iter().filter_map(Line::path).map(width).max().unwrap_or(0);
-        let paths = widest.min(PATHS).min(self.columns / 3);
+        let paths = widest.min(PATHS).min(self.columns * 2 / 5);
         for line in lines {
             match line {
                 Line::Because { words, place } => {
