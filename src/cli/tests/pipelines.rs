@@ -31,7 +31,9 @@ fn below<'a>(yaml: &'a Yaml, key: &str, found: &mut Vec<&'a str>) {
             for (name, value) in entries {
                 match value {
                     Yaml::String(text) if name.as_str() == Some(key) => found.push(text),
-                    Yaml::Array(texts) if name.as_str() == Some(key) => found.extend(texts.iter().filter_map(Yaml::as_str)),
+                    Yaml::Array(texts) if name.as_str() == Some(key) => {
+                        found.extend(texts.iter().filter_map(Yaml::as_str))
+                    }
                     value => below(value, key, found),
                 }
             }
@@ -65,7 +67,8 @@ fn scripts_are_shell() {
         assert!(!scripts.is_empty(), "{}", file.display());
         // GitLab runs the lines of a job in one shell, GitHub each step in its own.
         for script in scripts {
-            let mut shell = Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut shell =
+                Command::new("bash").arg("-n").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
             let said = shell.wait_with_output().unwrap();
             assert!(said.status.success() && said.stderr.is_empty(), "{}:\n{script}\n{said:?}", file.display());
