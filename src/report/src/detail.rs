@@ -2,7 +2,7 @@
 
 use crate::{
     reading::{Group, Line, Rollout, Row, Side, Stage, TextLine},
-    text::{cut, pad, plural, width},
+    text::{cut, pad, plural, width, wrap},
 };
 
 /// How a line is meant.
@@ -38,6 +38,8 @@ pub(crate) enum Extent {
 
 /// The widest that a value is shown.
 const VALUE: usize = 300;
+/// Sentences are wrapped to so many columns.
+const WORDS: usize = 92;
 /// The widest column of field names.
 const PATHS: usize = 32;
 /// The most lines of one text.
@@ -129,7 +131,9 @@ impl Block {
     }
 
     fn rollout(&mut self, rollout: &Rollout, service: &str) {
-        self.say(Kind::Plain, format!("rollout: {}", rollout.bounds()));
+        for line in wrap(&format!("rollout: {}", rollout.bounds()), WORDS, 0, 2).lines() {
+            self.say(Kind::Plain, line);
+        }
         if self.extent == Extent::Brief {
             return;
         }

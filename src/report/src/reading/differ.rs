@@ -50,7 +50,7 @@ pub(super) fn lines(before: &str, after: &str) -> Vec<TextLine> {
 }
 
 /// A line without its end. A carriage return, which may be all that differs, is made visible.
-fn shown(line: &str) -> String {
+pub(crate) fn shown(line: &str) -> String {
     let line = line.strip_suffix('\n').unwrap_or(line);
     match line.strip_suffix('\r') {
         Some(line) => tame(line) + "␍",

@@ -9,7 +9,7 @@ mod rollout;
 mod row;
 mod words;
 
-pub(crate) use differ::{Side, TextLine};
+pub(crate) use differ::{Side, TextLine, shown};
 pub(crate) use rollout::{Rollout, Stage};
 pub(crate) use row::{Line, Row, Subject};
 pub(crate) use words::{Action, Level};
