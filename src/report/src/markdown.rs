@@ -75,7 +75,7 @@ fn head(reading: &Reading) -> String {
 fn news(since: &Since) -> String {
     let mut page = format!("\n#### {}\n\n", since.headline());
     for row in since.rows().iter().take(ROWS) {
-        let risk = if row.risks { "⚠️ **new risk** " } else { "" };
+        let risk = if row.risks { "⚠️ " } else { "" };
         let (subject, words) = (escape::code(&cut(&row.subject, WORDS)), escape::code(&cut(&row.words, WORDS)));
         let _ = writeln!(page, "- {risk}{subject} {words}");
     }

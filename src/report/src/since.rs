@@ -129,7 +129,11 @@ fn rows(earlier: &Value, now: &Value) -> Vec<SinceRow> {
     };
     for (key, change) in &now {
         match then.get(key) {
-            None => say(key.0, format!("{} is new", tame(text(change, "action"))), !list(change, "risks").is_empty()),
+            None => {
+                let risks: Vec<_> = list(change, "risks").iter().map(risk).collect();
+                let told = if risks.is_empty() { String::new() } else { format!(", with {}", risks.join(", ")) };
+                say(key.0, format!("{} is new{told}", tame(text(change, "action"))), !risks.is_empty());
+            }
             Some(before) => {
                 let (words, risks) = difference(before, change);
                 if !words.is_empty() {
@@ -186,30 +190,35 @@ fn parts(before: &[Value], after: &[Value]) -> Vec<String> {
     let key = |part: &Value| (text(part, "kind").to_owned(), text(part, "field").to_owned());
     let then: BTreeMap<_, _> = before.iter().map(|part| (key(part), said(part))).collect();
     let now: BTreeMap<_, _> = after.iter().map(|part| (key(part), said(part))).collect();
+    let name = |(kind, field): &(String, String)| tame(if field.is_empty() { kind } else { field });
     let mut words = Vec::new();
-    for ((kind, field), said) in &now {
-        let name = tame(if field.is_empty() { kind } else { field });
-        match then.get(&(kind.clone(), field.clone())) {
-            None => words.push(format!("now also {name} {said}").trim_end().to_owned()),
-            Some(was) if was != said => words.push(format!("{name} {said} instead of {was}")),
+    for (key, said) in &now {
+        match then.get(key) {
+            None => words.push(format!("now also {}", name(key))),
+            Some(was) if was != said => words.push(format!("{} {}", name(key), instead(was, said))),
             Some(_) => {}
         }
     }
-    let gone = then.keys().filter(|key| !now.contains_key(*key));
-    words.extend(gone.map(|(kind, field)| format!("no more {}", tame(if field.is_empty() { kind } else { field }))));
+    words.extend(then.keys().filter(|key| !now.contains_key(*key)).map(|key| format!("no more {}", name(key))));
     words
 }
 
-/// What a cause or a field says, wherever it is written.
-fn said(part: &Value) -> String {
+/// What a cause or a field says, wherever it is written: what was, where that is told, and what will be.
+fn said(part: &Value) -> (Option<String>, String) {
     let one = |key: &str| part.get(key).and_then(Value::as_str).map(|text| tame(&text.replace('\n', " ⏎ ")));
-    match (one("before"), one("after"), one("value").or_else(|| one("saw")).or_else(|| one("why"))) {
-        (None, None, said) => said.unwrap_or_default(),
-        (before, after, _) => {
-            let none = || "–".to_owned();
-            format!("{} → {}", before.unwrap_or_else(none), after.unwrap_or_else(none))
-        }
+    let after = ["after", "value", "saw", "why"].into_iter().find_map(one);
+    (one("before"), after.unwrap_or_else(|| "–".to_owned()))
+}
+
+fn instead(was: &(Option<String>, String), is: &(Option<String>, String)) -> String {
+    let whole = |(before, after): &(Option<String>, String)| match before {
+        Some(before) => format!("{before} → {after}"),
+        None => after.clone(),
+    };
+    if was.0 == is.0 {
+        return format!("{} instead of {}", is.1, was.1);
     }
+    format!("{} instead of {}", whole(is), whole(was))
 }
 
 #[cfg(test)]
@@ -245,7 +254,7 @@ mod tests {
             &[roll("service.a", 3, "2"), roll("service.b", 3, "2")],
             &[roll("service.a", 3, "3"), roll("service.c", 3, "2"), roll("service.d", 3, "2")],
             &[
-                ("service.a", "env.A 1 → 3 instead of 1 → 2", false),
+                ("service.a", "env.A 3 instead of 2", false),
                 ("service.c and 1 more like it", "roll is new", false),
                 ("service.b", "no roll any more", false),
             ],
@@ -261,6 +270,6 @@ mod tests {
             &[risky.clone()],
             &[("service.a", "new risk: capacity dip, 1 of 2 ready", true)],
         );
-        check(&[], &[risky], &[("service.a", "roll is new", true)]);
+        check(&[], &[risky], &[("service.a", "roll is new, with capacity dip, 1 of 2 ready", true)]);
     }
 }

@@ -66,7 +66,7 @@ fn begin(reading: &Reading) -> String {
 fn news(page: &mut String, since: &Since) {
     let _ = writeln!(page, "<h2>{}</h2>\n<ul class=\"news\">", safe(&since.headline()));
     for row in since.rows().iter().take(ROWS) {
-        let risk = if row.risks { "<b class=\"new-risk\">new risk</b> " } else { "" };
+        let risk = if row.risks { "<b class=\"new-risk\">!</b> " } else { "" };
         let _ = writeln!(page, "<li>{risk}<code>{}</code> {}</li>", safe(&row.subject), safe(&row.words));
     }
     more(page, "li", since.rows().len(), "thing");
