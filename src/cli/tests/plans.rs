@@ -10,9 +10,14 @@
 mod views;
 
 use secrecy::SecretString;
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::mpsc;
-use views::compare;
 use wharf_apply::{Cancel, Ended, Settings, apply};
 use wharf_lang::{Request, SourceFile, load};
 use wharf_model::{
@@ -118,6 +123,16 @@ async fn run(case: &Path) -> Vec<(&'static str, String)> {
     let after = site.reader().read().unwrap().record;
     assert!(site.plan(&desired, &after).await.is_empty(), "{}: after an apply the plan is empty", case.display());
     views
+}
+
+/// Holds a golden file against what was found; `UPDATE=1` takes it over.
+fn compare(path: &Path, found: &str, wrong: &mut Vec<PathBuf>) {
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, found).unwrap();
+    }
+    if fs::read_to_string(path).unwrap_or_default() != found {
+        wrong.push(path.to_owned());
+    }
 }
 
 #[tokio::test(start_paused = true)]

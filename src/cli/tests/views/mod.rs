@@ -1,9 +1,5 @@
 //! Every view of one plan, as golden files, and what must hold of each of them whatever the plan says.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
 use wharf_plan::Plan;
 use wharf_report::{Layout, ROOM, html, markdown, svg, terminal};
 
@@ -65,14 +61,4 @@ pub(crate) fn plain(text: &str) -> String {
     let mut parts = text.split('\u{1b}');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
-}
-
-/// Holds a golden file against what was found; `UPDATE=1` takes it over.
-pub(crate) fn compare(path: &Path, found: &str, wrong: &mut Vec<PathBuf>) {
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(path, found).unwrap();
-    }
-    if fs::read_to_string(path).unwrap_or_default() != found {
-        wrong.push(path.to_owned());
-    }
 }
