@@ -13,6 +13,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
+use wharf_plan::Selection;
 use wharf_report::Layout;
 
 async fn run(case: &Path) -> (String, String) {
@@ -24,13 +25,24 @@ async fn run(case: &Path) -> (String, String) {
         site.meddle(line);
     }
     let desired = read(&case.join("project.kdl"), "project.kdl");
-    let plan = site.plan(&desired).await;
-    let again = site.plan(&desired).await;
+    let selection = selection(&fs::read_to_string(case.join("select.txt")).unwrap_or_default());
+    let plan = site.plan(&desired).await.select(&selection);
+    let again = site.plan(&desired).await.select(&selection);
     assert_eq!(plan.json(), again.json(), "the same in, the same bytes out");
     let shown = plain(&wharf_report::plan(&plan, Layout { width: 100 }));
     site.apply(&desired).await;
     assert!(site.plan(&desired).await.is_empty(), "{}: after an apply the plan is empty", case.display());
     (shown, plan.json() + "\n")
+}
+
+fn selection(text: &str) -> Selection {
+    let mut selection = Selection::default();
+    for line in text.lines() {
+        let (option, service) = line.split_once(' ').unwrap();
+        let chosen = if option == "--only" { &mut selection.only } else { &mut selection.except };
+        chosen.insert(service.parse().unwrap());
+    }
+    selection
 }
 
 /// Takes the colours out.

@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use similar::TextDiff;
 use std::fmt::Write;
 use wharf_model::{Address, ContentRef, Difference, Entry, Origin, Value};
-use wharf_plan::{Cause, Change, Plan, Risk, What, rollout::Preview};
+use wharf_plan::{Cause, Change, Plan, Risk, What, WhyLeftOut, rollout::Preview};
 
 /// How much room there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,7 @@ pub fn plan(plan: &Plan, layout: Layout) -> String {
         out.push('\n');
         out.push_str(&row);
     }
+    left_out(&mut out, plan);
     notices(&mut out, plan);
     out
 }
@@ -69,6 +70,24 @@ fn risks(out: &mut String, plan: &Plan) {
             (risk, _) => risk.to_string(),
         };
         let _ = writeln!(out, "  {} {address}: {words}", bad("!"));
+    }
+}
+
+fn left_out(out: &mut String, plan: &Plan) {
+    if plan.selection().is_all() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", bold("Left out, as you asked"));
+    if plan.left_out().is_empty() {
+        let _ = writeln!(out, "  {}", dim("nothing: there is nothing else to do"));
+    }
+    for left in plan.left_out() {
+        let why = match &left.why {
+            WhyLeftOut::NotSelected => "it belongs to no service that you named".to_owned(),
+            WhyLeftOut::Excepted => "you left it out".to_owned(),
+            WhyLeftOut::Needs(address) => format!("it comes after {address}, which is left out"),
+        };
+        let _ = writeln!(out, "  {} {}  {}", left.action, name(&left.address), dim(why));
     }
 }
 

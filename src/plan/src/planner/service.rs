@@ -56,6 +56,7 @@ impl<'a> Planner<'a> {
         let mut waits = self.prepare(name, &case.revision, before.as_deref());
         let (routes, new_routes) = self.routes(name);
         waits.extend(routes);
+        waits.extend(spec.exposes.keys().filter_map(|gateway| self.gateway_steps.get(gateway)));
         for (gateway, step) in &new_routes {
             // Before any of them may be drained: a gateway must not learn of an instance that has gone.
             waits.extend(self.introduce(&case, gateway, *step));
