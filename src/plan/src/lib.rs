@@ -13,6 +13,7 @@ mod format;
 mod operations;
 mod part;
 mod planner;
+mod policy;
 mod problem;
 pub mod rollout;
 mod saved;
@@ -24,12 +25,13 @@ pub use facts::{Facts, Fields};
 pub use fold::Fold;
 pub use operations::{Operations, RolloutStep, Step, StepId};
 pub use planner::{Input, plan, sources};
+pub use policy::{Ruling, Verdict};
 pub use problem::{Notice, Problem};
 pub use saved::{Became, Files, SavedPlan, SavedPlanError, Side, Stale, StaleReason};
 pub use select::{LeftOut, Selection, WhyLeftOut};
 
-use std::collections::BTreeMap;
-use wharf_model::{Address, EnvironmentName, PlanId, ProjectName, Wanted};
+use std::{collections::BTreeMap, sync::Arc};
+use wharf_model::{Address, EnvironmentName, PlanId, PolicySpec, ProjectName, Wanted};
 
 /// What will be done, and why. Made by [`plan`] alone, and never changed.
 #[derive(Debug, Clone)]
@@ -49,6 +51,7 @@ pub struct Plan {
     selection: Selection,
     left_out: Vec<LeftOut>,
     files: Files,
+    policies: BTreeMap<Arc<str>, PolicySpec>,
     /// The plan that somebody reviewed, when this one is what was found of it.
     reviewed: Option<PlanId>,
 }
@@ -123,6 +126,16 @@ impl Plan {
     /// The changes that the files ask for and that it does not make, in the order of their addresses.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
+    }
+
+    /// The policies that it must keep to.
+    pub fn policies(&self) -> &BTreeMap<Arc<str>, PolicySpec> {
+        &self.policies
+    }
+
+    /// What those say of it.
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        policy::verdicts(self)
     }
 
     /// The texts that it was made from, as far as anybody said.

@@ -7,9 +7,11 @@ mod plan;
 mod stale;
 mod status;
 mod text;
+mod verdicts;
 
 pub use difference::difference;
 pub use plan::{Layout, plan};
 pub use stale::stale;
 pub use status::{StatusInput, status, status_json};
 pub use text::{bad, bold, dim, duration, good, tame, warn};
+pub use verdicts::verdicts;

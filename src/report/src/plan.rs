@@ -28,6 +28,11 @@ pub fn plan(plan: &Plan, layout: Layout) -> String {
         out.push_str(&row);
     }
     left_out(&mut out, plan);
+    let ruled = crate::verdicts(&plan.verdicts());
+    if !ruled.is_empty() {
+        out.push('\n');
+        out.push_str(&ruled);
+    }
     notices(&mut out, plan);
     out
 }
@@ -151,6 +156,7 @@ fn head(change: &Change) -> String {
 fn name(address: &Address) -> String {
     match address {
         Address::Content(ContentRef::Folder(digest)) => format!("content.folder-{}", digest.short()),
+        Address::Content(ContentRef::Image(digest)) => format!("content.image-{}", digest.short()),
         Address::Content(ContentRef::Packages(digest)) => format!("content.packages-{}", digest.short()),
         address => address.to_string(),
     }

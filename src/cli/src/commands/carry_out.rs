@@ -20,7 +20,7 @@ use tokio::{
 use wharf_apply::{Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
 use wharf_local::LocalProvider;
 use wharf_model::Deployment;
-use wharf_plan::{Plan, SavedPlan, rollout::Failure};
+use wharf_plan::{Plan, Ruling, SavedPlan, rollout::Failure};
 use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
 
 /// What is to be done.
@@ -35,6 +35,8 @@ pub(super) struct Work<'a> {
     pub(super) select: Option<&'a Select>,
     /// What somebody said yes to already.
     pub(super) reviewed: Reviewed<'a>,
+    /// The policies whose wish for an approval is met.
+    pub(super) approved: &'a [String],
 }
 
 /// The plan that was reviewed before.
@@ -88,6 +90,9 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
         tell_other_plan(&plan, id);
         return Ok((Exit::Stale, runtime));
     }
+    if is_refused(&plan, work.approved)? {
+        return Ok((Exit::Refused, runtime));
+    }
     let asks = !work.yes && matches!(work.reviewed, Reviewed::Nothing);
     if asks && !confirmed(work.doing)? {
         out::note("Nothing was done.");
@@ -122,6 +127,28 @@ fn tell_recovered(recovered: &Recovered) {
         let what = if *made { "was made" } else { "was not made" };
         out::note(format!("  {} {what}", intent.operation));
     }
+}
+
+/// Whether a policy is against the plan; says so if one is.
+fn is_refused(plan: &Plan, approved: &[String]) -> Ends<bool> {
+    if let Some(unknown) = approved.iter().find(|name| !plan.policies().contains_key(name.as_str())) {
+        let names: Vec<_> = plan.policies().keys().map(|name| &**name).collect();
+        let fault = Fault::new(format!("there is no policy `{unknown}` in this environment"));
+        return Err(fault.help(wharf_lang::did_you_mean(unknown, names).unwrap_or_else(|| "leave it out".to_owned())));
+    }
+    let verdicts = plan.verdicts();
+    let refused = verdicts.iter().any(|verdict| verdict.ruling == Ruling::Refused);
+    let waits = verdicts.iter().find(|verdict| {
+        verdict.ruling == Ruling::NeedsApproval && !approved.iter().any(|name| **name == *verdict.policy)
+    });
+    if refused {
+        out::alert(format!("{} a policy is against this plan; nothing was done", bad("✗")));
+    } else if let Some(verdict) = waits {
+        let policy = &verdict.policy;
+        out::alert(format!("{} policy {policy} wants this plan approved; nothing was done", bad("✗")));
+        out::alert(format!("  {} whoever stands by it adds `--approve {policy}`", dim("help:")));
+    }
+    Ok(refused || waits.is_some())
 }
 
 fn tell_other_plan(plan: &Plan, expected: &str) {

@@ -38,10 +38,10 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Plan { detailed_exitcode, out, select, format } => {
             wait(plan::run(&shared, &plan::Wanted { detailed_exitcode, out, select, format }))
         }
-        Command::Apply { plan, expect_plan, yes, select } => {
-            wait(apply::run(&shared, &apply::Wanted { plan, expect_plan, yes, select }))
+        Command::Apply { plan, expect_plan, approve, yes, select } => {
+            wait(apply::run(&shared, &apply::Wanted { plan, expect_plan, approve, yes, select }))
         }
-        Command::Destroy { yes } => wait(destroy::run(&shared, yes)),
+        Command::Destroy { yes, approve } => wait(destroy::run(&shared, yes, &approve)),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),
         Command::Invoke(request) => wait(invoke::run(&shared, request)),
