@@ -1,7 +1,7 @@
 //! Everything that a project asks for in one environment: what `wharf-lang` hands on.
 
 use crate::{
-    Address, Entry, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, NetworkName, NetworkSpec, NlbName,
+    Address, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, NetworkName, NetworkSpec, NlbName,
     NlbSpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName, RegistryHost, RegistrySpec, RouteSpec, SecretDigest,
     SecretName, ServiceName, ServiceSpec,
 };
@@ -43,18 +43,6 @@ pub struct Shared {
     pub nlbs: BTreeMap<NlbName, NlbSpec>,
     /// The logins for images, by registry.
     pub registries: BTreeMap<RegistryHost, RegistrySpec>,
-}
-
-impl Shared {
-    /// Every field of every one of them.
-    pub fn entries(&self) -> impl Iterator<Item = (Address, Vec<Entry>)> {
-        let Self { groups, networks, nlbs, registries } = self;
-        let groups = groups.iter().map(|(name, spec)| (Address::Group(name.clone()), spec.entries()));
-        let networks = networks.iter().map(|(name, spec)| (Address::Network(name.clone()), spec.entries()));
-        let nlbs = nlbs.iter().map(|(name, spec)| (Address::Nlb(name.clone()), spec.entries()));
-        let registries = registries.iter().map(|(host, spec)| (Address::Registry(host.clone()), spec.entries()));
-        groups.chain(networks).chain(nlbs).chain(registries)
-    }
 }
 
 /// The runtime of an environment, with its own settings.
