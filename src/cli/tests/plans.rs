@@ -8,6 +8,7 @@
 
 mod memory;
 
+use jsonschema::Validator;
 use memory::{CANARY, Site, read};
 use std::{
     fs,
@@ -52,6 +53,14 @@ fn plain(text: &str) -> String {
     parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
+/// The schema that `docs/plan-format.md` points at.
+fn schema() -> Validator {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/plan.schema.json");
+    let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
 fn compare(path: &Path, found: &str, wrong: &mut Vec<PathBuf>) {
     if std::env::var_os("UPDATE").is_some() {
         fs::write(path, found).unwrap();
@@ -61,14 +70,37 @@ fn compare(path: &Path, found: &str, wrong: &mut Vec<PathBuf>) {
     }
 }
 
+/// A schema that admits anything would say nothing: what is not in the format is refused.
+#[test]
+fn the_schema_refuses_what_is_no_plan() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/plan/every-kind-removed/plan.json");
+    let text = fs::read_to_string(case).unwrap();
+    let schema = schema();
+    let fits = |text: &str| schema.is_valid(&serde_json::from_str(text).unwrap());
+    assert!(fits(&text));
+    for (known, other) in [
+        ("\"action\": \"delete\"", "\"action\": \"remove\""),
+        ("\"kind\": \"not-declared\"", "\"kind\": \"undeclared\""),
+        ("\"digest\"", "\"fingerprint\""),
+        ("\"kind\": \"data-loss\",", "\"kind\": \"data-loss\", \"much\": true,"),
+        ("wharf.plan/1", "wharf.plan/2"),
+    ] {
+        assert!(text.contains(known), "{known}");
+        assert!(!fits(&text.replacen(known, other, 1)), "{other}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn plans_read_as_they_did() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/plan");
     let mut cases: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
-    let mut wrong = Vec::new();
+    let (mut wrong, schema) = (Vec::new(), schema());
     for case in cases {
         let (shown, json) = run(&case).await;
+        if let Err(error) = schema.validate(&serde_json::from_str(&json).unwrap()) {
+            panic!("{}: the JSON is not what its schema says: {error} at {}", case.display(), error.instance_path);
+        }
         assert!(!shown.contains(CANARY) && !json.contains(CANARY), "{} tells a secret", case.display());
         compare(&case.join("plan.txt"), &shown, &mut wrong);
         compare(&case.join("plan.json"), &json, &mut wrong);
