@@ -14,11 +14,13 @@ mod group;
 mod health;
 mod mount;
 mod network;
+mod policy;
 mod program;
 mod resources;
 mod rollout;
 mod secret;
 mod service;
+mod was;
 mod watch;
 
 pub(crate) use environment::choose;
@@ -52,6 +54,12 @@ pub(crate) struct Decode<'a> {
     secrets: BTreeSet<String>,
     networks: BTreeSet<String>,
     services: BTreeSet<String>,
+    /// The environments.
+    environments: BTreeSet<String>,
+    /// Everything that could have been called otherwise.
+    named: BTreeSet<Address>,
+    /// What was called otherwise, and how.
+    renamed: BTreeMap<Address, Address>,
     /// The gateways that are of one's own on a platform.
     dedicated: BTreeSet<String>,
     /// The services to which a balancer of connections leads, and where that is written.
@@ -95,6 +103,9 @@ impl<'a> Decode<'a> {
             secrets: named("secret"),
             networks: named("network"),
             services: named("service"),
+            environments: named("environment"),
+            named: blocks.iter().filter_map(address_of).collect(),
+            renamed: BTreeMap::new(),
             dedicated: gateway::dedicated(blocks),
             balanced: network::balanced(blocks),
             eas: false,
@@ -122,6 +133,8 @@ impl<'a> Decode<'a> {
         let registries: Vec<_> = every("registry").map(|block| self.registry(block)).collect();
         let groups: Vec<_> = every("group").map(|block| self.group(block)).collect();
         let services: Vec<_> = every("service").map(|block| self.allowing(block, Self::service)).collect();
+        let here = project.environment.as_ref().map(|(name, _)| name.as_str());
+        let policies: Vec<_> = every("policy").filter_map(|block| self.policy(block, here)).collect();
         self.check_weights();
         self.check_routed_groups(&every("service").collect::<Vec<_>>());
         self.check_allowances(project);
@@ -144,6 +157,8 @@ impl<'a> Decode<'a> {
                 nlbs: nlbs.into_iter().collect::<Option<_>>()?,
                 registries: registries.into_iter().collect::<Option<_>>()?,
             },
+            renamed: self.renamed,
+            policies: policies.into_iter().collect(),
             origins: self.origins,
         })
     }
@@ -239,6 +254,13 @@ impl<'a> Decode<'a> {
             self.used.entry(name.clone()).or_insert(at);
         }
     }
+}
+
+/// The address of a block that declares something which may be renamed.
+fn address_of(block: &Block) -> Option<Address> {
+    let kind = block.row.path;
+    let renamable = matches!(kind, "service" | "gateway" | "network" | "nlb" | "group");
+    if renamable { format!("{kind}.{}", block.key()?).parse().ok() } else { None }
 }
 
 /// The name of a block and where it is written.

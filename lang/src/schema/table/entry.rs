@@ -9,7 +9,9 @@ pub(super) const ROWS: &[NodeSchema] = &[
         "by what requests are divided",
     )
     .or("instances")]),
+    node("group.was", Optional, WAS_DOC).takes(WAS),
     node("gateway", Many, "an entry that services share").elsewhere(&["ingress", "loadbalancer"]).takes(NAME).patched(),
+    node("gateway.was", Optional, WAS_DOC).takes(WAS),
     node("gateway.listen", OneOf("entry"), "the port it listens on").takes(&[value("port", PORT)]).has(&[property(
         "address",
         Type::Address,

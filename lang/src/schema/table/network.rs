@@ -10,6 +10,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .elsewhere(&["networks", "vpc-network"])
         .takes(NAME)
         .has(&[property("cidr", Type::Cidr, "its addresses; when not given, the runtime chooses")]),
+    node("network.was", Optional, WAS_DOC).takes(WAS),
     node("network.vpc", Optional, "the platform's name for one that exists").takes(&[value("id", Type::Text)]),
     node("network.vswitches", Optional, "its parts")
         .elsewhere(&["vswitch", "vswitch-id", "subnets"])
@@ -22,6 +23,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .elsewhere(&["tcp-balancer"])
         .takes(NAME)
         .patched(),
+    node("nlb.was", Optional, WAS_DOC).takes(WAS),
     node("nlb.listener", AtLeastOne, "a port that leads to a service; 8080 is reserved")
         .elsewhere(&["listen", "listener-port"])
         .takes(&[value("port", PORT)])

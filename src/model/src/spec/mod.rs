@@ -9,13 +9,15 @@ mod group;
 mod health;
 mod mount;
 mod network;
+mod object;
+mod policy;
 mod resources;
 mod rollout;
 mod service;
 mod template;
 mod timeouts;
 mod watch;
-mod words;
+pub(crate) mod words;
 
 pub use confidential::Confidential;
 pub use container::{Batching, Container, OwnProcessor, Processor, ProcessorKind, Pull};
@@ -28,6 +30,8 @@ pub use mount::{
     MountCache, MountLabel, MountPath, MountPathError, MountSource, NfsMount, ObjectStore,
 };
 pub use network::{Direction, ExistingNetwork, Nacos, NetworkPlace, NetworkRule, NetworkSpec, NlbSpec, RegistrySpec};
+pub use object::{DataSpec, ObjectId, ObjectSpec};
+pub use policy::{Action, Demand, Matcher, PolicySpec, RiskKind, Rule};
 pub use resources::{Dedicated, Gpu, InstanceType, Isolation, Quota, QuotaKind, Resources, Spot, Spread, Unit};
 pub use rollout::{Batch, Canary, CanaryStep, Gate, OnFailure, Pace, RolloutPolicy, Shutdown};
 pub use service::{Expose, ServiceSpec, TokenSpec};
