@@ -97,7 +97,8 @@ impl Page {
         }
         let _ = writeln!(self.out, "\n{}", bad("Look at this first"));
         for risk in &reading.risks {
-            let place = risk.place().map(|place| dim(format!("   {place}"))).unwrap_or_default();
+            let place =
+                risk.place().map(|place| format!("   {}", dim(format!("because{KEEP}{place}")))).unwrap_or_default();
             let subjects = names(&risk.subjects);
             let level = hurt(risk.level, risk.level.word());
             self.paragraph(&format!("{} {level}: {subjects} {}{place}", bad("!"), risk.words), 2, 6);

@@ -82,7 +82,7 @@ fn risks(page: &mut String, risks: &[RiskRow]) {
     page.push_str("<h2>Look at this first</h2>\n<ul class=\"risks\">\n");
     for risk in risks.iter().take(ROWS) {
         let times = if risk.times > 1 { format!(" <b>×{}</b>", risk.times) } else { String::new() };
-        let place = risk.place().map(|place| format!(" <span class=\"soft\">{}</span>", safe(&place)));
+        let place = risk.place().map(|place| format!(" <span class=\"soft\">because {}</span>", safe(&place)));
         let _ = writeln!(
             page,
             "<li class=\"{}\">{}<span><b>{}</b> <code>{}</code>{times} {}{}</span></li>",
