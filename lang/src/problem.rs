@@ -110,6 +110,10 @@ codes! {
     MissingParameter => "missing_parameter",
     /// Something to take away that is not there.
     NothingToRemove => "nothing_to_remove",
+    /// A balancer that is not declared.
+    UnknownNlb => "unknown_nlb",
+    /// A registry that is not declared.
+    UnknownRegistry => "unknown_registry",
     /// An environment that is not declared.
     UnknownEnvironment => "unknown_environment",
     /// Several environments and none chosen.

@@ -51,6 +51,32 @@ pub(super) const TABLE: &[Explanation] = &[
         ),
     },
     Explanation {
+        code: "wharf::lang::unknown_nlb",
+        brief: "a balancer that is not declared",
+        text: "An environment changes what the project declares at its top. A name that is not there changes nothing.",
+        wrong: example(
+            "nlb \"edge\" { listener 9000 target=\"api\" }\n\nservice \"api\" { command \"serve\"; port 8000 }\n\n\
+             environment \"prod\" { provider \"local\"; nlb \"egde\" { public } }\n",
+        ),
+        right: example(
+            "nlb \"edge\" { listener 9000 target=\"api\" }\n\nservice \"api\" { command \"serve\"; port 8000 }\n\n\
+             environment \"prod\" { provider \"local\"; nlb \"edge\" { public } }\n",
+        ),
+    },
+    Explanation {
+        code: "wharf::lang::unknown_registry",
+        brief: "a registry that is not declared",
+        text: "An environment changes what the project declares at its top. A name that is not there changes nothing.",
+        wrong: example(
+            "secret \"ci\" { env \"CI\" }\nregistry \"registry.example.com\" username=\"ci\" password=(secret)\"ci\"\n\n\
+             environment \"prod\" { provider \"local\"; registry \"example.com\" username=\"release\" }\n",
+        ),
+        right: example(
+            "secret \"ci\" { env \"CI\" }\nregistry \"registry.example.com\" username=\"ci\" password=(secret)\"ci\"\n\n\
+             environment \"prod\" { provider \"local\"; registry \"registry.example.com\" username=\"release\" }\n",
+        ),
+    },
+    Explanation {
         code: "wharf::lang::foreign_setting",
         brief: "a setting of another provider",
         text: "Each provider has settings of its own. One that belongs to another would be ignored.",

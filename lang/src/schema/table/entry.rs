@@ -2,13 +2,11 @@
 
 use super::*;
 
+pub(super) const POLICY: &[Property] =
+    &[property("policy", Type::Word(&["instances", "weights"]), "by what requests are divided").or("instances")];
+
 pub(super) const ROWS: &[NodeSchema] = &[
-    node("group", Many, "one entry for several services, for gradual releases").takes(NAME).has(&[property(
-        "policy",
-        Type::Word(&["instances", "weights"]),
-        "by what requests are divided",
-    )
-    .or("instances")]),
+    node("group", Many, "one entry for several services, for gradual releases").takes(NAME).has(POLICY),
     node("gateway", Many, "an entry that services share").elsewhere(&["ingress", "loadbalancer"]).takes(NAME).patched(),
     node("gateway.listen", OneOf("entry"), "the port it listens on").takes(&[value("port", PORT)]).has(&[property(
         "address",
