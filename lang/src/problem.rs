@@ -110,6 +110,10 @@ codes! {
     MissingParameter => "missing_parameter",
     /// Something to take away that is not there.
     NothingToRemove => "nothing_to_remove",
+    /// Callers that may wait longer than connections last.
+    LongTimeout => "long_timeout",
+    /// What instances fetch when they start, on a runtime where they have no way out.
+    NoWayOut => "no_way_out",
     /// A balancer that is not declared.
     UnknownNlb => "unknown_nlb",
     /// A registry that is not declared.

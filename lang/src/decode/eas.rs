@@ -30,6 +30,7 @@ impl Decode<'_> {
         self.check_eas_resources(service);
         self.check_eas_image(service);
         self.check_eas_timeout(service);
+        self.check_eas_limits(service);
     }
 
     fn check_eas_name(&mut self, service: &Block) {
@@ -71,15 +72,6 @@ impl Decode<'_> {
             let problem = Problem::error(Code::MissingNode, message).at(service.title_at(), "no machines");
             let help = "add `resources { instance-type \"ecs.c7.large\" }`, or `dedicated` or `quota`";
             self.report(problem.help(help.to_owned()));
-        }
-        for (name, why) in [("shm", "EAS counts it in whole GiB"), ("memory", "EAS counts it in whole MiB")] {
-            let unit = if name == "shm" { 30 } else { 20 };
-            let node = resources.and_then(|resources| resources.child(name));
-            let Some(size) = node.and_then(|node| node.argument::<Bytes>(0)) else { continue };
-            if !size.value.0.is_multiple_of(1 << unit) {
-                let message = format!("`{name}` is {}, which EAS cannot be told", size.value);
-                self.report(Problem::error(Code::OutOfRange, message).at(size.at, "not whole").help(why.to_owned()));
-            }
         }
     }
 

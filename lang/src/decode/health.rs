@@ -12,6 +12,10 @@ impl Decode<'_> {
     /// The readiness probe of a service; none is worth a warning.
     pub(super) fn readiness(&mut self, service: &Block, address: &Address) -> Option<Probe> {
         let Some(block) = service.child("health").and_then(|health| health.child("readiness")) else {
+            // The platform asks its own programs, and nobody asks a program that answers nobody.
+            if service.child("port").is_none() {
+                return None;
+            }
             let message = format!("{} says nothing about when it is ready", service.title());
             let problem = Problem::warning(Code::NoReadiness, message).at(service.title_at(), "no readiness probe");
             let help = "add `health { readiness { http \"/health\" } }`; until then, an open port counts";

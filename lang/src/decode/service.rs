@@ -9,7 +9,9 @@ use crate::{
     value::Typed,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use wharf_model::{Address, EnvName, EnvValue, Field, FieldPath, ServiceName, ServiceSpec, Template, Timeouts};
+use wharf_model::{
+    Address, EnvName, EnvValue, Field, FieldPath, ServiceName, ServiceSpec, Template, Timeouts, Traffic,
+};
 
 /// Ports that EAS keeps for its own engine; kept free everywhere, so that a service can move.
 pub(super) const RESERVED: [u32; 2] = [8080, 9090];
@@ -24,6 +26,7 @@ impl Decode<'_> {
         let address = Address::Service(service.clone());
         self.declare(address.clone(), at);
         self.check_eas_service(block);
+        self.check_alb(block);
         let template = self.template(block, &service, &address);
         let instances = self.take(&address, Field::Instances, block.value::<u32>("instances"));
         let rollout = self.rollout(block, &address, instances.unwrap_or(1));
@@ -32,6 +35,7 @@ impl Decode<'_> {
         let tokens = self.tokens(block, &address);
         let exposes = self.exposes(block, &service, &address);
         let timeouts = self.timeouts(block, &address);
+        let traffic = self.traffic(block, &address);
         let group = self.membership(block, &address);
         self.note_each(&address, block, &[("web-app", Field::WebApp), ("grpc", Field::Grpc)]);
         let nacos = self.nacos(block, &address);
@@ -48,6 +52,7 @@ impl Decode<'_> {
             tokens,
             exposes,
             timeouts,
+            traffic,
             group,
             web_app: flag(block, "web-app"),
             grpc: flag(block, "grpc"),
@@ -85,6 +90,27 @@ impl Decode<'_> {
             connect: plain(block, "connect"),
             first_byte: plain(block, "first-byte"),
             between_bytes: plain(block, "between-bytes"),
+        }
+    }
+
+    fn traffic(&mut self, service: &Block, address: &Address) -> Traffic {
+        let Some(block) = service.child("traffic") else { return Traffic::default() };
+        let fields = [
+            ("rate-limit", Field::TrafficRate),
+            ("concurrency-limit", Field::TrafficConcurrency),
+            ("instance-rate-limit", Field::TrafficInstanceRate),
+            ("queue-size", Field::TrafficQueue),
+        ];
+        self.note_each(address, block, &fields);
+        let own = service.child("processor").and_then(|processor| processor.child("queue-size"));
+        if let (Some(own), Some(size)) = (own, block.child("queue-size")) {
+            self.exclusive(own, size, "both say how many requests wait");
+        }
+        Traffic {
+            rate_limit: plain(block, "rate-limit"),
+            concurrency_limit: plain(block, "concurrency-limit"),
+            instance_rate_limit: plain(block, "instance-rate-limit"),
+            queue_size: plain(block, "queue-size"),
         }
     }
 

@@ -130,6 +130,39 @@ pub(super) const TABLE: &[Explanation] = &[
         ),
     },
     Explanation {
+        code: "wharf::lang::long_timeout",
+        brief: "callers that may wait longer than connections last",
+        text: "Between a caller and an instance of EAS there are gateways, balancers and clients with limits of their own, \
+               ten minutes and less. Behind a `queue`, a caller gets a number at once and comes back for the answer.",
+        wrong: example(
+            "environment \"prod\" { provider \"eas\" region=\"cn-hangzhou\" }\n\n\
+             service \"video\" {\n    image \"registry-vpc.cn-hangzhou.aliyuncs.com/me/video:1\"\n    command \"serve\"\n    port 8000\n    \
+             resources { instance-type \"ecs.c7.large\" }\n    timeout \"1h\"\n}\n",
+        ),
+        right: example(
+            "environment \"prod\" { provider \"eas\" region=\"cn-hangzhou\" }\n\n\
+             service \"video\" {\n    image \"registry-vpc.cn-hangzhou.aliyuncs.com/me/video:1\"\n    command \"serve\"\n    port 8000\n    \
+             resources { instance-type \"ecs.c7.large\" }\n    timeout \"1h\"\n    queue\n}\n",
+        ),
+    },
+    Explanation {
+        code: "wharf::lang::no_way_out",
+        brief: "what instances fetch when they start, where they have no way out",
+        text: "Instances on EAS reach nothing outside of the region unless their network leads there. Libraries and \
+               repositories are fetched when an instance starts, so each start would fail or take very long.",
+        wrong: example(
+            "environment \"prod\" { provider \"eas\" region=\"cn-hangzhou\" }\n\n\
+             service \"chat\" {\n    image \"registry-vpc.cn-hangzhou.aliyuncs.com/me/chat:1\"\n    command \"serve\"\n    port 8000\n    \
+             resources { instance-type \"ecs.c7.large\" }\n    packages \"flask==2.3.3\"\n}\n",
+        ),
+        right: example(
+            "environment \"prod\" { provider \"eas\" region=\"cn-hangzhou\" }\n\n\
+             network \"out\" { vpc \"vpc-a\"; vswitches \"vsw-a\"; security-group \"sg-a\" }\n\n\
+             service \"chat\" {\n    image \"registry-vpc.cn-hangzhou.aliyuncs.com/me/chat:1\"\n    command \"serve\"\n    port 8000\n    \
+             resources { instance-type \"ecs.c7.large\" }\n    packages \"flask==2.3.3\"\n    network \"out\"\n}\n",
+        ),
+    },
+    Explanation {
         code: "wharf::lang::body_limit",
         brief: "bodies that the runtime's gateway does not let through",
         text: "Gateways of EAS let bodies of 1MiB through, whatever the file says. Larger ones go through an `nlb`, or as the \

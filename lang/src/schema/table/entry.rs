@@ -16,7 +16,10 @@ pub(super) const ROWS: &[NodeSchema] = &[
     .or("127.0.0.1")]),
     node("gateway.shared", OneOf("entry"), "the platform's gateway that everybody uses, in its stead"),
     node("gateway.dedicated", OneOf("entry"), "a gateway of the platform of one's own, in its stead")
-        .takes(&[value("id", Type::Text)]),
+        .takes(&[value("id", Type::Text)])
+        .has(
+            &[property("type", Type::Word(&["managed", "alb"]), "its kind; \"alb\" knows fewer limits").or("managed")],
+        ),
     node("gateway.domain", Optional, "the name under which it is known")
         .elsewhere(&["host", "hostname"])
         .takes(&[value("domain", Type::Text)])

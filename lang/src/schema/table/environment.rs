@@ -21,7 +21,11 @@ pub(super) const ROWS: &[NodeSchema] = &[
         ])
         .like("registry")
         .patched(),
-    node("environment.group", Many, "changes a group in this environment").takes(NAME).has(POLICY).like("group").patched(),
+    node("environment.group", Many, "changes a group in this environment")
+        .takes(NAME)
+        .has(POLICY)
+        .like("group")
+        .patched(),
     node("environment.network", Many, "changes a network in this environment")
         .takes(NAME)
         .has(RANGE)

@@ -34,5 +34,6 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node("gateway.remove", Optional, "takes away what the base brought").reuses(Reuse::Remove),
     node("network.remove", Optional, "takes away what the base brought").reuses(Reuse::Remove),
     node("nlb.remove", Optional, "takes away what the base brought").reuses(Reuse::Remove),
-    node("environment.remove", Optional, "takes away whole services, gateways and other resources").reuses(Reuse::Remove),
+    node("environment.remove", Optional, "takes away whole services, gateways and other resources")
+        .reuses(Reuse::Remove),
 ];
