@@ -28,7 +28,8 @@ impl Decode<'_> {
         self.check_eas_service(block);
         self.check_alb(block);
         let template = self.template(block, &service, &address);
-        let instances = self.take(&address, Field::Instances, block.value::<u32>("instances"));
+        let instances =
+            self.take(&address, Field::Instances, block.value::<u32>("instances").map(|found| scaled(block, found)));
         let rollout = self.rollout(block, &address, instances.unwrap_or(1));
         let shutdown = self.shutdown(block, &address);
         let timeout = self.take(&address, Field::Timeout, block.value("timeout"));
@@ -260,5 +261,16 @@ impl Decode<'_> {
                 format!("declare `secret \"name\" {{ env \"{0}\" }}` and write `{0} (secret)\"name\"`", name.text);
             self.report(problem.help(help));
         }
+    }
+}
+
+/// Where the count follows the work, it begins within its range, unless the file says where.
+fn scaled(service: &Block, instances: Found<u32>) -> Found<u32> {
+    let range = service.child("autoscale").and_then(|range| Some((plain(range, "min")?, plain(range, "max")?)));
+    match range {
+        Some((min, max)) if instances.at.is_none() && min <= max => {
+            Found { value: instances.value.clamp(min, max), ..instances }
+        }
+        _ => instances,
     }
 }

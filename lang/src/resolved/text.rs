@@ -54,7 +54,7 @@ impl Printed {
         let mut inner = entries(block);
         for row in block.row.children().iter().copied().filter(|row| is_part(row)) {
             let mut there = block.children.iter().filter(|child| child.row.path == row.path).peekable();
-            if there.peek().is_none() && defaults == Defaults::Shown {
+            if there.peek().is_none() && defaults == Defaults::Shown && !is_moot(block, row) {
                 inner.extend(default(row));
             }
             inner.extend(there.map(|child| Self::block(child, defaults)));
@@ -122,6 +122,12 @@ pub(super) fn is_all_defaults(row: &NodeSchema) -> bool {
         && row.arguments.is_empty()
         && parts.peek().is_some()
         && (row.path == ALWAYS_THERE || parts.all(|row| has_default(&row)))
+}
+
+/// Whether the default of a node says nothing beside what else is in the block: a count that follows the work begins
+/// where its range does.
+pub(super) fn is_moot(block: &Block, row: &NodeSchema) -> bool {
+    row.path == "service.instances" && block.child("autoscale").is_some()
 }
 
 fn is_needed(row: &NodeSchema) -> bool {
