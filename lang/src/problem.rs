@@ -217,11 +217,11 @@ pub struct Spot {
 impl Region {
     fn new(place: Place, label: &str, sources: &Sources<'_>) -> Self {
         let spot = |at: usize| {
-            let origin = sources.origin(Place { start: at, len: 0, ..place });
+            let origin = sources.origin(Place::new(place.file(), at, 0));
             Spot { line: origin.line, column: origin.column }
         };
-        let (start, end) = (spot(place.start), spot(place.start + place.len));
-        Self { file: Arc::clone(&sources.file(place.file).name), label: label.to_owned(), start, end }
+        let (start, end) = (spot(place.range().start), spot(place.range().end));
+        Self { file: Arc::clone(&sources.file(place.file()).name), label: label.to_owned(), start, end }
     }
 }
 
@@ -231,19 +231,19 @@ impl Label {
     }
 
     fn attach(&mut self, sources: &Sources<'_>, masked: &BTreeMap<usize, Arc<str>>) {
-        let file = sources.file(self.place.file);
-        let text = masked.get(&self.place.file).unwrap_or(&file.text);
+        let file = sources.file(self.place.file());
+        let text = masked.get(&self.place.file()).unwrap_or(&file.text);
         self.source = Some(NamedSource::new(&file.name, Arc::clone(text)));
         self.region = Some(Region::new(self.place, &self.text, sources));
     }
 
     fn span(&self) -> LabeledSpan {
-        let span = SourceSpan::from((self.place.start, self.place.len));
+        let span = SourceSpan::from((self.place.start(), self.place.len()));
         LabeledSpan::new_primary_with_span(Some(self.text.to_string()), span)
     }
 
     fn secondary(&self) -> LabeledSpan {
-        LabeledSpan::new(Some(self.text.to_string()), self.place.start, self.place.len)
+        LabeledSpan::new(Some(self.text.to_string()), self.place.start(), self.place.len())
     }
 }
 
@@ -308,7 +308,7 @@ impl Problem {
 
     /// The bytes of that file that it is about.
     pub fn span(&self) -> Option<Range<usize>> {
-        self.label.as_ref().map(|label| label.place.start..label.place.start + label.place.len)
+        self.label.as_ref().map(|label| label.place.range())
     }
 
     /// Where it is, in lines and columns.
@@ -323,7 +323,7 @@ impl Problem {
 
     /// The second place, if it lies in another file than the first.
     fn elsewhere(&self) -> Option<&Label> {
-        self.other.as_ref().filter(|other| self.label.as_ref().is_none_or(|own| own.place.file != other.place.file))
+        self.other.as_ref().filter(|other| self.label.as_ref().is_none_or(|own| own.place.file() != other.place.file()))
     }
 }
 
@@ -357,7 +357,7 @@ impl Diagnostic for Problem {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let own = self.label.as_ref()?;
-        let beside = self.other.iter().filter(|other| other.place.file == own.place.file);
+        let beside = self.other.iter().filter(|other| other.place.file() == own.place.file());
         Some(Box::new(std::iter::once(own.span()).chain(beside.map(Label::secondary))))
     }
 
@@ -380,7 +380,7 @@ impl Diagnostic for Label {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(
             None,
-            SourceSpan::from((self.place.start, self.place.len)),
+            SourceSpan::from((self.place.start(), self.place.len())),
         ))))
     }
 }
@@ -454,13 +454,13 @@ impl Problems {
         let tamed = |(index, file): (usize, &SourceFile)| Some((index, characters::tamed(&file.text)?));
         let mut texts: BTreeMap<usize, String> = sources.files().iter().enumerate().filter_map(tamed).collect();
         for place in &self.hidden {
-            let text = texts.entry(place.file).or_insert_with(|| sources.file(place.file).text.to_string());
+            let text = texts.entry(place.file()).or_insert_with(|| sources.file(place.file()).text.to_string());
             let stars = |letter: char| match letter {
                 '\n' | '"' | '#' => letter.to_string(),
                 _ => "*".repeat(letter.len_utf8()),
             };
             let mask: String = sources.text(*place).chars().map(stars).collect();
-            text.replace_range(place.start..place.start + mask.len(), &mask);
+            text.replace_range(place.start()..place.start() + mask.len(), &mask);
         }
         texts.into_iter().map(|(file, text)| (file, text.into())).collect()
     }

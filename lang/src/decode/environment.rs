@@ -171,7 +171,7 @@ fn provider(admit: &mut Admit<'_>, environment: &Block) -> Option<ProviderSpec> 
         }
         "eas" => {
             let region = found(block, "region");
-            if region.is_none() && !block.properties.contains_key("region") {
+            if region.is_none() && block.properties.get("region").is_none() {
                 let problem = Problem::error(Code::MissingValue, "`provider \"eas\"` needs `region=`");
                 let help = "write for example `provider \"eas\" region=\"cn-hangzhou\"`";
                 admit.problems.push(problem.at(block.title_at(), "in which region?").help(help.to_owned()));

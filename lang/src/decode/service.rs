@@ -192,7 +192,7 @@ impl Decode<'_> {
         let health = block.child("health");
         let probes = health.into_iter().flat_map(|health| &health.children);
         let asks =
-            |check: &&Block| matches!(check.row.name(), "http" | "tcp") && !check.properties.contains_key("port");
+            |check: &&Block| matches!(check.row.name(), "http" | "tcp") && check.properties.get("port").is_none();
         let checks = probes.filter_map(|probe| probe.children.iter().find(asks));
         let callers = ["expose", "grpc", "web-app", "nacos"].iter().filter_map(|name| block.child(name));
         let first = callers.chain(checks).next().cloned();

@@ -4,7 +4,7 @@ use super::{Resolved, is_part};
 use crate::{
     block::{Block, Found},
     interpolate::escape,
-    layer::Written,
+    layer::{Annotation, Written},
     schema::{Count, NodeSchema, Type},
     syntax::Scalar,
     value::{self, Typed},
@@ -181,7 +181,7 @@ pub(super) fn written(ty: Type, written: &Written) -> String {
 }
 
 fn annotation(written: &Written) -> &'static str {
-    written.annotation.unwrap_or_default()
+    written.annotation.map_or("", Annotation::as_str)
 }
 
 /// How a text is put between quotes.
