@@ -127,8 +127,8 @@ const ROLLOUTS: &[&str] = &[
 const CHECKS: &[&str] = &[
     "",
     "",
-    "\n        startup { http \"/health\"; every \"1s\"; failures 120 }\n        liveness { tcp; initial-delay \"10s\"; every \"10s\" }",
-    "\n        progress { exec \"cat\" \"/tmp/progress\"; every \"30s\"; failures 40 }",
+    "\n        startup { http \"/health\"; every \"1s\"; failures 120; successes 1 }\n        liveness { tcp; initial-delay \"10s\"; every \"10s\"; successes 1 }",
+    "\n        progress { exec \"cat\" \"/tmp/progress\"; every \"30s\"; failures 40; successes 1; initial-delay \"1s\" }",
 ];
 
 /// A service on a program of the platform.
@@ -187,9 +187,9 @@ service "chat-{number}" {{
     {extra}
     instances 2
     health {{
-        readiness {{ {check}; every "2s"; failures 3 }}{checks}
+        readiness {{ {check}; every "2s"; failures 3; successes 1 }}{checks}
     }}
-    rollout {{ max-surge "25%"; min-ready "5s"; deadline "10m"; on-failure "rollback"{rollout} }}
+    rollout {{ max-surge "25%"; max-unavailable 0; min-ready "5s"; deadline "10m"; on-failure "rollback"{rollout} }}
     shutdown {{ grace "30s"; sigterm #true }}
     timeout "15s"{parts}{group}
     auth {{ token (secret)"token-{secret}" }}

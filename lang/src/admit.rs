@@ -3,16 +3,18 @@
 
 use crate::{
     block::{Block, Found},
-    count::{example, lacks},
+    count::lacks,
     interpolate::{Kind, Resolved, Scope, Trouble, interpolate},
     layer::{Annotation, Filled, Layer, Written},
     problem::{Code, Problem, Problems},
     reuse::Templates,
-    schema::{self, Argument, NodeSchema, Overlay, Property, Reuse, Type},
+    schema::{self, NodeSchema, Overlay, Reuse, Type},
     source::{Place, Sources},
+    stray::{Strays, as_property},
     suggest::{did_you_mean, nearest},
     syntax::{Entry, Node, Scalar, Word},
     value::{self, Refusal, Typed},
+    words,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -90,12 +92,7 @@ impl Admit<'_> {
 
     pub(crate) fn unknown_node(&mut self, name: &Word, rows: &[&'static NodeSchema], way: &str) {
         let place = if way.is_empty() { "at the top level".to_owned() } else { format!("in `{way}`") };
-        let elsewhere = || {
-            let row = schema::schema().iter().find(|row| row.name() == &*name.text && !row.parent().is_empty())?;
-            Some(format!("`{}` belongs in `{}`", name.text, row.parent().replace('.', " → ")))
-        };
-        let help = meant(&name.text, rows).map(|word| format!("did you mean `{word}`?"));
-        let help = help.or_else(elsewhere).or_else(|| did_you_mean(&name.text, rows.iter().map(|row| row.name())));
+        let help = as_property(&name.text, rows).or_else(|| words::help(&name.text, rows));
         let message = format!("there is no `{}` {place}", name.text);
         self.problems.push(Problem::error(Code::UnknownNode, message).at(name.at, "unknown node").help(help));
     }
@@ -107,15 +104,16 @@ impl Admit<'_> {
         if let Some(word) = &node.annotation {
             self.unknown_annotation(word, "a node has no type");
         }
-        self.arguments(&mut block, node);
+        let strays = Strays::of(row, node);
+        self.arguments(&mut block, node, &strays);
         let environment = block.key().filter(|_| row.path == "environment");
         let own = environment.map(|name| Arc::new(Layer::Environment(name.into())));
         let outer = own.map(|own| mem::replace(&mut self.layer, own));
         match row.reuse {
             Some(Reuse::Use) => self.parameters(&mut block, node),
-            Some(Reuse::Template | Reuse::Remove) => self.properties(&mut block, node),
+            Some(Reuse::Template | Reuse::Remove) => self.properties(&mut block, node, &strays),
             Some(Reuse::Include) | None => {
-                self.properties(&mut block, node);
+                self.properties(&mut block, node, &strays);
                 self.block(&mut block, node, extent);
             }
         }
@@ -145,15 +143,15 @@ impl Admit<'_> {
         }
     }
 
-    fn arguments(&mut self, block: &mut Block, node: &Node) {
-        let row = block.row;
+    fn arguments(&mut self, block: &mut Block, node: &Node, strays: &Strays<'_>) {
+        let row: &'static NodeSchema = block.row;
         let entries = || node.entries.iter().filter(|entry| entry.key.is_none());
         block.arguments.reserve_exact(entries().count());
         for (index, entry) in entries().enumerate() {
             let argument = row.arguments.get(index).or(if row.repeats { row.arguments.last() } else { None });
             match argument {
                 Some(argument) => block.arguments.push(self.value(row.name(), argument.ty, entry)),
-                None => self.surplus(row, entry),
+                None => self.surplus(row, entry, strays),
             }
         }
         let missing = row.arguments.get(entries().count());
@@ -164,34 +162,20 @@ impl Admit<'_> {
             let on = Found { value: Typed::Boolean(true), at: block.at, written: Some(Arc::new(written)) };
             return block.arguments.push(Some(on));
         }
-        let keyed = |argument: &&Argument| node.entries.iter().any(|entry| named(entry, argument.name));
-        if let Some(missing) = missing.filter(|argument| !node.values_lost && !keyed(argument)) {
+        // A value with a name that nobody knows is reported as such.
+        if let Some(missing) = missing.filter(|_| !node.values_lost && strays.unnamed.is_none()) {
             self.missing_value(row, missing, node.name.at);
         }
     }
 
-    fn surplus(&mut self, row: &NodeSchema, entry: &Entry) {
-        let message = match row.arguments.len() {
-            0 => format!("`{}` takes no value", row.name()),
-            1 => format!("`{}` takes one value", row.name()),
-            more => format!("`{}` takes {more} values", row.name()),
-        };
-        self.problems.push(Problem::error(Code::Unexpected, message).at(entry.at, "one too many"));
-    }
-
-    fn missing_value(&mut self, row: &NodeSchema, missing: &Argument, at: Place) {
-        let message = format!("`{}` needs a {}", row.name(), missing.name);
-        let help = format!("write `{}`", example(row));
-        self.problems.push(Problem::error(Code::MissingValue, message).at(at, "nothing follows").help(help));
-    }
-
-    fn properties(&mut self, block: &mut Block, node: &Node) {
+    fn properties(&mut self, block: &mut Block, node: &Node, strays: &Strays<'_>) {
         let row = block.row;
         let mut written: BTreeMap<&str, Place> = BTreeMap::new();
         for entry in &node.entries {
             let Some(key) = &entry.key else { continue };
             let Some(property) = row.property(&key.text) else {
-                self.unknown_property(row, key);
+                self.unknown_property(row, key, strays);
+                block.refused.extend(nearest(&key.text, row.properties.iter().map(|property| property.name)));
                 continue;
             };
             if let Some(first) = written.insert(property.name, key.at) {
@@ -199,32 +183,12 @@ impl Admit<'_> {
                 let problem = Problem::error(Code::Repeated, message).at(key.at, "again here");
                 self.problems.push(problem.and(first, "first here"));
             }
-            if let Some(found) = self.value(property.name, property.ty, entry) {
-                block.properties.insert(property.name, found);
+            match self.value(property.name, property.ty, entry) {
+                Some(found) => drop(block.properties.insert(property.name, found)),
+                None => block.refused.push(property.name),
             }
         }
-        for property in row.properties.iter().filter(|property| property.required) {
-            let meant = |entry: &&Entry| nearest(&entry.key.as_ref()?.text, [property.name]);
-            if !node.entries.iter().any(|entry| meant(&entry).is_some()) {
-                let message = format!("`{}` needs `{}=`", row.name(), property.name);
-                let help = format!("`{}` is {}; it takes {}", property.name, property.doc, property.ty.describe());
-                self.problems.push(Problem::error(Code::MissingValue, message).at(block.at, "incomplete").help(help));
-            }
-        }
-    }
-
-    fn unknown_property(&mut self, row: &NodeSchema, key: &Word) {
-        let known = || row.properties.iter().map(|property: &Property| property.name);
-        let help = if row.arguments.iter().any(|argument| argument.name == &*key.text) {
-            Some(format!("its value follows without a name: `{}`", example(row)))
-        } else if row.child(&key.text).is_some() {
-            Some(format!("`{0}` is a node: write `{0} …` in its block", key.text))
-        } else {
-            did_you_mean(&key.text, row.properties.iter().map(|property| property.name))
-        };
-        let none = if known().next().is_none() { "takes no properties" } else { "has no such property" };
-        let message = format!("`{}` {none}: `{}`", row.name(), key.text);
-        self.problems.push(Problem::error(Code::UnknownProperty, message).at(key.at, "unknown property").help(help));
+        self.unsaid(block, node, strays);
     }
 
     pub(crate) fn unknown_annotation(&mut self, word: &Word, why: &'static str) {
@@ -241,8 +205,13 @@ impl Admit<'_> {
         }
         if !row.has_block() {
             if let Some(first) = nodes.first() {
+                let property = row.properties.iter().find(|property| property.name == &*first.name.text);
+                let help = property.map(|property| {
+                    format!("it is a property: write `{} … {}=…`, without a block", row.name(), property.name)
+                });
                 let message = format!("`{}` takes no block", row.name());
-                self.problems.push(Problem::error(Code::Unexpected, message).at(first.name.at, "does not belong here"));
+                let problem = Problem::error(Code::Unexpected, message).at(first.name.at, "does not belong here");
+                self.problems.push(problem.help(help));
             }
             return;
         }
@@ -253,6 +222,8 @@ impl Admit<'_> {
         let part = row.like.is_some() || uses || (extent == Extent::Part && row.overlay == Overlay::Patches);
         let extent = if part { Extent::Part } else { Extent::Whole };
         block.children = self.nodes(nodes, rows, &row.way(), extent);
+        let strange = nodes.iter().filter(|node| row.child(&node.name.text).is_none());
+        block.refused.extend(strange.filter_map(|node| words::meant(&node.name.text, rows)));
         if extent == Extent::Whole && !node.nodes_lost && lacks(&block.children, rows) {
             let (title, at) = (block.title(), block.title_at());
             let keys = node.entries.iter().filter_map(|entry| Some(&*entry.key.as_ref()?.text));
@@ -291,7 +262,8 @@ impl Admit<'_> {
             self.problems.push(problem.at(key.at, "unknown property").help(help));
         }
         let Some((first, more)) = values.split_first() else {
-            if !properties.is_empty() || node.values_lost {
+            let nested = node.block.as_ref().is_some_and(|block| !block.is_empty());
+            if !properties.is_empty() || node.values_lost || nested {
                 return None;
             }
             let message = format!("`{}` needs a value", name.text);
@@ -415,12 +387,6 @@ impl Admit<'_> {
     }
 }
 
-/// Which of the nodes is meant by a word that none of them has for a name.
-pub(crate) fn meant(word: &str, rows: &[&'static NodeSchema]) -> Option<&'static str> {
-    let elsewhere = rows.iter().find(|row| row.elsewhere.contains(&word)).map(|row| row.name());
-    elsewhere.or_else(|| nearest(word, rows.iter().map(|row| row.name())))
-}
-
 /// The way out for a text that was filled in where a number or a boolean belongs.
 fn untyped(ty: Type, scalar: &Scalar, filled: &[Filled]) -> Option<String> {
     let ([filled], Scalar::Text(_)) = (filled, scalar) else { return None };
@@ -431,10 +397,6 @@ fn untyped(ty: Type, scalar: &Scalar, filled: &[Filled]) -> Option<String> {
     };
     let (kind, name) = filled.name.split_once('.')?;
     Some(format!("`{}` is text; declare it as `{kind} \"{name}\" type=\"{ty}\"`", filled.name))
-}
-
-fn named(entry: &Entry, name: &str) -> bool {
-    entry.key.as_ref().is_some_and(|key| &*key.text == name)
 }
 
 /// The names of nodes that no row knows.

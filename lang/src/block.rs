@@ -80,6 +80,8 @@ pub(crate) struct Block {
     pub(crate) entries: Vec<(Word, Found<Typed>)>,
     /// The node itself where its row says that the files know more of it.
     pub(crate) raw: Option<Arc<Node>>,
+    /// The nodes and properties that somebody meant to write, and that have been reported.
+    pub(crate) refused: Vec<&'static str>,
     /// Who said it.
     pub(crate) layer: Arc<Layer>,
     /// The node whose place it took.
@@ -97,6 +99,7 @@ impl Block {
             children: vec![],
             entries: vec![],
             raw: None,
+            refused: vec![],
             layer: Layer::project(),
             before: None,
         }

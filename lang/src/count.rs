@@ -1,12 +1,13 @@
 //! How often nodes are in their block: what is there twice, what excludes each other, and what is missing.
 
 use crate::{
-    admit::{Admit, meant},
+    admit::Admit,
     block::Block,
     problem::{Code, Problem},
     schema::{Argument, Count, NodeSchema, Reuse, Type},
     source::Place,
     suggest::either,
+    words::meant,
 };
 use std::collections::HashMap;
 
@@ -74,7 +75,8 @@ impl Admit<'_> {
         at: Option<Place>,
     ) {
         // What is misspelt, or written as a property, has been reported; that it is missing follows from that.
-        let spelt = |name: &str| words.iter().any(|word| *word == name || meant(word, rows) == Some(name));
+        let meanings: Vec<_> = words.iter().map(|word| meant(word, rows)).collect();
+        let spelt = |name: &str| words.contains(&name) || meanings.contains(&Some(name));
         let there = |name: &str| blocks.iter().any(|block| block.row.name() == name) || spelt(name);
         let mut choices: Vec<&str> = Vec::new();
         for row in rows {
@@ -83,7 +85,9 @@ impl Admit<'_> {
                 Count::OneOf(choice) if !choices.contains(&choice) => {
                     choices.push(choice);
                     let names = || rows.iter().filter(|row| row.count == Count::OneOf(choice)).map(|row| row.name());
-                    (!names().any(there), names().collect())
+                    // Where nothing is known, what is not known is meant for it.
+                    let strange = blocks.is_empty() && meanings.contains(&None);
+                    (!strange && !names().any(there), names().collect())
                 }
                 Count::Optional | Count::Many | Count::List | Count::OneOf(_) => (false, vec![]),
             };
@@ -121,8 +125,22 @@ pub(crate) fn example(row: &NodeSchema) -> String {
         Type::Secret => " (secret)\"name\"".to_owned(),
         Type::Boolean => " #true".to_owned(),
         Type::Word([first, ..]) => format!(" \"{first}\""),
+        Type::Duration { .. } => " \"30s\"".to_owned(),
+        Type::Size => " \"4GiB\"".to_owned(),
+        Type::Decimal => " 2".to_owned(),
+        Type::Share | Type::Percent => " \"25%\"".to_owned(),
+        Type::MountPath => " \"/mnt/data\"".to_owned(),
+        Type::UrlPath { .. } => " \"/health\"".to_owned(),
+        Type::Requirement => " \"flask==2.3.3\"".to_owned(),
+        Type::Cidr => " \"10.0.0.0/8\"".to_owned(),
+        Type::Bucket => " \"bucket/dir/\"".to_owned(),
+        Type::HttpsUrl => " \"https://…\"".to_owned(),
+        Type::Warning => " \"no_readiness\"".to_owned(),
         _ => format!(" \"{}\"", argument.name),
     };
     let values: String = row.arguments.iter().map(value).collect();
-    format!("{}{values}{}", row.name(), if row.repeats { " …" } else { "" })
+    let required = row.properties.iter().filter(|property| property.required);
+    let properties: String = required.map(|property| format!(" {}=…", property.name)).collect();
+    let block = if row.entries.is_some() { " { NAME … }" } else { "" };
+    format!("{}{values}{}{properties}{block}", row.name(), if row.repeats { " …" } else { "" })
 }

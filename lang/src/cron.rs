@@ -17,9 +17,7 @@ pub(crate) fn cron(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
     }
     for (field, (name, from, to)) in fields.iter().zip(FIELDS) {
         if !field.split(',').all(|part| fits(part, from, to)) {
-            let message = format!("`{field}` is no {name}: it goes from {from} to {to}");
-            let help = "write for example \"*\", \"5\", \"1-5\" or \"*/10\"";
-            return Err(Refusal::invalid(message, "not understood").help(help));
+            return Err(refuse(field, name, from, to));
         }
     }
     Ok(Arc::clone(text))
@@ -35,6 +33,22 @@ fn fits(part: &str, from: u32, to: u32) -> bool {
         None => range == "*" || number(range).is_some(),
     };
     steps && ranges
+}
+
+fn refuse(field: &str, name: &str, from: u32, to: u32) -> Refusal {
+    let range = field.split_once('-').and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    let (message, help) = match range.filter(|(first, last): &(u32, u32)| first > last) {
+        Some((first, last)) => (
+            format!("`{field}` runs backwards"),
+            format!("write \"{first}-{to}\" and \"{from}-{last}\", with a `,` between"),
+        ),
+        None if field.ends_with("/0") => (format!("`{field}` has a step of nothing"), "leave `/0` out".to_owned()),
+        None => (
+            format!("`{field}` is no {name}: it takes numbers from {from} to {to}"),
+            "write for example \"*\", \"5\", \"1-5\" or \"*/10\"".to_owned(),
+        ),
+    };
+    Refusal::invalid(message, "not understood").help(help)
 }
 
 /// Checks a day of the calendar.

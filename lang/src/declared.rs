@@ -56,6 +56,8 @@ impl Declared {
             let named = |entry: &&Entry| entry.key.as_ref().is_some_and(|key| &*key.text == name);
             node.entries.iter().find(named)
         };
+        // That it stands in the block is reported there.
+        let misplaced = || node.block.iter().flatten().find(|child| &*child.name.text == "default")?.entries.first();
         let kind = match property("type").map(|entry| &entry.value) {
             None => Some(Kind::String),
             Some(Scalar::Text(word)) => Kind::parse(word),
@@ -68,7 +70,7 @@ impl Declared {
             name: text(&first.value)?,
             at: first.at,
             kind,
-            default: property("default").map(|entry| (entry.value.clone(), entry.at)),
+            default: property("default").or_else(misplaced).map(|entry| (entry.value.clone(), entry.at)),
             allowed: allowed.collect(),
         })
     }

@@ -18,6 +18,7 @@ mod declared;
 mod decode;
 mod explain;
 mod format;
+mod guess;
 mod include;
 mod input;
 mod interpolate;
@@ -31,10 +32,12 @@ mod schema;
 mod source;
 #[cfg(test)]
 mod specification;
+mod stray;
 mod suggest;
 mod syntax;
 mod value;
 mod version;
+mod words;
 
 pub use explain::{
     Example, Explanation, Given, explain, explanation_text, explanations, explanations_text, nearest_code,
@@ -46,8 +49,8 @@ pub use print::{problems_github, problems_json, problems_sarif};
 pub use problem::{Code, Problem, Problems, Region, Severity, Spot};
 pub use resolved::{Defaults, FilledIn, Resolved, ResolvedField, Said, SetBy, Speaker};
 pub use schema::{
-    Argument, Count, NodeSchema, Overlay, Property, Reuse, Type, schema, schema_json, schema_kdl, schema_markdown,
-    schema_text,
+    Argument, Count, Feature, NodeSchema, Overlay, Property, Reuse, Type, features, schema, schema_json, schema_kdl,
+    schema_markdown, schema_text,
 };
 pub use suggest::did_you_mean;
 

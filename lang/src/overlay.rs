@@ -37,6 +37,7 @@ pub(crate) fn patch(base: &mut Block, over: &Block) -> Vec<Block> {
 
 /// Properties and variables are changed one by one.
 fn patch_values(base: &mut Block, over: &Block) {
+    base.refused.extend(&over.refused);
     for (name, value) in &over.entries {
         match base.entries.iter_mut().find(|(present, _)| present.text == name.text) {
             Some(present) => {

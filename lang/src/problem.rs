@@ -5,7 +5,7 @@
 //! is the caller's.
 
 use crate::{
-    SourceFile, characters,
+    SourceFile, characters, explain,
     source::{Place, Sources},
 };
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
@@ -170,6 +170,46 @@ codes! {
     SlowProbe => "slow_probe",
     /// Tokens that nobody is asked for.
     UnusedToken => "unused_token",
+    /// Something to allow that is no warning.
+    UnknownWarning => "unknown_warning",
+    /// A warning that is allowed and does not come up.
+    UnusedAllowance => "unused_allowance",
+}
+
+impl Code {
+    /// Those that are warnings; all others are errors.
+    const WARNINGS: &[Self] = &[
+        Self::LiteralSecret,
+        Self::Pointless,
+        Self::Unreachable,
+        Self::ShortTimeout,
+        Self::BodyLimit,
+        Self::NoReadiness,
+        Self::SlowProbe,
+        Self::UnusedToken,
+        Self::UnusedAllowance,
+    ];
+
+    /// Whether it stops nothing, so that a file may allow it.
+    pub fn is_warning(self) -> bool {
+        Self::WARNINGS.contains(&self)
+    }
+
+    /// The last word of the text.
+    pub(crate) fn short(self) -> &'static str {
+        self.as_str().rsplit("::").next().unwrap_or_default()
+    }
+
+    /// The code of that text, in full or by its last word.
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        let known = explain(word)?;
+        Self::ALL.iter().copied().find(|code| code.as_str() == known.code)
+    }
+
+    /// The last words of all warnings.
+    pub(crate) fn warnings() -> impl Iterator<Item = &'static str> + Clone {
+        Self::WARNINGS.iter().map(|code| code.short())
+    }
 }
 
 /// One problem.
@@ -181,6 +221,14 @@ pub struct Problem {
     label: Option<Label>,
     other: Option<Label>,
     help: Option<String>,
+    allowed: Option<Allowed>,
+}
+
+/// That a file allows a warning.
+#[derive(Debug, Clone)]
+struct Allowed {
+    reason: Arc<str>,
+    label: Option<Label>,
 }
 
 #[derive(Debug, Clone)]
@@ -250,7 +298,7 @@ impl Label {
 impl Problem {
     pub(crate) fn error(code: Code, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { severity: Severity::Error, code, message, label: None, other: None, help: None }
+        Self { severity: Severity::Error, code, message, label: None, other: None, help: None, allowed: None }
     }
 
     pub(crate) fn warning(code: Code, message: impl Into<String>) -> Self {
@@ -278,6 +326,11 @@ impl Problem {
             if let Some(tamed) = characters::tamed(text) {
                 *text = tamed;
             }
+        }
+        if let Some(allowed) = &mut self.allowed
+            && let Some(tamed) = characters::tamed(&allowed.reason)
+        {
+            allowed.reason = tamed.into();
         }
     }
 
@@ -314,6 +367,16 @@ impl Problem {
     /// Where it is, in lines and columns.
     pub fn region(&self) -> Option<&Region> {
         self.label.as_ref()?.region.as_ref()
+    }
+
+    /// Why the files allow it; none when they do not.
+    pub fn allowed(&self) -> Option<&str> {
+        self.allowed.as_ref().map(|allowed| &*allowed.reason)
+    }
+
+    /// Where the files allow it.
+    pub fn allowed_region(&self) -> Option<&Region> {
+        self.allowed.as_ref()?.label.as_ref()?.region.as_ref()
     }
 
     /// The second place that it is about, in this file or in another.
@@ -397,6 +460,8 @@ impl Error for Label {}
 #[derive(Debug, Clone, Default)]
 pub struct Problems {
     list: Vec<Problem>,
+    /// Once finished, the warnings that the files allow; until then they stand in the list.
+    allowed: Vec<Problem>,
     hidden: Vec<Place>,
 }
 
@@ -421,6 +486,17 @@ impl Problems {
         }
     }
 
+    /// Allows the warnings of a kind that were found after the first `known` problems, and says whether there are any.
+    pub(crate) fn allow(&mut self, known: usize, code: Code, reason: &Arc<str>, at: Place) -> bool {
+        let mut any = false;
+        let warnings = self.list[known..].iter_mut().filter(|problem| problem.severity == Severity::Warning);
+        for problem in warnings.filter(|problem| problem.code == code && problem.allowed.is_none()) {
+            problem.allowed = Some(Allowed { reason: Arc::clone(reason), label: Label::new(at, "allowed here") });
+            any = true;
+        }
+        any
+    }
+
     /// Keeps a value out of every excerpt: it seems to be a secret, and excerpts end up in logs.
     pub(crate) fn hide(&mut self, place: impl Into<Option<Place>>) {
         self.hidden.extend(place.into());
@@ -430,7 +506,9 @@ impl Problems {
     pub(crate) fn finish(mut self, sources: &Sources<'_>) -> Self {
         self.list.sort_by(|one, two| {
             let place = |problem: &Problem| problem.label.as_ref().map(|label| label.place);
-            place(one).cmp(&place(two)).then(one.severity.cmp(&two.severity))
+            // What one place allows and another does not is not allowed.
+            let allowed = |problem: &Problem| problem.allowed.is_some();
+            place(one).cmp(&place(two)).then(one.severity.cmp(&two.severity)).then(allowed(one).cmp(&allowed(two)))
         });
         let mut told = HashSet::new();
         self.list.retain(|problem| {
@@ -442,10 +520,12 @@ impl Problems {
         let texts = self.masked(sources);
         for problem in &mut self.list {
             problem.tame();
-            for label in problem.label.iter_mut().chain(&mut problem.other) {
+            let allowed = problem.allowed.iter_mut().filter_map(|allowed| allowed.label.as_mut());
+            for label in problem.label.iter_mut().chain(&mut problem.other).chain(allowed) {
                 label.attach(sources, &texts);
             }
         }
+        (self.allowed, self.list) = self.list.into_iter().partition(|problem| problem.allowed.is_some());
         self
     }
 
@@ -480,7 +560,12 @@ impl Problems {
         self.list.iter().filter(|problem| problem.severity == Severity::Warning)
     }
 
-    /// All of them, by file and place; first those that are about no file.
+    /// The warnings that the files allow, by file and place. They are counted nowhere else.
+    pub fn allowed(&self) -> impl Iterator<Item = &Problem> {
+        self.allowed.iter()
+    }
+
+    /// All that stand, by file and place; first those that are about no file.
     pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.list.iter()
     }

@@ -6,14 +6,34 @@ pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>)
     if found.len() > 64 {
         return None;
     }
-    let folded = found.to_lowercase().replace('_', "-");
-    let allowed = found.chars().count() / 3 + 1;
+    let folded = fold(found);
+    let allowed = (found.chars().count() / 3).max(1);
     known
         .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&folded, &word.to_lowercase().replace('_', "-")), word))
+        .map(|word| (strsim::damerau_levenshtein(&folded, &fold(word)), word))
         .filter(|(distance, word)| *distance <= allowed && *distance < word.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
+}
+
+/// A word as it would be written here: `maxSurge`, `max_surge` and `max-surge` are one, and a unit in the name
+/// (`period_seconds`) says nothing where values carry their own.
+pub(crate) fn fold(word: &str) -> String {
+    let mut folded = String::with_capacity(word.len() + 4);
+    let mut lower = false;
+    for letter in word.chars() {
+        if letter.is_uppercase() && lower {
+            folded.push('-');
+        }
+        lower = letter.is_lowercase() || letter.is_ascii_digit();
+        folded.extend(if letter == '_' { '-' } else { letter }.to_lowercase());
+    }
+    for unit in ["-seconds", "-id"] {
+        if let Some(bare) = folded.strip_suffix(unit).filter(|bare| !bare.is_empty()) {
+            folded.truncate(bare.len());
+        }
+    }
+    folded
 }
 
 /// The help line about a name that is not among `known`.
@@ -52,6 +72,9 @@ mod tests {
         check("prot", Some("port"));
         check("max_surge", Some("max-surge"));
         check("Expose", Some("expose"));
+        check("maxSurge", Some("max-surge"));
+        check("max_surge_seconds", Some("max-surge"));
+        check("exports", None);
         check("replicas", None);
         check("x", None);
         check("", None);

@@ -2,6 +2,7 @@
 
 use crate::{
     cron::{cron, day},
+    guess,
     problem::Code,
     schema::{PROVIDERS, Type},
     suggest::did_you_mean,
@@ -110,7 +111,7 @@ fn read_text(what: &str, ty: Type, text: &Arc<str>) -> Result<Typed, Refusal> {
             .map_err(|error| Refusal::invalid(error, "not a name")),
         Type::Duration { zero } => duration(what, text, zero).map(Typed::Duration),
         Type::Size => size(what, text).map(Typed::Size),
-        Type::Share => CountOrPercent::parse(text).map(Typed::Share).map_err(|error| quantity(&error)),
+        Type::Share => CountOrPercent::parse(text).map(Typed::Share).map_err(|error| share(text, &error)),
         Type::Word(words) => word(what, text, words),
         Type::Address => text.parse().map(Typed::Address).map_err(|_| {
             Refusal::invalid(format!("`{text}` is not an IP address"), "not an address")
@@ -126,12 +127,14 @@ fn read_text(what: &str, ty: Type, text: &Arc<str>) -> Result<Typed, Refusal> {
         Type::Cron => cron(text).map(Typed::Text),
         Type::TimeZone => time_zone(text).map(Typed::Text),
         Type::Day => day(text).map(Typed::Text),
-        Type::Cidr => {
-            text.parse().map(Typed::Cidr).map_err(|error| Refusal::invalid(error, "not a range of addresses"))
-        }
+        Type::Cidr => text.parse().map(Typed::Cidr).map_err(|error| {
+            let help = Code::of_word(text).map(|_| format!("write `allow-warning \"{text}\"` to let a warning pass"));
+            Refusal { help, ..Refusal::invalid(error, "not a range of addresses") }
+        }),
         Type::HttpsUrl => https_url(text).map(Typed::Text),
         Type::Bucket => bucket(text).map(Typed::Text),
         Type::AbsolutePath => absolute_path(text).map(Typed::Text),
+        Type::Warning => warning(text).map(|code| Typed::Text(code.short().into())),
         Type::Versions => Versions::parse(text).map(Typed::Versions).map_err(|error| {
             Refusal::invalid(error, "not versions").help("write for example \">=0.1\", or \">=0.1, <2\"")
         }),
@@ -157,7 +160,7 @@ fn integer(what: &str, number: i128, from: u32, to: u32) -> Result<u32, Refusal>
 }
 
 fn percent(what: &str, text: &str) -> Result<u32, Refusal> {
-    match CountOrPercent::parse(text).map_err(|error| quantity(&error))? {
+    match CountOrPercent::parse(text).map_err(|error| share(text, &error))? {
         CountOrPercent::Percent(share) => integer(what, i128::from(share), 1, 100),
         CountOrPercent::Count(count) => integer(what, i128::from(count), 1, 100),
     }
@@ -219,7 +222,7 @@ fn https_url(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
     if rest.split('/').next().is_some_and(|host| host.contains('@')) {
         let refusal =
             Refusal::new(Code::SecretExpected, "the address holds a user or a password", "part of it is secret");
-        return Err(refusal.help("write `username=` and `password=(secret)\"name\"` beside it"));
+        return Err(refusal.help("leave them out; where a login is needed, it has properties of its own"));
     }
     Ok(Arc::clone(text))
 }
@@ -257,12 +260,27 @@ fn absolute_path(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
 fn quantity(error: &QuantityError) -> Refusal {
     match error {
         QuantityError::Shape { .. } => Refusal::invalid(error, "not understood"),
-        QuantityError::Range { .. } => Refusal::new(Code::OutOfRange, error.to_string(), "out of range"),
+        QuantityError::Range { found } => {
+            let refusal = Refusal::new(Code::OutOfRange, error.to_string(), "out of range");
+            let help = found.ends_with('%').then(|| "a percentage goes from \"0%\" to \"100%\"".to_owned());
+            Refusal { help, ..refusal }
+        }
     }
 }
 
+fn share(text: &str, error: &QuantityError) -> Refusal {
+    let refusal = quantity(error);
+    let number = text.trim().trim_end_matches('%').trim_end();
+    let plain = number.len() <= 3 && number.parse::<u8>().is_ok_and(|number| number <= 100);
+    let help = plain.then(|| match text.contains('%') {
+        true => format!("write \"{number}%\""),
+        false => format!("write {number} without quotes, or \"{number}%\""),
+    });
+    Refusal { help: refusal.help.clone().or(help), ..refusal }
+}
+
 fn duration(what: &str, text: &str, zero: bool) -> Result<Duration, Refusal> {
-    let span = parse_duration(text).map_err(|error| quantity(&error))?;
+    let span = parse_duration(text).map_err(|error| Refusal { help: guess::duration(text), ..quantity(&error) })?;
     if span.is_zero() && !zero {
         return Err(Refusal::new(Code::OutOfRange, format!("`{what}` must be more than zero"), "no time at all"));
     }
@@ -273,7 +291,7 @@ fn duration(what: &str, text: &str, zero: bool) -> Result<Duration, Refusal> {
 }
 
 fn size(what: &str, text: &str) -> Result<Bytes, Refusal> {
-    let size = Bytes::parse(text).map_err(|error| quantity(&error))?;
+    let size = Bytes::parse(text).map_err(|error| Refusal { help: guess::size(text), ..quantity(&error) })?;
     if size.0 == 0 || size > LARGEST {
         let message = format!("`{what}` is {text}, but goes from 1B to {LARGEST}");
         return Err(Refusal::new(Code::OutOfRange, message, "out of range"));
@@ -292,6 +310,19 @@ fn word(what: &str, text: &Arc<str>, words: &'static [&'static str]) -> Result<T
         Refusal::invalid(format!("`{what}` cannot be `{text}`"), "not one of its words")
     };
     Err(Refusal { help, ..refusal })
+}
+
+fn warning(text: &str) -> Result<Code, Refusal> {
+    let (message, help) = match Code::of_word(text) {
+        Some(code) if code.is_warning() => return Ok(code),
+        Some(code) => (format!("`{}` is an error, and only warnings can be allowed", code.short()), None),
+        None => {
+            let last = text.rsplit("::").next().unwrap_or_default();
+            (format!("there is no warning `{text}`"), did_you_mean(last, Code::warnings()))
+        }
+    };
+    let help = help.unwrap_or_else(|| format!("`wharf explain {}` shows the way out", text.trim()));
+    Err(Refusal::new(Code::UnknownWarning, message, "not a warning").help(help))
 }
 
 fn url_path(text: &Arc<str>, query: bool) -> Result<Arc<str>, Refusal> {
@@ -341,6 +372,8 @@ fn mismatch(what: &str, ty: Type, found: &Scalar) -> Refusal {
     let is = match found {
         Scalar::Text(_) => "text",
         Scalar::Integer(_) => "a number",
+        Scalar::Float(number) if number.is_nan() => "NaN",
+        Scalar::Float(number) if number.is_infinite() => "infinity",
         Scalar::Float(_) => "a fraction",
         Scalar::Boolean(_) => "a boolean",
         Scalar::Null => "null",
@@ -359,20 +392,29 @@ fn mismatch_help(ty: Type, found: &Scalar) -> Option<String> {
         (Type::Integer { .. }, Scalar::Text(text)) if text.parse::<u32>().is_ok() => {
             format!("write the number without quotes: {text}")
         }
-        (Type::Boolean | Type::Flag, Scalar::Text(text)) if matches!(&**text, "true" | "false") => {
-            format!("write #{text}")
-        }
-        (Type::Duration { .. }, Scalar::Integer(number)) => format!("add a unit: \"{number}s\" or \"{number}ms\""),
-        (Type::Size, Scalar::Integer(number)) => format!("add a unit: \"{number}MiB\" or \"{number}KiB\""),
-        (Type::Percent, Scalar::Float(_)) => "write for example \"40%\"".to_owned(),
+        (Type::Duration { .. }, Scalar::Integer(number)) => format!("add a unit: {}", guess::durations(*number)),
+        (Type::Size, Scalar::Integer(number)) => format!("add a unit: {}", guess::sizes(*number)),
+        (Type::Decimal, Scalar::Text(text)) if guess::cores(text).is_some() => guess::cores(text)?,
+        (Type::Percent | Type::Share, Scalar::Float(_)) => "write for example \"40%\"".to_owned(),
+        (Type::Boolean | Type::Flag, Scalar::Integer(number @ (0 | 1))) => format!("write #{}", *number == 1),
+        (Type::Boolean | Type::Flag, Scalar::Text(text)) if said(text).is_some() => format!("write #{}", said(text)?),
         (Type::Decimal, Scalar::Text(text)) if text.parse::<Decimal>().is_ok() => {
             format!("write the number without quotes: {text}")
         }
-        (Type::Text | Type::Name | Type::Word(_), Scalar::Integer(number)) => format!("put it in quotes: \"{number}\""),
-        (Type::Text | Type::Name | Type::Word(_), Scalar::Boolean(value)) => format!("put it in quotes: \"{value}\""),
+        (Type::Text | Type::Name, Scalar::Integer(number)) => format!("put it in quotes: \"{number}\""),
+        (Type::Text | Type::Name, Scalar::Boolean(value)) => format!("put it in quotes: \"{value}\""),
         _ => return None,
     };
     Some(help)
+}
+
+/// What other languages mean by a word.
+fn said(text: &str) -> Option<bool> {
+    match &*text.to_lowercase() {
+        "true" | "yes" | "on" | "enabled" => Some(true),
+        "false" | "no" | "off" | "disabled" => Some(false),
+        _ => None,
+    }
 }
 
 /// The value that a default in the schema stands for.
@@ -468,7 +510,7 @@ mod tests {
         check(port, Scalar::Integer(1), Ok(()));
         check(port, Scalar::Integer(0), Err("`field` is 0, but goes from 1 to 65535"));
         check(port, Scalar::Integer(i128::MAX), Err(&format!("`field` is {}, but goes from 1 to 65535", i128::MAX)));
-        check(port, Scalar::Float(f64::INFINITY), Err("`field` takes a whole number from 1 to 65535, not a fraction"));
+        check(port, Scalar::Float(f64::INFINITY), Err("`field` takes a whole number from 1 to 65535, not infinity"));
         check(Type::Duration { zero: false }, text("0s"), Err("`field` must be more than zero"));
         check(Type::Duration { zero: true }, text("0s"), Ok(()));
         check(Type::Duration { zero: true }, text("9000h"), Err("`field` is longer than a year"));
@@ -476,7 +518,7 @@ mod tests {
         check(
             Type::Variable,
             Scalar::Float(f64::NAN),
-            Err("`field` takes text, a number, a boolean or (secret)\"name\", not a fraction"),
+            Err("`field` takes text, a number, a boolean or (secret)\"name\", not NaN"),
         );
     }
 

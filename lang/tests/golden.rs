@@ -1,7 +1,7 @@
 //! Walks `testdata/lang`: each folder is a project and what is expected of it.
 //!
 //! A case holds `*.kdl`, and either `diagnostics.txt` or `deployment.txt` with `expanded.txt`, or all of them when there
-//! are warnings only. Files in its folders are there to be included. Lines of `request.txt` add to the request: `env NAME`,
+//! are warnings only; `allowed.txt` has those that it allows. Files in its folders are there to be included. Lines of `request.txt` add to the request: `env NAME`,
 //! `input NAME=VALUE`, `values FILE`, `variable NAME=VALUE`, `unset VARIABLE`. `explain NAME` adds the values below that
 //! name to `explained.txt`. `UPDATE=1` rewrites expectations.
 
@@ -10,15 +10,16 @@
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
 use wharf_lang::{
-    Code, Defaults, FilledIn, IncludeError, Loaded, Problems, Request, Resolved, SetBy, SourceFile, Speaker, load,
-    problems_github, problems_json, problems_sarif, schema_json, schema_kdl, schema_markdown, schema_text,
+    Code, Defaults, FilledIn, IncludeError, Loaded, Problems, Region, Request, Resolved, SetBy, SourceFile, Speaker,
+    features, load, problems_github, problems_json, problems_sarif, schema_json, schema_kdl, schema_markdown,
+    schema_text,
 };
 use wharf_model::{Address, Deployment, Entry, Origins, Pins, SecretSource};
 
@@ -167,6 +168,19 @@ fn draw(problems: &Problems) -> String {
     page.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
+/// The warnings that the files allow, one line each.
+fn allowed(problems: &Problems) -> String {
+    let mut page = String::new();
+    for problem in problems.allowed() {
+        let place = |region: Option<&Region>| {
+            region.map(|region| format!("{}:{}:{}", region.file, region.start.line, region.start.column)).unwrap()
+        };
+        let (code, at, by) = (problem.code().as_str(), place(problem.region()), place(problem.allowed_region()));
+        let _ = writeln!(page, "{code} at {at}, allowed at {by}: {}", problem.allowed().unwrap());
+    }
+    page
+}
+
 fn print(deployment: &Deployment) -> String {
     let mut page = format!(
         "project {}\nenvironment {} on {:?}\n",
@@ -226,6 +240,7 @@ fn every_case_is_as_expected() {
         let loaded = run(case, &settings);
         assert_ne!(loaded.deployment.is_some(), loaded.problems.has_errors(), "{}", case.display());
         expect(&case.join("diagnostics.txt"), &draw(&loaded.problems), &mut failed);
+        expect(&case.join("allowed.txt"), &allowed(&loaded.problems), &mut failed);
         expect(&case.join("deployment.txt"), &loaded.deployment.as_ref().map(print).unwrap_or_default(), &mut failed);
         let text = loaded.resolved.as_ref().map(|resolved| resolved.text(Defaults::Hidden));
         expect(&case.join("expanded.txt"), &text.unwrap_or_default(), &mut failed);
@@ -257,7 +272,7 @@ fn without_places(deployment: Deployment) -> Deployment {
 #[test]
 fn machines_are_told_as_expected() {
     let mut failed = Vec::new();
-    for name in ["everything-at-once", "two-services-of-one-name"] {
+    for name in ["everything-at-once", "two-services-of-one-name", "warnings-that-are-allowed"] {
         let (case, problems) =
             (folder().join(name), run(&folder().join(name), &Settings::read(&folder().join(name))).problems);
         expect(&case.join("problems.json"), &problems_json(&problems, "."), &mut failed);
@@ -276,12 +291,59 @@ fn every_kind_of_problem_is_shown() {
     assert!(missing.is_empty(), "no case shows {missing:?}");
 }
 
+/// How many cases there are at least in which something is wrong, and in which five things are. Cases come, and none goes.
+const WRONG: usize = 149;
+const WRONG_FIVE_TIMES: usize = 117;
+
+#[test]
+fn what_can_be_wrong_is_shown_in_many_cases() {
+    let cases = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let told = |case: PathBuf| fs::read_to_string(case.join("diagnostics.txt")).ok();
+    let errors = |told: String| told.lines().filter(|line| line.starts_with("  × ")).count();
+    let errors: Vec<_> = cases.filter_map(told).map(errors).filter(|count| *count > 0).collect();
+    let many = errors.iter().filter(|count| **count >= 5).count();
+    assert!(errors.len() >= WRONG && many >= WRONG_FIVE_TIMES, "{} cases, {many} of them with five", errors.len());
+}
+
 #[test]
 fn every_case_says_what_it_shows() {
     for case in fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
         let first = sources(&case).remove(0);
         assert!(first.text.starts_with("//"), "{} opens without a comment", case.display());
     }
+}
+
+/// Notes what a project says, as the paths of nodes and properties. What an environment or a template says is said about
+/// services and the like.
+fn said(document: &kdl::KdlDocument, within: &str, found: &mut BTreeSet<String>) {
+    for node in document.nodes() {
+        let name = node.name().value();
+        let path = match within {
+            "" => name.to_owned(),
+            "template" => format!("service.{name}"),
+            "environment" if ["service", "gateway"].contains(&name) => name.to_owned(),
+            _ => format!("{within}.{name}"),
+        };
+        let keys = node.entries().iter().filter_map(|entry| entry.name());
+        found.extend(keys.map(|key| format!("{path} {}", key.value())));
+        if let Some(block) = node.children() {
+            said(block, &path, found);
+        }
+        found.insert(path);
+    }
+}
+
+#[test]
+fn every_feature_is_shown_by_a_project_that_asks_for_it() {
+    let mut found = BTreeSet::new();
+    let cases = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    for case in cases.filter(|case| case.join("deployment.txt").exists()) {
+        let documents = sources(&case).into_iter().filter_map(|file| kdl::KdlDocument::parse(&file.text).ok());
+        documents.for_each(|document| said(&document, "", &mut found));
+    }
+    let missing: Vec<_> =
+        features().iter().flat_map(|feature| feature.syntax).filter(|syntax| !found.contains(**syntax)).collect();
+    assert!(missing.is_empty(), "no sound case says {missing:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::{
     problem::{Code, Problem},
 };
 use std::time::Duration;
-use wharf_model::Bytes;
+use wharf_model::{Bytes, print_duration};
 
 /// A name on EAS: lower-case letters, digits and `_`, 3 to 63 of them.
 fn is_name(name: &str) -> bool {
@@ -18,6 +18,9 @@ fn is_name(name: &str) -> bool {
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The largest body that the shared gateway lets through.
 const BODY: Bytes = Bytes(1 << 20);
+
+/// What is found in such environments alone.
+pub(super) const LINTS: [Code; 3] = [Code::Unreachable, Code::ShortTimeout, Code::BodyLimit];
 
 impl Decode<'_> {
     /// Holds a service against the rules of EAS.
@@ -59,7 +62,7 @@ impl Decode<'_> {
         let resources = service.child("resources");
         let has = |name: &str| resources.is_some_and(|resources| resources.child(name).is_some());
         if has("dedicated") || has("quota") {
-            if let Some(missing) = ["cpu", "memory"].into_iter().find(|name| !has(name)) {
+            for missing in ["cpu", "memory"].into_iter().filter(|name| !has(name)) {
                 let message = format!("`{missing}` is missing in `resources`");
                 let at = resources.and_then(|resources| resources.at);
                 let problem = Problem::error(Code::MissingNode, message).at(at, "incomplete");
@@ -93,9 +96,10 @@ impl Decode<'_> {
         let timeout = service.value::<Duration>("timeout");
         let gpu = service.child("resources").and_then(|resources| resources.child("gpu"));
         let Some((timeout, gpu)) = timeout.zip(gpu).filter(|(timeout, _)| timeout.value <= PATIENCE) else { return };
-        let message = "requests are cut off after 5s, and models on GPUs often take longer";
-        let problem =
-            Problem::warning(Code::ShortTimeout, message).at(timeout.at.or(gpu.at), "5s for the whole request");
+        let span = print_duration(timeout.value);
+        let message = format!("requests are cut off after {span}, and models on GPUs often take longer");
+        let label = format!("{span} for the whole request");
+        let problem = Problem::warning(Code::ShortTimeout, message).at(timeout.at.or(gpu.at), label);
         self.report(problem.help("set for example `timeout \"5m\"`".to_owned()));
     }
 

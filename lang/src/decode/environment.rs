@@ -25,6 +25,7 @@ pub(crate) fn choose(
     for environment in &environments {
         check_overlays(admit, environment, &bases);
         rehearse(admit, environment, blocks, &bases);
+        environment.child("provider").into_iter().for_each(|block| check_settings(admit, block));
     }
     if environments.is_empty() && wanted.is_none_or(|wanted| wanted == DEFAULT) {
         return Some((DEFAULT.parse().ok()?, ProviderSpec::Local { host_is_image: false }));
@@ -40,7 +41,7 @@ pub(crate) fn choose(
         }
     }
     admit.remove_resources(blocks, chosen);
-    Some((name(chosen)?.1, provider(admit, chosen)?))
+    Some((name(chosen)?.1, provider(chosen)?))
 }
 
 /// Lays an overlay over what it changes. After something was taken away the whole must be complete, else what came.
@@ -146,12 +147,20 @@ const SETTINGS: &[(&str, &[&str])] = &[
 ];
 
 /// A setting of another provider would be read and never used.
-fn check_settings(admit: &mut Admit<'_>, block: &Block, provider: &str) {
+fn check_settings(admit: &mut Admit<'_>, block: &Block) {
+    let Some(provider) = block.key() else { return };
+    let provider = provider.as_str();
     let own = SETTINGS.iter().find(|(name, _)| *name == provider).map_or(&[][..], |(_, own)| own);
     for (name, found) in block.properties.iter().filter(|(name, _)| !own.contains(name)) {
         let owner = SETTINGS.iter().find(|(_, settings)| settings.contains(name)).map_or("no", |(owner, _)| owner);
         let message = format!("`{name}` is a setting of the {owner} provider, and this is {provider}");
         admit.problems.push(Problem::error(Code::ForeignSetting, message).at(found.at, "means nothing here"));
+    }
+    let has = |name: &'static str| block.properties.get(name).is_some() || block.refused.contains(&name);
+    if provider == "eas" && !has("region") {
+        let problem = Problem::error(Code::MissingValue, "`provider \"eas\"` needs `region=`");
+        let help = "write for example `provider \"eas\" region=\"cn-hangzhou\"`";
+        admit.problems.push(problem.at(block.title_at(), "in which region?").help(help.to_owned()));
     }
     if let Some(image) = block.child("image").filter(|_| provider != "local") {
         let message = format!("`image \"host\"` is a setting of the local provider, and this is {provider}");
@@ -159,25 +168,16 @@ fn check_settings(admit: &mut Admit<'_>, block: &Block, provider: &str) {
     }
 }
 
-fn provider(admit: &mut Admit<'_>, environment: &Block) -> Option<ProviderSpec> {
+fn provider(environment: &Block) -> Option<ProviderSpec> {
     let block = environment.child("provider")?;
     let name = block.argument::<Arc<str>>(0)?.value;
-    check_settings(admit, block, &name);
     Some(match &*name {
         "local" => ProviderSpec::Local { host_is_image: block.child("image").is_some() },
         "docker" => ProviderSpec::Docker { host: found(block, "host") },
         "kubernetes" => {
             ProviderSpec::Kubernetes { context: found(block, "context"), namespace: found(block, "namespace") }
         }
-        "eas" => {
-            let region = found(block, "region");
-            if region.is_none() && block.properties.get("region").is_none() {
-                let problem = Problem::error(Code::MissingValue, "`provider \"eas\"` needs `region=`");
-                let help = "write for example `provider \"eas\" region=\"cn-hangzhou\"`";
-                admit.problems.push(problem.at(block.title_at(), "in which region?").help(help.to_owned()));
-            }
-            ProviderSpec::Eas { region: region?, workspace: found(block, "workspace") }
-        }
+        "eas" => ProviderSpec::Eas { region: found(block, "region")?, workspace: found(block, "workspace") },
         _ => return None,
     })
 }

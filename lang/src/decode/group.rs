@@ -16,10 +16,6 @@ pub(super) struct Group {
     at: Option<Place>,
     /// The weight of each service that named one or had to, and where it stands.
     members: Vec<(Option<u32>, Option<Place>)>,
-    /// The first service with a router, and where that is written.
-    router: Option<(String, Option<Place>)>,
-    /// What leads to its services past a router: which service, by what, and where that is written.
-    ways: Vec<(String, &'static str, Option<Place>)>,
 }
 
 /// The groups that are declared.
@@ -29,8 +25,6 @@ pub(super) fn declared(blocks: &[Block]) -> BTreeMap<String, Group> {
         weighted: policy(block) == GroupPolicy::Weights,
         at: block.title_at(),
         members: vec![],
-        router: None,
-        ways: vec![],
     };
     groups.filter_map(|block| Some((block.key()?, group(block)))).collect()
 }
@@ -59,14 +53,6 @@ impl Decode<'_> {
             self.unknown_group(&group, at);
             return None;
         };
-        if let Some(name) = service.key() {
-            let ways = ["nacos", "queue"].into_iter().filter_map(|way| Some((way, service.child(way)?.title_at())));
-            let balanced = self.balanced.get(&name).map(|balanced| ("nlb", Some(balanced.at)));
-            known.ways.extend(ways.chain(balanced).map(|(way, at)| (name.clone(), way, at)));
-            if let (Some(router), None) = (service.child("router"), &known.router) {
-                known.router = Some((name, router.at));
-            }
-        }
         known.members.push((weight.as_ref().map(|weight| weight.value), at));
         let weighted = known.weighted;
         match &weight {
@@ -89,22 +75,6 @@ impl Decode<'_> {
             .unwrap_or_else(|| format!("declare it: `group \"{group}\"`"));
         let problem = Problem::error(Code::UnknownGroup, format!("there is no group `{group}`"));
         self.report(problem.at(at, "not declared").help(help));
-    }
-
-    /// A router is the only way to the services of its group.
-    pub(super) fn check_routers(&mut self) {
-        let mut problems = Vec::new();
-        for (name, group) in &self.groups {
-            let Some((routed, router)) = &group.router else { continue };
-            // Of the service itself it is told where its router is read.
-            for (service, way, at) in group.ways.iter().filter(|(service, ..)| service != routed) {
-                let message = format!("`{way}` leads to service `{service}`, past the router of group `{name}`");
-                let problem = Problem::error(Code::OnlyOneOf, message).at(*at, "leads past it");
-                let problem = problem.and(*router, "chooses instances for the group");
-                problems.push(problem.help("remove one of them, or the service from the group".to_owned()));
-            }
-        }
-        problems.into_iter().for_each(|problem| self.report(problem));
     }
 
     /// Weights that are all nothing would leave a group's requests without a way.

@@ -11,9 +11,15 @@ use wharf_model::{Address, Check, Field, FieldPath, Probe, Probes, print_duratio
 impl Decode<'_> {
     /// The readiness probe of a service; none is worth a warning.
     pub(super) fn readiness(&mut self, service: &Block, address: &Address) -> Option<Probe> {
-        let Some(block) = service.child("health").and_then(|health| health.child("readiness")) else {
+        let health = service.child("health");
+        let Some(block) = health.and_then(|health| health.child("readiness")) else {
+            let meant = |block: &Block, name| block.refused.contains(&name);
             // The platform asks its own programs, and nobody asks a program that answers nobody.
-            if service.child("port").is_none() {
+            if service.child("processor").is_some()
+                || service.child("port").is_none()
+                || meant(service, "health")
+                || health.is_some_and(|health| meant(health, "readiness"))
+            {
                 return None;
             }
             let message = format!("{} says nothing about when it is ready", service.title());

@@ -23,6 +23,7 @@ const ASKED: &[&str] = &["initial-delay", "every", "timeout"];
 const SIZES: &[(&[&str], &str, Bytes, &str)] = &[
     (&["resources"], "shm", GIB, "GiB"),
     (&["resources"], "memory", MIB, "MiB"),
+    (&["resources"], "disk", GIB, "GiB"),
     (&["resources", "gpu"], "memory", GIB, "GiB"),
     (&["queue"], "memory", MIB, "MiB"),
     (&["router"], "memory", MIB, "MiB"),

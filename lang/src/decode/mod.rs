@@ -4,6 +4,7 @@
 //! Each file decodes one noun and reports all that is wrong with it; a noun that lacks something yields nothing, and
 //! goes on being checked. Where each written value stands is noted on the way.
 
+mod allow;
 mod eas;
 mod elastic;
 mod entrance;
@@ -70,6 +71,8 @@ pub(crate) struct Decode<'a> {
     paths: BTreeMap<(GatewayName, Arc<str>), (ServiceName, Option<Place>)>,
     /// The gateways so far, and where it is written on which port each listens.
     listens: Vec<(GatewayName, wharf_model::GatewaySpec, Option<Place>)>,
+    /// The places that allow a warning which came up.
+    allowing: BTreeSet<Place>,
 }
 
 /// The blocks of a project, with the overlays of the environment laid over them.
@@ -104,6 +107,7 @@ impl<'a> Decode<'a> {
             used: BTreeMap::new(),
             paths: BTreeMap::new(),
             listens: Vec::new(),
+            allowing: BTreeSet::new(),
         }
     }
 
@@ -116,14 +120,15 @@ impl<'a> Decode<'a> {
         let every = |path: &'static str| project.blocks.iter().filter(move |block| block.row.path == path);
         // Each is decoded, whatever became of those before it; only then is it asked whether all came to something.
         let secrets: Vec<_> = every("secret").map(|block| self.secret(block)).collect();
-        let gateways: Vec<_> = every("gateway").map(|block| self.gateway(block)).collect();
+        let gateways: Vec<_> = every("gateway").map(|block| self.allowing(block, Self::gateway)).collect();
         let networks: Vec<_> = every("network").map(|block| self.network(block)).collect();
         let nlbs: Vec<_> = every("nlb").map(|block| self.nlb(block)).collect();
         let registries: Vec<_> = every("registry").map(|block| self.registry(block)).collect();
         let groups: Vec<_> = every("group").map(|block| self.group(block)).collect();
-        let services: Vec<_> = every("service").map(|block| self.service(block)).collect();
+        let services: Vec<_> = every("service").map(|block| self.allowing(block, Self::service)).collect();
         self.check_weights();
-        self.check_routers();
+        self.check_routed_groups(&every("service").collect::<Vec<_>>());
+        self.check_allowances(project);
         if let Some(check) = check {
             let declared: Vec<_> = every("secret").collect();
             self.check_secrets(&declared, &secrets.iter().flatten().cloned().collect(), check);
@@ -223,6 +228,9 @@ impl<'a> Decode<'a> {
 
     /// Reports a property that must be there because others are.
     fn needs(&mut self, block: &Block, missing: &str, why: &str) {
+        if block.refused.contains(&missing) {
+            return;
+        }
         let message = format!("`{}` needs `{missing}=`", block.row.name());
         let problem = Problem::error(Code::MissingValue, message).at(block.at, "incomplete");
         self.report(problem.help(why.to_owned()));

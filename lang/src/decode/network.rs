@@ -39,12 +39,11 @@ impl Decode<'_> {
     fn existing_network(&mut self, block: &Block) -> Option<ExistingNetwork> {
         let parts = ["vpc", "vswitches", "security-group"];
         let there = parts.iter().find_map(|part| block.child(part)).cloned()?;
-        for missing in parts.iter().filter(|part| block.child(part).is_none()) {
-            self.requires(
-                &there,
-                missing,
-                "`vpc`, `vswitches` and `security-group` name a network of the platform together",
-            );
+        let missing = parts.iter().filter(|part| block.child(part).is_none() && !block.refused.contains(part));
+        let missing: Vec<_> = missing.copied().collect();
+        if !missing.is_empty() {
+            let why = "`vpc`, `vswitches` and `security-group` name a network of the platform together";
+            self.requires(&there, &missing.join("` and `"), why);
         }
         Some(ExistingNetwork {
             vpc: plain(block, "vpc")?,

@@ -156,7 +156,7 @@ impl Decode<'_> {
         }
         let Some(port) = node.child("port").and_then(|port| port.argument::<u32>(0)) else { return };
         if RESERVED.contains(&port.value) {
-            self.reserved(port.value, port.at);
+            return self.reserved(port.value, port.at);
         }
         if let Some(first) = ports.insert(port.value, port.at) {
             let message = format!("two containers of one instance listen on port {}", port.value);

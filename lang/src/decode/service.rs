@@ -196,6 +196,12 @@ impl Decode<'_> {
         let checks = probes.filter_map(|probe| probe.children.iter().find(asks));
         let callers = ["expose", "grpc", "web-app", "nacos"].iter().filter_map(|name| block.child(name));
         let first = callers.chain(checks).next().cloned();
+        let balanced = block.key().and_then(|name| self.balanced.get(&name)).map(|balanced| balanced.at);
+        if let (None, Some(listener)) = (&first, balanced) {
+            let message = format!("an nlb leads to {}, which has no port", block.title());
+            let problem = Problem::error(Code::MissingNode, message).at(listener, "asks on a port");
+            self.report(problem.and(block.title_at(), "listens nowhere").help("add `port 8000`".to_owned()));
+        }
         if let Some(caller) = first {
             let message = format!("`{}` needs `port`", caller.row.name());
             let problem = Problem::error(Code::MissingNode, message).at(caller.title_at(), "asks on a port");

@@ -14,7 +14,7 @@ mod values;
 
 pub use text::{explanation_text, explanations_text};
 
-use crate::{characters, suggest};
+use crate::{characters, problem::Code, suggest};
 
 /// What is to be known about a code.
 #[derive(Debug)]
@@ -103,6 +103,16 @@ impl Explanation {
     /// The last word of the code.
     pub fn short(&self) -> &'static str {
         self.code.rsplit("::").next().unwrap_or(self.code)
+    }
+
+    /// How a file lets it pass, where it may; nothing for an error.
+    pub fn allowing(&self) -> Option<String> {
+        Code::of_word(self.code).filter(|code| code.is_warning())?;
+        Some(format!(
+            "This is a warning, which stops nothing. Where it is meant to be so, `allow-warning \"{}\" reason=\"…\"` lets it \
+             pass: in the service or gateway that it is about, in an environment, or at the top level for the whole project.",
+            self.short()
+        ))
     }
 }
 

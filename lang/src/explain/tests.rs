@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Code, IncludeError, Problems, Request, SourceFile, format, load};
+use crate::{IncludeError, Problems, Request, SourceFile, format, load};
 use std::{collections::BTreeMap, sync::Arc};
 use wharf_model::SecretSource;
 

@@ -18,6 +18,10 @@ pub fn explanation_text(explanation: &Explanation, width: usize) -> String {
     let Explanation { code, brief, text, wrong, right } = explanation;
     let mut page = format!("{code}: {brief}\n\n");
     wrap(&mut page, text, width);
+    if let Some(allowing) = explanation.allowing() {
+        page.push('\n');
+        wrap(&mut page, &allowing, width);
+    }
     example(&mut page, "Wrong", wrong);
     example(&mut page, "Right", right);
     page

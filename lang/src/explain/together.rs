@@ -72,15 +72,14 @@ pub(super) const TABLE: &[Explanation] = &[
         code: "wharf::lang::no_readiness",
         brief: "a service without a readiness probe",
         text: "Without one, an instance counts as ready as soon as its port accepts a connection, which many programs do long \
-               before they can answer. A rollout can then replace what serves by what does not. This is a warning.",
+               before they can answer. A rollout can then replace what serves by what does not.",
         wrong: example("service \"api\" { command \"serve\"; port 8000 }\n"),
         right: example("service \"api\" { command \"serve\"; port 8000; health { readiness { http \"/health\" } } }\n"),
     },
     Explanation {
         code: "wharf::lang::slow_probe",
         brief: "a probe whose answers may take longer than the time between two checks",
-        text: "The next check is due while the last one still waits, so checks come later than the file says. This is a \
-               warning.",
+        text: "The next check is due while the last one still waits, so checks come later than the file says.",
         wrong: example(
             "service \"api\" {\n    command \"serve\"\n    port 8000\n    \
              health { readiness { tcp; every \"1s\"; timeout \"3s\" } }\n}\n",
@@ -94,7 +93,7 @@ pub(super) const TABLE: &[Explanation] = &[
         code: "wharf::lang::unused_token",
         brief: "tokens that nobody is asked for",
         text: "A gateway asks for tokens, and the service is exposed by none: whoever reaches its instances directly gets in \
-               without. Expose it, or remove the tokens. This is a warning.",
+               without. Expose it, or remove the tokens.",
         wrong: example(
             "secret \"token\" { env \"TOKEN\" }\n\n\
              service \"api\" { command \"serve\"; port 8000; auth { token (secret)\"token\" } }\n",
@@ -102,6 +101,32 @@ pub(super) const TABLE: &[Explanation] = &[
         right: example(
             "secret \"token\" { env \"TOKEN\" }\ngateway \"public\" { listen 8600 }\n\n\
              service \"api\" { command \"serve\"; port 8000; auth { token (secret)\"token\" }; expose \"public\" }\n",
+        ),
+    },
+    Explanation {
+        code: "wharf::lang::unknown_warning",
+        brief: "something to allow that is no warning",
+        text: "Only warnings can be allowed: an error would leave nothing to plan. `wharf explain` lists every code.",
+        wrong: example(
+            "service \"api\" {\n    command \"serve\"\n    port 8000\n    \
+             allow-warning \"no_readyness\" reason=\"it answers at once\"\n}\n",
+        ),
+        right: example(
+            "service \"api\" {\n    command \"serve\"\n    port 8000\n    \
+             allow-warning \"no_readiness\" reason=\"it answers at once\"\n}\n",
+        ),
+    },
+    Explanation {
+        code: "wharf::lang::unused_allowance",
+        brief: "a warning that is allowed and does not come up",
+        text: "What it was written for is gone, and it would let pass the next one, which nobody looked at. Warnings that only \
+               another runtime has are not counted.",
+        wrong: example(
+            "service \"api\" {\n    command \"serve\"\n    port 8000\n    health { readiness { tcp } }\n    \
+             allow-warning \"no_readiness\" reason=\"it answers at once\"\n}\n",
+        ),
+        right: example(
+            "service \"api\" {\n    command \"serve\"\n    port 8000\n    health { readiness { tcp } }\n}\n",
         ),
     },
 ];

@@ -11,7 +11,14 @@ const FORMAT: &str = "wharf.problems/1";
 pub fn problems_json(problems: &Problems, folder: &str) -> String {
     let list: Vec<_> = problems.iter().map(|problem| object(problem, folder)).collect();
     let (errors, warnings) = (problems.errors().count(), problems.warnings().count());
-    let page = json!({ "format": FORMAT, "errors": errors, "warnings": warnings, "problems": list });
+    let allowed: Vec<_> = problems.allowed().map(|problem| allowed(problem, folder)).collect();
+    let page = json!({
+        "format": FORMAT,
+        "errors": errors,
+        "warnings": warnings,
+        "problems": list,
+        "allowed": allowed,
+    });
     format!("{page:#}\n")
 }
 
@@ -26,6 +33,14 @@ fn object(problem: &Problem, folder: &str) -> Value {
     object["message"] = problem.message().into();
     object["help"] = problem.advice().into();
     object["related"] = related.into();
+    object
+}
+
+/// A warning that the files allow, with why and where.
+fn allowed(problem: &Problem, folder: &str) -> Value {
+    let mut object = object(problem, folder);
+    object["reason"] = problem.allowed().into();
+    object["allowed"] = problem.allowed_region().map(|region| place(region, folder)).into();
     object
 }
 

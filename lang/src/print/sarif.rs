@@ -9,11 +9,12 @@ const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// The problems as one run of SARIF; `version` is that of wharf.
 pub fn problems_sarif(problems: &Problems, folder: &str, version: &str) -> String {
-    let mut codes: Vec<&str> = problems.iter().map(|problem| problem.code().as_str()).collect();
+    let all = || problems.iter().chain(problems.allowed());
+    let mut codes: Vec<&str> = all().map(|problem| problem.code().as_str()).collect();
     codes.sort_unstable();
     codes.dedup();
     let rules: Vec<_> = codes.iter().map(|code| rule(code)).collect();
-    let results: Vec<_> = problems.iter().map(|problem| result(problem, &codes, folder)).collect();
+    let results: Vec<_> = all().map(|problem| result(problem, &codes, folder)).collect();
     let driver = json!({ "name": "wharf", "semanticVersion": version, "rules": rules });
     let run = json!({ "tool": { "driver": driver }, "columnKind": "unicodeCodePoints", "results": results });
     format!("{:#}\n", json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": [run] }))
@@ -21,9 +22,12 @@ pub fn problems_sarif(problems: &Problems, folder: &str, version: &str) -> Strin
 
 fn rule(code: &str) -> Value {
     let Some(known) = explain(code) else { return json!({ "id": code }) };
+    let text = match known.allowing() {
+        Some(allowing) => format!("{}\n\n{allowing}", known.text),
+        None => known.text.to_owned(),
+    };
     let markdown = format!(
-        "{}\n\nWrong:\n\n```kdl\n{}```\n\nRight:\n\n```kdl\n{}```\n",
-        known.text,
+        "{text}\n\nWrong:\n\n```kdl\n{}```\n\nRight:\n\n```kdl\n{}```\n",
         known.wrong.shown(),
         known.right.shown()
     );
@@ -32,7 +36,7 @@ fn rule(code: &str) -> Value {
         "name": known.short(),
         "shortDescription": { "text": known.brief },
         "fullDescription": { "text": known.text },
-        "help": { "text": known.text, "markdown": markdown },
+        "help": { "text": text, "markdown": markdown },
     })
 }
 
@@ -55,6 +59,13 @@ fn result(problem: &Problem, codes: &[&str], folder: &str) -> Value {
         let mut location = location(other, folder);
         location["message"] = json!({ "text": other.label });
         result["relatedLocations"] = json!([location]);
+    }
+    if let Some(reason) = problem.allowed() {
+        let mut suppression = json!({ "kind": "inSource", "status": "accepted", "justification": reason });
+        if let Some(region) = problem.allowed_region() {
+            suppression["location"] = location(region, folder);
+        }
+        result["suppressions"] = json!([suppression]);
     }
     result
 }

@@ -1,12 +1,14 @@
 //! The schema of the language as data: one row per node, in [`table`]. Names, types, how often, defaults and help texts
 //! are read from these rows alone, by the decoder as well as by the reference that `wharf schema` prints.
 
+mod features;
 mod json;
 mod kdl;
 mod markdown;
 mod table;
 mod text;
 
+pub use features::{Feature, features};
 pub use json::schema_json;
 pub use kdl::schema_kdl;
 pub use markdown::schema_markdown;
@@ -15,6 +17,7 @@ pub(crate) use table::KINDS;
 pub(crate) use table::PROVIDERS;
 pub use text::schema_text;
 
+use crate::suggest::either;
 use std::{collections::HashMap, sync::LazyLock};
 
 /// A node of the language.
@@ -42,6 +45,8 @@ pub struct NodeSchema {
     pub elsewhere: &'static [&'static str],
     /// What an overlay of an environment does to it.
     pub overlay: Overlay,
+    /// A block that means the same whether it is there or not: what in it has a default has it either way.
+    pub implied: bool,
     /// The value of its first argument when the node is not there.
     pub default: Option<&'static str>,
     /// What it is for, in one sentence.
@@ -197,6 +202,8 @@ pub enum Type {
     AbsolutePath,
     /// Versions of wharf.
     Versions,
+    /// The code of a warning.
+    Warning,
 }
 
 impl Type {
@@ -214,7 +221,7 @@ impl Type {
             Self::Share => "a count or a percentage such as 1 or \"25%\"".to_owned(),
             Self::Word(words) => {
                 let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
-                quoted.join(" or ")
+                either(&quoted)
             }
             Self::Secret => "a reference such as (secret)\"name\"".to_owned(),
             Self::Variable => "text, a number, a boolean or (secret)\"name\"".to_owned(),
@@ -233,6 +240,7 @@ impl Type {
             Self::HttpsUrl => "an address such as \"https://example.com/team/code.git\"".to_owned(),
             Self::Bucket => "a bucket and a folder such as \"bucket/dir/\"".to_owned(),
             Self::AbsolutePath => "an absolute path such as \"/export/models\"".to_owned(),
+            Self::Warning => "the code of a warning such as \"no_readiness\"".to_owned(),
             Self::Versions => "versions such as \">=0.1\" or \">=0.1, <2\"".to_owned(),
         }
     }
@@ -268,6 +276,7 @@ impl Type {
             Self::HttpsUrl => "https-url",
             Self::Bucket => "bucket",
             Self::AbsolutePath => "absolute-path",
+            Self::Warning => "warning",
             Self::Versions => "versions",
         }
     }
@@ -386,6 +395,20 @@ mod tests {
         for row in children("").iter().filter(|row| row.overlay == Overlay::Patches && row.reuse.is_none()) {
             let remove = row.child("remove");
             assert!(remove.is_some_and(|row| row.reuse == Some(Reuse::Remove)), "{} has no `remove`", row.path);
+        }
+    }
+
+    #[test]
+    fn a_block_in_which_everything_has_a_default_is_implied() {
+        for row in schema().iter().filter(|row| row.count == Count::Optional && row.arguments.is_empty()) {
+            let mut parts = row.children().iter().filter(|part| part.reuse.is_none()).peekable();
+            let any = parts.peek().is_some();
+            let all = parts.all(|part| part.count == Count::Optional && part.default.is_some());
+            assert!(row.implied || !any || !all, "{} means the same whether it is there or not", row.path);
+        }
+        for row in schema().iter().filter(|row| row.implied) {
+            assert!(row.count == Count::Optional && row.arguments.is_empty(), "{}", row.path);
+            assert!(row.children().iter().any(|part| part.default.is_some()), "{}", row.path);
         }
     }
 

@@ -200,7 +200,10 @@ impl Parser<'_> {
         }
         let found = &self.text[start..self.at];
         let message = format!("`{found}` is not the name of a node");
-        let help = format!("each node begins with its name; put a text such as `\"{found}\"` in quotes");
+        let help = match found.starts_with('#') {
+            true => "a comment begins with `//`".to_owned(),
+            false => format!("each node begins with its name; put a text such as `\"{found}\"` in quotes"),
+        };
         self.syntax(start, found.len(), message, "a name stands here", help);
     }
 

@@ -232,6 +232,7 @@ impl Maker<'_> {
             Type::HttpsUrl => "\"https://example.com/team/code.git\"".to_owned(),
             Type::Bucket => random.of(&["\"bucket\"", "\"bucket/models/chat/\""]).to_owned(),
             Type::AbsolutePath => "\"/export/models\"".to_owned(),
+            Type::Warning => "\"no_readiness\"".to_owned(),
             Type::Versions => "\">=0.1\"".to_owned(),
         }
     }

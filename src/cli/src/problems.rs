@@ -20,18 +20,25 @@ pub(crate) fn show(project: &Project, problems: &[Problem]) -> Box<Fault> {
         let source = problem.origin().and_then(|origin| excerpt(&project.files, origin));
         out::diagnostic(&Shown { problem, source });
     }
-    count(problems.len(), 0);
+    count(problems.len(), 0, 0);
     Fault::told()
 }
 
-/// Says how many problems there were.
-pub(crate) fn count(errors: usize, warnings: usize) {
+/// Says how many problems there were, and how many warnings the files allow.
+pub(crate) fn count(errors: usize, warnings: usize, allowed: usize) {
     let many = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    match (errors, warnings) {
-        (0, 0) => {}
-        (0, warnings) => out::note(many(warnings, "warning")),
-        (errors, 0) => out::alert(many(errors, "error")),
-        (errors, warnings) => out::alert(format!("{}, {}", many(errors, "error"), many(warnings, "warning"))),
+    let found = [(errors, "error"), (warnings, "warning")];
+    let mut told: Vec<_> =
+        found.iter().filter(|(count, _)| *count > 0).map(|(count, word)| many(*count, word)).collect();
+    match (allowed, told.is_empty()) {
+        (0, _) => {}
+        (_, true) => told.push(format!("{} that the files allow", many(allowed, "warning"))),
+        (_, false) => told.push(format!("and {allowed} that the files allow")),
+    }
+    match (errors, told.is_empty()) {
+        (_, true) => {}
+        (0, false) => out::note(told.join(", ")),
+        (_, false) => out::alert(told.join(", ")),
     }
 }
 

@@ -116,7 +116,8 @@ pub(crate) fn show(found: &Problems, told: Told) {
     if count > SHOWN {
         out::alert(format!("… and {} more", count - SHOWN));
     }
-    problems::count(found.errors().count(), if all { found.warnings().count() } else { 0 });
+    let (warnings, allowed) = if all { (found.warnings().count(), found.allowed().count()) } else { (0, 0) };
+    problems::count(found.errors().count(), warnings, allowed);
 }
 
 /// Reads a file that another includes. It must lie in the project's folder, also when a link leads to it.

@@ -103,8 +103,9 @@ impl CountOrPercent {
     pub fn parse(text: &str) -> Result<Self, QuantityError> {
         let shape = || QuantityError::Shape { found: text.to_owned(), expected: SHARE };
         let digits = text.strip_suffix('%').ok_or_else(shape)?;
-        let share: u8 = digits.parse().map_err(|_| shape())?;
-        if share > 100 { Err(QuantityError::Range { found: text.to_owned() }) } else { Ok(Self::Percent(share)) }
+        let share: u64 = digits.parse().map_err(|_| shape())?;
+        let share = u8::try_from(share).ok().filter(|share| *share <= 100);
+        share.map(Self::Percent).ok_or_else(|| QuantityError::Range { found: text.to_owned() })
     }
 
     /// How many of `instances`, a fraction counting as one more.

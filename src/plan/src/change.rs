@@ -2,7 +2,7 @@
 
 use crate::rollout::Preview;
 use std::fmt;
-use wharf_model::{Address, Difference, Entry, InstanceId, Origin, RevisionNumber};
+use wharf_model::{Address, Difference, Entry, Generation, InstanceId, Origin, RevisionNumber};
 
 /// What will be done to one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,13 +50,63 @@ pub enum What {
         /// Why; at least one.
         because: Vec<Cause>,
         /// The incarnation that goes.
-        from: InstanceId,
+        from: Incarnation,
+        /// Which of the two is there alone for a while.
+        order: ReplaceOrder,
+    },
+    /// It goes on under another name.
+    Move {
+        /// Why; at least one: that it was renamed, then whatever else changes with it.
+        because: Vec<Cause>,
+        /// What it was called.
+        from: Address,
+        /// Whether the runtime gives the object the new name; else it is made anew, and the old one goes after it.
+        in_place: bool,
+        /// How instances come and go, where some do.
+        preview: Option<Preview>,
+    },
+    /// It exists, nobody wrote it down, and from now on it is wharf's.
+    Adopt {
+        /// Why; at least one.
+        because: Vec<Cause>,
+    },
+    /// It stays as it is, and is wharf's no more.
+    Forget {
+        /// Why.
+        because: Cause,
     },
     /// It exists and will not.
     Delete {
         /// Why.
         because: Cause,
     },
+}
+
+/// One of the objects that a resource has been, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incarnation {
+    /// An instance.
+    Instance(InstanceId),
+    /// Anything else.
+    Of(Address, Generation),
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(id) => id.fmt(f),
+            Self::Of(address, generation) => write!(f, "{address}@{generation}"),
+        }
+    }
+}
+
+/// In which order one incarnation gives way to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReplaceOrder {
+    /// The new one is there before the old one goes.
+    CreateFirst,
+    /// Only one can be there, so the old one goes first.
+    DeleteFirst,
 }
 
 /// Why something changes: a place in the files, or something seen.
@@ -91,11 +141,27 @@ pub enum Cause {
     Unfinished(String),
     /// Nothing refers to it any more.
     Unused,
+    /// The files say that it is what was called otherwise.
+    Renamed {
+        /// What it was called.
+        from: Address,
+        /// Where that is written.
+        origin: Option<Origin>,
+    },
+    /// Something that it is made of, or lies in, gives way to another incarnation.
+    Follows(Address),
+    /// The files ask for it to be kept when they do not declare it any more.
+    KeptOnDelete,
 }
 
 /// What can hurt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Risk {
+    /// Data that stands nowhere else is lost.
+    DataLoss {
+        /// Which data, in words.
+        what: String,
+    },
     /// There will be a time without any ready instance.
     Downtime,
     /// There will be fewer ready instances than asked for.
@@ -105,11 +171,15 @@ pub enum Risk {
         /// The number asked for.
         wanted: u32,
     },
+    /// An object gives way to another, with all that the platform knows of it.
+    Replacement,
 }
 
 impl fmt::Display for Risk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::DataLoss { what } => write!(f, "data loss: {what}"),
+            Self::Replacement => f.write_str("replacement"),
             Self::Downtime => f.write_str("downtime"),
             Self::CapacityDip { lowest, wanted } => write!(f, "capacity dip: {lowest} of {wanted} ready at the lowest"),
         }
@@ -124,6 +194,9 @@ impl What {
             Self::Update { .. } => "update",
             Self::Roll { .. } => "roll",
             Self::Replace { .. } => "replace",
+            Self::Move { .. } => "move",
+            Self::Adopt { .. } => "adopt",
+            Self::Forget { .. } => "forget",
             Self::Delete { .. } => "delete",
         }
     }
@@ -131,17 +204,25 @@ impl What {
     /// Every reason.
     pub fn causes(&self) -> &[Cause] {
         match self {
-            Self::Create { because, .. } | Self::Delete { because } => std::slice::from_ref(because),
-            Self::Update { because, .. } | Self::Roll { because, .. } | Self::Replace { because, .. } => because,
+            Self::Create { because, .. } | Self::Delete { because } | Self::Forget { because } => {
+                std::slice::from_ref(because)
+            }
+            Self::Update { because, .. }
+            | Self::Roll { because, .. }
+            | Self::Replace { because, .. }
+            | Self::Move { because, .. }
+            | Self::Adopt { because } => because,
         }
     }
 
     /// The steps, where there are some to show.
     pub fn preview(&self) -> Option<&Preview> {
         match self {
-            Self::Create { preview, .. } | Self::Update { preview, .. } => preview.as_ref(),
+            Self::Create { preview, .. } | Self::Update { preview, .. } | Self::Move { preview, .. } => {
+                preview.as_ref()
+            }
             Self::Roll { preview, .. } => Some(preview),
-            Self::Replace { .. } | Self::Delete { .. } => None,
+            Self::Replace { .. } | Self::Adopt { .. } | Self::Forget { .. } | Self::Delete { .. } => None,
         }
     }
 }
@@ -157,6 +238,12 @@ pub struct Counts {
     pub roll: usize,
     /// To replace.
     pub replace: usize,
+    /// To move.
+    pub moved: usize,
+    /// To adopt.
+    pub adopt: usize,
+    /// To forget.
+    pub forget: usize,
     /// To delete.
     pub delete: usize,
 }
@@ -170,6 +257,9 @@ impl Counts {
                 What::Update { .. } => counts.update += 1,
                 What::Roll { .. } => counts.roll += 1,
                 What::Replace { .. } => counts.replace += 1,
+                What::Move { .. } => counts.moved += 1,
+                What::Adopt { .. } => counts.adopt += 1,
+                What::Forget { .. } => counts.forget += 1,
                 What::Delete { .. } => counts.delete += 1,
             }
         }

@@ -6,14 +6,16 @@
 
 mod change;
 mod check;
+mod fold;
 mod format;
 mod operations;
 mod planner;
 mod problem;
 pub mod rollout;
 
-pub use change::{Cause, Change, Counts, Risk, What};
+pub use change::{Cause, Change, Counts, Incarnation, ReplaceOrder, Risk, What};
 pub use check::{Flaw, check};
+pub use fold::Fold;
 pub use operations::{Operations, RolloutStep, Step, StepId};
 pub use planner::{Input, plan, sources};
 pub use problem::{Notice, Problem};
@@ -28,6 +30,7 @@ pub struct Plan {
     environment: EnvironmentName,
     provider: &'static str,
     changes: Vec<Change>,
+    folds: Vec<Fold>,
     kept: usize,
     notices: Vec<Notice>,
     operations: Operations,
@@ -53,6 +56,12 @@ impl Plan {
     /// What changes, in the order in which a person reads it: by kind, then by name.
     pub fn changes(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// The changes as rows: each holds those that are the same but for the names. Every change is in one row, and rows
+    /// stand in the order of their first changes.
+    pub fn folds(&self) -> &[Fold] {
+        &self.folds
     }
 
     /// How many resources stay as they are.

@@ -43,6 +43,9 @@ fn verdict(plan: &Plan) -> String {
         (counts.update, "to update"),
         (counts.roll, "to roll"),
         (counts.replace, "to replace"),
+        (counts.moved, "to move"),
+        (counts.adopt, "to adopt"),
+        (counts.forget, "to forget"),
         (counts.delete, "to delete"),
         (plan.kept(), "to keep"),
     ];
@@ -54,7 +57,7 @@ fn verdict(plan: &Plan) -> String {
 fn risks(out: &mut String, plan: &Plan) {
     let risky = plan.changes().iter().flat_map(|change| change.risks.iter().map(move |risk| (&change.address, risk)));
     let mut told: Vec<_> = risky.collect();
-    told.sort_by_key(|(_, risk)| **risk);
+    told.sort_by_key(|(_, risk)| *risk);
     if told.is_empty() {
         return;
     }
@@ -110,12 +113,16 @@ fn head(change: &Change) -> String {
         What::Update { .. } => ("~", AnsiColor::Yellow.on_default()),
         What::Roll { .. } => ("↻", AnsiColor::Cyan.on_default()),
         What::Replace { .. } => ("±", AnsiColor::Magenta.on_default()),
+        What::Move { .. } => ("→", AnsiColor::Cyan.on_default()),
+        What::Adopt { .. } => ("⊕", AnsiColor::Green.on_default()),
+        What::Forget { .. } => ("⊖", AnsiColor::Yellow.on_default()),
         What::Delete { .. } => ("-", AnsiColor::Red.on_default()),
     };
     let style: Style = style;
     let more = match &change.what {
         What::Roll { from, to, .. } => format!(" {from} → {to}"),
         What::Replace { from, .. } => format!(" {from}"),
+        What::Move { from, .. } => format!(" from {from}"),
         _ => String::new(),
     };
     format!("{style}{sign}{style:#} {}  {style}{}{style:#}{more}", bold(name(&change.address)), change.what.action())
@@ -137,8 +144,12 @@ fn body(change: &Change, layout: Layout) -> String {
             fields(&mut out, entries, layout);
             cause(&mut out, because);
         }
-        What::Delete { because } => cause(&mut out, because),
-        What::Update { because, .. } | What::Roll { because, .. } | What::Replace { because, .. } => {
+        What::Delete { because } | What::Forget { because } => cause(&mut out, because),
+        What::Update { because, .. }
+        | What::Roll { because, .. }
+        | What::Replace { because, .. }
+        | What::Move { because, .. }
+        | What::Adopt { because } => {
             differences(&mut out, because, layout);
         }
     }
@@ -165,6 +176,10 @@ fn cause(out: &mut String, cause: &Cause) {
         Cause::Seen { field, saw } => format!("its {field} was seen: {saw}"),
         Cause::Unfinished(why) => why.clone(),
         Cause::Unused => "no revision that is kept needs it".to_owned(),
+        Cause::Renamed { from, origin: Some(origin) } => format!("{origin} says that it was {from}"),
+        Cause::Renamed { from, origin: None } => format!("it was {from}"),
+        Cause::Follows(address) => format!("{address} is replaced"),
+        Cause::KeptOnDelete => "not declared any more, and it was to be kept".to_owned(),
         Cause::Written { .. } | Cause::Source { .. } => return,
     };
     let _ = writeln!(out, "    {}", dim(format!("because: {}", tame(&words))));

@@ -10,6 +10,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .elsewhere(&["async", "async-queue"])
         .patched(),
     node("service.queue.instances", Optional, "how many copies of the queue there are")
+        .elsewhere(&["min-replica"])
         .takes(&[value("count", Type::Integer { from: 1, to: 2 })])
         .or("1"),
     node("service.queue.cpu", Optional, "its cores").takes(&[value("cores", Type::Decimal)]),
@@ -25,8 +26,11 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .elsewhere(&["worker-threads", "worker_threads"])
         .takes(&[value("count", Type::Integer { from: 1, to: 1_000 })]),
     node("service.queue.output-share", Optional, "how much of its memory is for answers")
+        .elsewhere(&["memory-ratio"])
         .takes(&[value("percentage", Type::Percent)]),
-    node("service.queue.evict-input", Optional, "when requests fill it, the oldest are dropped").takes(FLAG),
+    node("service.queue.evict-input", Optional, "when requests fill it, the oldest are dropped")
+        .elsewhere(&["auto-evict"])
+        .takes(FLAG),
     node("service.queue.evict-output", Optional, "when answers fill it, the oldest are dropped").takes(FLAG),
     node(
         "service.job",
@@ -39,12 +43,14 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .elsewhere(&["autoscaler", "hpa", "scaling"])
         .patched(),
     node("service.autoscale.min", Optional, "at least so many; 0 lets the service sleep")
+        .elsewhere(&["min-replicas", "min-replica"])
         .takes(&[value("count", INSTANCES)])
         .or("1"),
     node("service.autoscale.max", Once, "at most so many")
+        .elsewhere(&["max-replicas", "max-replica"])
         .takes(&[value("count", Type::Integer { from: 1, to: 1_000 })]),
     node("service.autoscale.metric", AtLeastOne, "what the count follows; the metric that asks for most counts")
-        .elsewhere(&["strategy", "target"])
+        .elsewhere(&["strategy", "strategies", "scale-strategies", "target"])
         .takes(&[value("metric", Type::Word(&["qps", "concurrency", "cpu", "gpu", "queue-length"]))])
         .has(&[property("target", Type::Decimal, "what it should be for each instance; of a hundred for cpu and gpu")
             .must()]),

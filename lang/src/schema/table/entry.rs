@@ -16,6 +16,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
     .or("127.0.0.1")]),
     node("gateway.shared", OneOf("entry"), "the platform's gateway that everybody uses, in its stead"),
     node("gateway.dedicated", OneOf("entry"), "a gateway of the platform of one's own, in its stead")
+        .elsewhere(&["gateway"])
         .takes(&[value("id", Type::Text)])
         .has(
             &[property("type", Type::Word(&["managed", "alb"]), "its kind; \"alb\" knows fewer limits").or("managed")],

@@ -1,6 +1,7 @@
 //! The rows, grouped by what they are about. A new field is a row here and a line in `decode`.
 
 mod access;
+mod allow;
 mod elastic;
 mod entry;
 mod environment;
@@ -33,6 +34,7 @@ const fn node(path: &'static str, count: Count, doc: &'static str) -> NodeSchema
         reuse: None,
         elsewhere: &[],
         overlay: Overlay::Replaces,
+        implied: false,
         default: None,
         doc,
         since: "0.1",
@@ -78,6 +80,11 @@ impl NodeSchema {
 
     const fn patched(mut self) -> Self {
         self.overlay = Overlay::Patches;
+        self
+    }
+
+    const fn implied(mut self) -> Self {
+        self.implied = true;
         self
     }
 
@@ -137,4 +144,5 @@ pub(super) const GROUPS: &[&[NodeSchema]] = &[
     elastic::ROWS,
     watch::ROWS,
     reuse::ROWS,
+    allow::ROWS,
 ];

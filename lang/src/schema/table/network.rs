@@ -45,7 +45,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .elsewhere(&["enable-grpc", "enable_grpc"])
         .takes(&[value("flag", Type::Flag)]),
     node("service.role", Optional, "in whose name it calls the platform: \"default\", or the role's own name")
-        .elsewhere(&["ram-role", "service-account"])
+        .elsewhere(&["ram-role", "enable-ram-role", "service-account"])
         .takes(&[value("role", Type::Text)]),
     node(
         "service.confidential",

@@ -16,7 +16,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node("service.resources.cpu", Optional, "cores; a fraction is allowed")
         .elsewhere(&["cpus", "cores", "vcpu"])
         .takes(&[value("cores", Type::Decimal)]),
-    node("service.resources.memory", Optional, "memory").elsewhere(&["mem", "ram"]).takes(SIZE),
+    node("service.resources.memory", Optional, "memory").elsewhere(&["mem", "ram", "mem-limit"]).takes(SIZE),
     node("service.resources.shm", Optional, "memory that processes share, at /dev/shm")
         .elsewhere(&["shm-size", "shared-memory"])
         .takes(SIZE),
@@ -45,7 +45,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         Count::List,
         "a kind of machine of the platform; the first with room is taken",
     )
-    .elsewhere(&["instance_type", "machine-type", "ecs"])
+    .elsewhere(&["instances", "machine-type", "ecs"])
     .takes(&[value("type", Type::Text)])
     .has(&[CAP]),
     node("service.resources.instance-type.spot", Optional, "a bid for spare capacity, which may be taken away")

@@ -11,6 +11,7 @@ const GATE: &[Property] = &[
 pub(super) const ROWS: &[NodeSchema] = &[
     node("service.rollout", Optional, "how instances are replaced by those of a new revision")
         .elsewhere(&["strategy", "rolling-update", "update", "rolling_strategy"])
+        .implied()
         .patched(),
     node("service.rollout.max-surge", Optional, "how many instances there may be beyond the count; rounds up")
         .takes(&[value("share", Type::Share)])
@@ -22,6 +23,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes(SPAN_OR_ZERO)
         .or("1s"),
     node("service.rollout.deadline", Optional, "how long a rollout may go on without one more ready instance")
+        .elsewhere(&["progress-deadline"])
         .takes(SPAN)
         .or("10m"),
     node("service.rollout.on-failure", Optional, "what happens to a rollout that fails")
@@ -45,12 +47,13 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes(&[value("flag", Type::Flag)]),
     node("service.crash-block", Optional, "a program that crashed stays down, so that somebody can look")
         .takes(&[value("flag", Type::Flag)]),
-    node("service.shutdown", Optional, "how an instance is stopped").patched(),
+    node("service.shutdown", Optional, "how an instance is stopped").implied().patched(),
     node("service.shutdown.grace", Optional, "how long open requests may go on")
         .elsewhere(&["grace-period", "termination-grace-period", "timeout"])
         .takes(SPAN_OR_ZERO)
         .or("30s"),
     node("service.shutdown.sigterm", Optional, "whether the process gets SIGTERM as soon as it drains")
+        .elsewhere(&["enable-sigterm"])
         .takes(&[value("flag", Type::Boolean)])
         .or("#false"),
 ];

@@ -14,6 +14,8 @@ struct Document<'a> {
     provider: &'a str,
     counts: CountsV1,
     changes: Vec<ChangeV1>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    folds: Vec<Vec<usize>>,
     notices: Vec<String>,
     operations: Vec<OperationV1>,
 }
@@ -24,6 +26,10 @@ struct CountsV1 {
     update: usize,
     roll: usize,
     replace: usize,
+    #[serde(rename = "move")]
+    moved: usize,
+    adopt: usize,
+    forget: usize,
     delete: usize,
     keep: usize,
 }
@@ -32,6 +38,8 @@ struct CountsV1 {
 struct ChangeV1 {
     address: String,
     action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
     because: Vec<CauseV1>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<FieldV1>,
@@ -57,6 +65,9 @@ enum CauseV1 {
     Seen { field: &'static str, saw: String },
     Unfinished { why: String },
     Unused,
+    Renamed { from: String, at: Option<PlaceV1> },
+    Follows { address: String },
+    KeptOnDelete,
 }
 
 #[derive(Serialize)]
@@ -69,6 +80,8 @@ struct PlaceV1 {
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 enum RiskV1 {
+    DataLoss { what: String },
+    Replacement,
     Downtime,
     CapacityDip { lowest: u32, wanted: u32 },
 }
@@ -110,6 +123,7 @@ pub(crate) fn body(plan: &Plan) -> String {
 
 fn text(plan: &Plan, id: Option<String>) -> String {
     let counts = plan.counts();
+    let folds = plan.folds().iter().filter(|fold| fold.times() > 1);
     let document = Document {
         format: "wharf.plan/1",
         id,
@@ -121,10 +135,14 @@ fn text(plan: &Plan, id: Option<String>) -> String {
             update: counts.update,
             roll: counts.roll,
             replace: counts.replace,
+            moved: counts.moved,
+            adopt: counts.adopt,
+            forget: counts.forget,
             delete: counts.delete,
             keep: plan.kept(),
         },
         changes: plan.changes().iter().map(change).collect(),
+        folds: folds.map(|fold| fold.changes.clone()).collect(),
         notices: plan.notices().iter().map(ToString::to_string).collect(),
         operations: operations(plan),
     };
@@ -139,6 +157,11 @@ fn change(change: &crate::Change) -> ChangeV1 {
     ChangeV1 {
         address: change.address.to_string(),
         action: change.what.action(),
+        from: match &change.what {
+            What::Replace { from, .. } => Some(from.to_string()),
+            What::Move { from, .. } => Some(from.to_string()),
+            _ => None,
+        },
         because: change.what.causes().iter().map(cause).collect(),
         fields: entries.iter().map(field).collect(),
         risks: change.risks.iter().map(risk).collect(),
@@ -167,6 +190,9 @@ fn cause(cause: &Cause) -> CauseV1 {
         Cause::Seen { field, saw } => CauseV1::Seen { field, saw: saw.clone() },
         Cause::Unfinished(why) => CauseV1::Unfinished { why: why.clone() },
         Cause::Unused => CauseV1::Unused,
+        Cause::Renamed { from, origin } => CauseV1::Renamed { from: from.to_string(), at: origin.as_ref().map(place) },
+        Cause::Follows(address) => CauseV1::Follows { address: address.to_string() },
+        Cause::KeptOnDelete => CauseV1::KeptOnDelete,
     }
 }
 
@@ -187,6 +213,8 @@ fn place(origin: &Origin) -> PlaceV1 {
 
 fn risk(risk: &Risk) -> RiskV1 {
     match risk {
+        Risk::DataLoss { what } => RiskV1::DataLoss { what: what.clone() },
+        Risk::Replacement => RiskV1::Replacement,
         Risk::Downtime => RiskV1::Downtime,
         Risk::CapacityDip { lowest, wanted } => RiskV1::CapacityDip { lowest: *lowest, wanted: *wanted },
     }

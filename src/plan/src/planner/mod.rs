@@ -190,6 +190,7 @@ impl<'a> Planner<'a> {
             project: desired.project.clone(),
             environment: desired.environment.clone(),
             provider: capabilities.provider(),
+            folds: crate::fold::fold(&self.changes),
             changes: self.changes,
             kept: self.kept,
             notices: self.notices,

@@ -2,7 +2,7 @@
 
 use super::{Planner, standing::Stand};
 use crate::{
-    Cause, Change, Notice, Risk, RolloutStep, Step, StepId, What,
+    Cause, Change, Incarnation, Notice, ReplaceOrder, Risk, RolloutStep, Step, StepId, What,
     rollout::{Goal, Order, Preview, preview},
 };
 use std::{
@@ -196,13 +196,13 @@ impl<'a> Planner<'a> {
             let unknown = case.stand.unknown.contains(id);
             let what = if let Some(exit) = case.stand.down.get(id) {
                 let because = vec![Cause::Seen { field: "process", saw: exit.to_string() }];
-                if id.slot.0 < count { What::Replace { because, from: id.clone() } } else { delete(Cause::NotDeclared) }
+                if id.slot.0 < count { replace(because, id) } else { delete(Cause::NotDeclared) }
             } else if id.slot.0 >= count {
                 delete(Cause::NotDeclared)
             } else if unknown || standing.revision != case.revision.number {
-                delete(Cause::Unfinished(format!("{id} was left by a rollout that did not end well")))
+                delete(Cause::Unfinished("it was left by a rollout that did not end well".to_owned()))
             } else if standing.traffic != crate::rollout::Traffic::Served {
-                let because = vec![Cause::Unfinished(format!("{id} runs but gets no requests"))];
+                let because = vec![Cause::Unfinished("it runs but gets no requests".to_owned())];
                 What::Update { because, preview: None }
             } else {
                 continue;
@@ -324,6 +324,11 @@ impl<'a> Planner<'a> {
             self.operations.order(id, step);
         }
     }
+}
+
+/// An instance that does not run gives way to the next.
+fn replace(because: Vec<Cause>, from: &InstanceId) -> What {
+    What::Replace { because, from: Incarnation::Instance(from.clone()), order: ReplaceOrder::CreateFirst }
 }
 
 fn delete(because: Cause) -> What {
