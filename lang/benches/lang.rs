@@ -154,7 +154,7 @@ fn service(number: usize) -> String {
     let (gateway, secret) = (number % GATEWAYS, number % SECRETS);
     let program = match number % 4 {
         0 => "script \"\"\"\n        set -eu\n        exec python /mnt/data/app.py --port \"$PORT\"\n        \"\"\"",
-        1 if number % 3 == 0 => "args \"--tag\" \"${input.tag}\"",
+        1 if number.is_multiple_of(3) => "args \"--tag\" \"${input.tag}\"",
         _ => "command \"python\" \"/mnt/data/app.py\" \"--tag\" \"${input.tag}\"",
     };
     let check = if number.is_multiple_of(5) { "tcp" } else { "http \"/health?deep=1\"" };
