@@ -183,6 +183,8 @@ impl Code {
         Self::Pointless,
         Self::Unreachable,
         Self::ShortTimeout,
+        Self::LongTimeout,
+        Self::NoWayOut,
         Self::BodyLimit,
         Self::NoReadiness,
         Self::SlowProbe,

@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const BODY: Bytes = Bytes(1 << 20);
 
 /// What is found in such environments alone.
-pub(super) const LINTS: [Code; 3] = [Code::Unreachable, Code::ShortTimeout, Code::BodyLimit];
+pub(super) const LINTS: [Code; 5] =
+    [Code::Unreachable, Code::ShortTimeout, Code::BodyLimit, Code::LongTimeout, Code::NoWayOut];
 
 impl Decode<'_> {
     /// Holds a service against the rules of EAS.
