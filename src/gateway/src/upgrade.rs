@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::endpoint::InFlight;
 use crate::headers;
+use crate::story::Visit;
 
 /// A client's wish to change the protocol.
 pub(crate) struct Upgrade {
@@ -27,13 +28,16 @@ impl Upgrade {
     }
 
     /// Joins client and instance. Counted as in flight for as long as it lasts.
-    pub(crate) async fn join(self, instance: OnUpgrade, in_flight: InFlight) {
+    pub(crate) async fn join(self, instance: OnUpgrade, in_flight: InFlight, mut visit: Option<Box<Visit>>) {
         let copied = async {
             let (client, instance) = tokio::try_join!(self.client, instance).map_err(std::io::Error::other)?;
             tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(instance)).await
         };
-        if let Err(error) = copied.await {
-            tracing::debug!(endpoint = in_flight.endpoint().name, %error, "an upgraded connection broke");
+        match copied.await {
+            Ok(_) => visit.iter_mut().for_each(|visit| visit.finish()),
+            Err(error) => {
+                tracing::debug!(endpoint = in_flight.endpoint().name, %error, "an upgraded connection broke");
+            }
         }
     }
 }
