@@ -14,7 +14,9 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use thiserror::Error;
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use crate::boundary::Events;
 use crate::story::{Side, Visit};
 use crate::upstream::Lent;
 
@@ -169,6 +171,17 @@ struct Passed {
     lent: Option<Lent>,
     upload: Option<Arc<Upload>>,
     bytes: u64,
+    /// Where it is a stream of events.
+    events: Option<Box<EventStream>>,
+}
+
+/// A stream of events, which goes on until somebody ends it.
+#[derive(Debug)]
+struct EventStream {
+    events: Events,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    ends: bool,
+    ended: bool,
 }
 
 impl AnswerBody {
@@ -181,8 +194,21 @@ impl AnswerBody {
     }
 
     pub(crate) fn passed(incoming: Incoming, lent: Lent, upload: Option<Arc<Upload>>, patience: Patience) -> Self {
-        let passed = Passed { incoming, clock: Clock::new(patience), lent: Some(lent), upload, bytes: 0 };
+        let clock = Clock::new(patience);
+        let passed = Passed { incoming, clock, lent: Some(lent), upload, bytes: 0, events: None };
         Self { source: Source::Passed(passed), visit: None }
+    }
+
+    /// What passes are events: they end between two of them when the instance's drain is over.
+    pub(crate) fn of_events(mut self) -> Self {
+        if let Source::Passed(passed) = &mut self.source
+            && let Some(lent) = &passed.lent
+        {
+            let cut = Box::pin(lent.in_flight.endpoint().cut().cancelled_owned());
+            let events = EventStream { events: Events::default(), cut, ends: false, ended: false };
+            passed.events = Some(Box::new(events));
+        }
+        self
     }
 
     /// Keeps the visit until the answer has ended.
@@ -191,9 +217,39 @@ impl AnswerBody {
     }
 }
 
+impl EventStream {
+    /// Looks whether the stream is to end, and ends it if it may.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.ends && self.cut.as_mut().poll(cx).is_ready() {
+            self.ends = true;
+        }
+        self.ended |= self.ends && self.events.between();
+        self.ended
+    }
+
+    /// What of a piece is passed on.
+    fn pass(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        match frame.into_data() {
+            Ok(data) => {
+                let end = self.events.feed(&data);
+                self.ended |= self.ends && end < data.len();
+                Frame::data(if self.ends { data.slice(..end) } else { data })
+            }
+            Err(trailers) => trailers,
+        }
+    }
+}
+
 impl Passed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.events.as_mut().is_some_and(|events| events.poll_end(cx)) {
+            return Poll::Ready(None);
+        }
         let frame = ready!(self.clock.poll(cx, &mut self.incoming))?;
+        let frame = match &mut self.events {
+            Some(events) => frame.map(|frame| events.pass(frame)),
+            None => frame,
+        };
         self.bytes += frame.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
         if frame.is_none() || self.incoming.is_end_stream() {
             self.end();
@@ -311,6 +367,10 @@ impl Clock {
         }
         let Some(timer) = &mut self.timer else { return Poll::Pending };
         ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Err(if self.is_over() { BodyError::TooLong } else { BodyError::Idle { limit: self.patience.idle } }))
+        Poll::Ready(Err(if self.is_over() {
+            BodyError::TooLong
+        } else {
+            BodyError::Idle { limit: self.patience.idle }
+        }))
     }
 }

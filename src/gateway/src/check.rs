@@ -464,9 +464,9 @@ mod tests {
             config.routes.truncate(1);
             config.routes[0].sticky = Some(Sticky::Header("a b".into()));
             let redact = vec!["é".into()];
-            config.routes[0].records =
-                Some(Records { file: "/x".into(), thousandths: 1_001, max_body: 1, redact });
-            let certificate = |domain: &str| Certificate { domain: domain.into(), chain: "/c".into(), key: "/k".into() };
+            config.routes[0].records = Some(Records { file: "/x".into(), thousandths: 1_001, max_body: 1, redact });
+            let certificate =
+                |domain: &str| Certificate { domain: domain.into(), chain: "/c".into(), key: "/k".into() };
             config.listeners[0].certificates = vec![certificate("a"), certificate("a")];
         };
         let expected = [

@@ -68,6 +68,9 @@ pub struct Listener {
     /// What all its requests together may be.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
+    /// How long a client may take for a request's head, and keep a connection without one. Without it: 30 seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head_ms: Option<u64>,
     /// The route to whose endpoints connections are joined as they are, whatever they carry. Without it, they carry HTTP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub joins: Option<String>,
@@ -78,7 +81,7 @@ impl Listener {
     #[must_use]
     pub fn plain(name: impl Into<String>, address: SocketAddr) -> Self {
         let (certificates, allow) = (Vec::new(), Vec::new());
-        Self { name: name.into(), address, certificates, allow, limits: Limits::default(), joins: None }
+        Self { name: name.into(), address, certificates, allow, limits: Limits::default(), head_ms: None, joins: None }
     }
 }
 
@@ -203,6 +206,9 @@ pub struct Endpoint {
     /// Which of the route's shares it serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<String>,
+    /// While it drains, its streams are ended after so long: a WebSocket with a close frame, events between two events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain_ms: Option<u64>,
     /// How its readiness is judged, when not as the route says: two revisions behind one route may answer on different
     /// paths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -214,7 +220,7 @@ impl Endpoint {
     #[must_use]
     pub fn serving(name: impl Into<String>, address: SocketAddr) -> Self {
         let state = EndpointState::Serving;
-        Self { name: name.into(), address, state, revision: None, share: None, probe: None }
+        Self { name: name.into(), address, state, revision: None, share: None, drain_ms: None, probe: None }
     }
 }
 
@@ -279,7 +285,7 @@ mod tests {
             r#"{"format":1,"generation":1,
             "listeners":[{"name":"public","address":"[::1]:8443","certificates":[{"domain":"*.example.com",
                 "chain":"/a.pem","key":"/a.key"}],"allow":["10.0.0.0/8","2001:db8::/32"],
-                "limits":{"rate":10,"concurrency":20}},
+                "limits":{"rate":10,"concurrency":20},"head_ms":5000},
                 {"name":"edge","address":"127.0.0.1:9000","joins":"public/hello"}],
             "routes":[{"name":"public/hello","service":"hello","paths":["/"],"hosts":["chat.example.com"],
                 "tokens":[{"name":"team","sha256":"00","rate":5}],
@@ -289,7 +295,7 @@ mod tests {
                 "sticky":{"header":"x-session"},
                 "records":{"file":"/calls.jsonl","thousandths":10,"max_body":1024,"redact":["x-key"]},
                 "endpoints":[{"name":"hello-0-g1","address":"127.0.0.1:9000","state":"draining","revision":"3",
-                    "share":"old"}]}],
+                    "share":"old","drain_ms":30000}]}],
             "metrics":"127.0.0.1:9100","access_log":true}"#,
         );
     }

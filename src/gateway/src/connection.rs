@@ -25,7 +25,7 @@ use crate::outgoing::Guest;
 use crate::proxy::Proxy;
 use crate::stall::Stall;
 
-/// How long a client may take for a request's head, and for the greeting of TLS.
+/// How long a client may take for a request's head where the listener says nothing, and for the greeting of TLS.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
 const GREETING_LIMIT: Duration = Duration::from_secs(10);
 
@@ -78,8 +78,9 @@ pub(crate) async fn serve(arrival: Arrival, stream: TcpStream, peer: SocketAddr)
 }
 
 async fn plain(arrival: Arrival, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+    let limit = arrival.entrance.rules.load().head.unwrap_or(HEAD_LIMIT);
     let begins_http2 = tokio::select! {
-        found = timeout(HEAD_LIMIT, begins_http2(&stream)) => found??,
+        found = timeout(limit, begins_http2(&stream)) => found??,
         () = arrival.closing.cancelled() => return Ok(()),
     };
     let visitor = Visitor::new(arrival, peer, "http");
@@ -137,6 +138,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let closing = visitor.arrival.closing.clone();
+    let head = visitor.arrival.entrance.rules.load().head.unwrap_or(HEAD_LIMIT);
     let refused = Arc::new(AtomicBool::new(false));
     let seen = refused.clone();
     let visitor = Arc::new(visitor);
@@ -155,7 +157,7 @@ where
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
+        .header_read_timeout(head)
         .max_headers(MOST_HEADERS)
         .max_header_size(LARGEST_HEAD)
         .max_buf_size(BUFFER);

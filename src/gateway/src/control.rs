@@ -25,15 +25,21 @@ const LINE_LIMIT: u64 = 64 << 20;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub(crate) enum Ask {
-    Replace { config: Config },
+    Replace {
+        config: Config,
+    },
     Status,
     Metrics,
-    ShutDown { grace_ms: u64 },
+    ShutDown {
+        grace_ms: u64,
+    },
     /// For a successor: the listening sockets, which follow the answer.
     HandOver,
     /// For a successor that accepts connections by now: stop accepting, give up the folder, and go on with what is open.
     /// Questions about that are answered on the same connection.
-    Leave { grace_ms: u64 },
+    Leave {
+        grace_ms: u64,
+    },
 }
 
 /// What it answers.
@@ -176,7 +182,8 @@ mod tests {
         check(&Reply::Stopping, r#"{"reply":"stopping"}"#);
         check(&Reply::Refused { problems: vec!["no".into()] }, r#"{"reply":"refused","problems":["no"]}"#);
         let status = Status { pid: 7, ..Status::default() };
-        let line = r#"{"reply":"status","status":{"pid":7,"generation":0,"listeners":[],"routes":[],"dropped_lines":0}}"#;
+        let line =
+            r#"{"reply":"status","status":{"pid":7,"generation":0,"listeners":[],"routes":[],"dropped_lines":0}}"#;
         check(&Reply::Status { status }, line);
     }
 

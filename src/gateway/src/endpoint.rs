@@ -44,12 +44,13 @@ pub(crate) struct LiveEndpoint {
     ejected_until: AtomicU64,
     unreachable: AtomicBool,
     last_answer: Mutex<Option<String>>,
-    /// Streams that are still open are ended now, as politely as they can be.
-    pub(crate) cut: CancellationToken,
+    /// Ends streams that are still open, and what to make the next one from.
+    cut: Mutex<CancellationToken>,
+    cut_all: CancellationToken,
 }
 
 impl LiveEndpoint {
-    pub(crate) fn new(name: String, address: SocketAddr, revision: Option<String>, cut: CancellationToken) -> Self {
+    pub(crate) fn new(name: String, address: SocketAddr, revision: Option<String>, cut_all: CancellationToken) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
@@ -70,7 +71,21 @@ impl LiveEndpoint {
             ejected_until: AtomicU64::new(0),
             unreachable: AtomicBool::new(false),
             last_answer: Mutex::new(None),
-            cut,
+            cut: Mutex::new(cut_all.child_token()),
+            cut_all,
+        }
+    }
+
+    /// What ends its streams, as politely as they can be.
+    pub(crate) fn cut(&self) -> CancellationToken {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It gets requests again: what ended streams before does not end the next ones.
+    pub(crate) fn serve_again(&self) {
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        if cut.is_cancelled() {
+            *cut = self.cut_all.child_token();
         }
     }
 
@@ -113,8 +128,7 @@ impl LiveEndpoint {
     /// Notes that a request ended badly. It may pass the endpoint over for a while.
     pub(crate) fn note_fault(&self, fault: Fault) {
         let in_a_row = self.faults.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        let judged =
-            self.outlier.lock().unwrap_or_else(PoisonError::into_inner).judge(fault, in_a_row, self.millis());
+        let judged = self.outlier.lock().unwrap_or_else(PoisonError::into_inner).judge(fault, in_a_row, self.millis());
         if let Some((ejection, until)) = judged {
             self.unreachable.store(ejection == Ejection::Hard, Ordering::Relaxed);
             if self.ejected_until.swap(until, Ordering::Relaxed) < until {

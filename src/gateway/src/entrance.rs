@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio_rustls::rustls::ServerConfig;
@@ -24,6 +25,8 @@ pub(crate) struct Entrance {
 pub(crate) struct Rules {
     allow: Vec<Range>,
     pub(crate) limits: Limits,
+    /// How long a client may take for a request's head.
+    pub(crate) head: Option<Duration>,
     /// The route to which connections are joined as they are.
     pub(crate) joins: Option<String>,
     /// How TLS is spoken, if it is.
@@ -43,8 +46,8 @@ impl Entrance {
 
 impl Rules {
     fn of(listener: &Listener, tls: Option<Arc<ServerConfig>>) -> Self {
-        let Listener { allow, limits, joins, .. } = listener.clone();
-        Self { allow, limits, joins, tls }
+        let Listener { allow, limits, joins, head_ms, .. } = listener.clone();
+        Self { allow, limits, head: head_ms.map(Duration::from_millis), joins, tls }
     }
 
     /// Whether one may come from there.

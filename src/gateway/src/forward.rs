@@ -216,7 +216,10 @@ impl Proxy {
         if rest.http1 && rest.upload.as_ref().is_some_and(|upload| !upload.ended()) {
             head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let body = AnswerBody::passed(incoming, lent, rest.upload, rest.patience);
+        let mut body = AnswerBody::passed(incoming, lent, rest.upload, rest.patience);
+        if headers::is_event_stream(&head.headers) {
+            body = body.of_events();
+        }
         Ok(Response::from_parts(head, body))
     }
 }

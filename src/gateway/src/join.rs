@@ -45,9 +45,10 @@ where
         match connect(&mut in_flight, &route).await {
             Ok(mut instance) => {
                 in_flight.note_joined();
+                let cut = in_flight.endpoint().cut();
                 let copied = tokio::select! {
                     copied = tokio::io::copy_bidirectional(&mut client, &mut instance) => copied,
-                    () = in_flight.endpoint().cut.clone().cancelled_owned() => return Ok(()),
+                    () = cut.cancelled() => return Ok(()),
                 };
                 return copied.map(|_| ());
             }

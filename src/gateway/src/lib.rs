@@ -8,24 +8,26 @@
 //! Inside, what is decided and what is done are kept apart:
 //!
 //! - plain values and functions: `config`, `check`, `paths`, `framing`, `token`, `choice`, `limit`, `outlier`,
-//!   `readiness`, `headers`, `outgoing`, `retry`, `refusal`, `figures`;
+//!   `readiness`, `boundary`, `headers`, `outgoing`, `retry`, `refusal`, `figures`;
 //! - what a request meets, on the workers: `worker` (accepts), `connection` (TLS, HTTP/1, HTTP/2), `proxy` (answers or
 //!   lets in), `forward` (finds an instance, waits, sends), `upstream` (connections to instances), `body`, `stall`,
 //!   `upgrade`, `join` (connections as they are);
 //! - what all workers share: `live`, the current table, with `endpoint`, `load` and `entrance`, which count; `sink`, which
 //!   writes what `story` tells of requests;
 //! - what happens beside the requests, on a thread of its own: `server` (the owner of it all), `registry`, `listening`,
-//!   `control`, `handover`, `supervision` (probes), `exposition`, `folder`, `listen`, `tls`.
+//!   `control`, `handover`, `supervision` (probes), `drains`, `exposition`, `folder`, `listen`, `tls`.
 
 #![allow(clippy::disallowed_methods, reason = "a data plane lives by the clock, and keeps its configuration in a file")]
 
 mod body;
+mod boundary;
 mod check;
 mod choice;
 mod client;
 pub mod config;
 mod connection;
 mod control;
+mod drains;
 mod endpoint;
 mod entrance;
 mod exposition;
@@ -65,8 +67,8 @@ mod worker;
 pub use check::ConfigProblem;
 pub use client::{Client, ControlError};
 pub use config::{
-    Certificate, Check, Config, Endpoint, EndpointState, Limits, Listener, Probe, Protocol, Range, Records, Route, Share,
-    Sticky, Timeouts, TokenDigest,
+    Certificate, Check, Config, Endpoint, EndpointState, Limits, Listener, Probe, Protocol, Range, Records, Route,
+    Share, Sticky, Timeouts, TokenDigest,
 };
 pub use figures::{TIMES, Times};
 pub use folder::{FolderError, holder};

@@ -120,6 +120,8 @@ pub(crate) struct Place {
     pub(crate) endpoint: Arc<LiveEndpoint>,
     pub(crate) state: EndpointState,
     pub(crate) share: Option<usize>,
+    /// How long its streams may go on while it drains.
+    pub(crate) drain: Option<Duration>,
     pub(crate) probe: Probe,
 }
 
@@ -233,6 +235,14 @@ impl Live {
         probed
     }
 
+    /// The endpoints that drain and whose streams have an end, each once, with how long they may go on.
+    pub(crate) fn draining(&self) -> Vec<(Arc<LiveEndpoint>, Duration)> {
+        let table = self.table.load();
+        let places = table.routes.iter().flat_map(|route| &route.places);
+        let draining = places.filter(|place| place.state == EndpointState::Draining);
+        draining.filter_map(|place| Some((place.endpoint.clone(), place.drain?))).collect()
+    }
+
     /// Where requests are told of, if they are.
     pub(crate) fn access(&self) -> Option<Arc<Path>> {
         self.table.load().access.clone()
@@ -250,7 +260,9 @@ impl Live {
             let status = EndpointStatus::of(endpoint, EndpointState::Draining);
             match routes.iter_mut().find(|route| &route.name == name) {
                 Some(route) => route.endpoints.push(status),
-                None => routes.push(RouteStatus { name: name.clone(), endpoints: vec![status], ..RouteStatus::default() }),
+                None => {
+                    routes.push(RouteStatus { name: name.clone(), endpoints: vec![status], ..RouteStatus::default() })
+                }
             }
         }
         routes
@@ -328,7 +340,13 @@ impl LiveRoute {
     fn status(&self) -> RouteStatus {
         let endpoints = self.places.iter().map(|place| EndpointStatus::of(&place.endpoint, place.state)).collect();
         let refused = self.load.refused().map(|(reason, count)| (reason.to_owned(), count)).collect();
-        RouteStatus { name: self.name.clone(), service: self.service.clone(), endpoints, refused, queued: self.load.queued() }
+        RouteStatus {
+            name: self.name.clone(),
+            service: self.service.clone(),
+            endpoints,
+            refused,
+            queued: self.load.queued(),
+        }
     }
 }
 
@@ -424,10 +442,14 @@ mod tests {
         admit(&live).unwrap().endpoint().note_fault(Fault::Unreachable);
         assert_eq!(admit(&live).unwrap_err(), Turned::NoneReady);
         let (mut route, _) = live.find(None, "/hello").route.unwrap();
-        let request = live.admit(&mut route, Search { even_unreachable: true, ..avoiding(&Random::seeded(1)) }).unwrap();
+        let request =
+            live.admit(&mut route, Search { even_unreachable: true, ..avoiding(&Random::seeded(1)) }).unwrap();
         request.endpoint().readmit();
         admit(&live).unwrap().endpoint().set_ready(false);
-        assert_eq!(live.admit(&mut route, Search { even_unreachable: true, ..avoiding(&Random::seeded(1)) }).unwrap_err(), Turned::NoneReady);
+        assert_eq!(
+            live.admit(&mut route, Search { even_unreachable: true, ..avoiding(&Random::seeded(1)) }).unwrap_err(),
+            Turned::NoneReady
+        );
     }
 
     /// The module's proof, tried: threads admit as fast as they can and hold on to old routes, while endpoints are drained

@@ -43,6 +43,7 @@ impl Registry {
             endpoint: self.endpoint(at),
             state: at.state,
             share: share(at),
+            drain: at.drain_ms.map(Duration::from_millis),
             probe: route.probe_of(at).cloned().unwrap_or_default(),
         };
         let places = route.endpoints.iter().map(place).collect();
@@ -79,7 +80,9 @@ impl Registry {
         let left = self.leaving.iter().map(|(_, endpoint)| endpoint);
         let same = |known: &&Arc<LiveEndpoint>| known.name == wanted.name && known.address == wanted.address;
         let kept = self.known.get(&wanted.name).filter(same).or_else(|| left.into_iter().find(same)).cloned();
-        let new = || Arc::new(LiveEndpoint::new(wanted.name.clone(), wanted.address, wanted.revision.clone(), self.cut.child_token()));
+        let new = || {
+            Arc::new(LiveEndpoint::new(wanted.name.clone(), wanted.address, wanted.revision.clone(), self.cut.clone()))
+        };
         let endpoint = kept.unwrap_or_else(new);
         self.known.insert(wanted.name.clone(), endpoint.clone());
         endpoint
@@ -95,6 +98,9 @@ impl Registry {
         self.leaving.retain(|(name, endpoint)| endpoint.in_flight() > 0 && gone(name, endpoint));
         let left = stations(before).filter(|(name, place)| gone(name, &place.endpoint));
         self.leaving.extend(left.map(|(name, place)| (name.to_owned(), place.endpoint.clone())));
+        stations(after).filter(|(_, place)| place.state == EndpointState::Serving).for_each(|(_, place)| {
+            place.endpoint.serve_again();
+        });
         for (_, place) in stations(before).chain(stations(after)) {
             place.endpoint.set_retired(!serving.contains(&Arc::as_ptr(&place.endpoint)));
         }

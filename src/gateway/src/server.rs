@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Listener};
 use crate::control::{self, Answer, Ask, Handed, Reply};
+use crate::drains::Drains;
 use crate::exposition::{self, Exposition};
 use crate::folder::{Folder, FolderError};
 use crate::handover::Predecessor;
@@ -127,6 +128,7 @@ struct Gateway {
     live: Arc<Live>,
     registry: Registry,
     supervision: Supervision,
+    drains: Drains,
     workers: Vec<Worker>,
     endings: JoinSet<()>,
     listening: Listening,
@@ -160,6 +162,7 @@ impl Gateway {
         Ok(Self {
             folder: None,
             supervision: Supervision::new(live.clone()),
+            drains: Drains::default(),
             live,
             registry: Registry::new(cut),
             workers: started,
@@ -327,6 +330,7 @@ impl Gateway {
             // What is open here is served by the successor's rules.
             let access = config.access_log.then(|| self.live.access()).flatten();
             self.live.replace(&config, access, &mut self.registry);
+            self.drains.follow(self.live.draining());
             self.config = config;
             return Ok(self.config.generation);
         };
@@ -349,6 +353,7 @@ impl Gateway {
         self.listening.adopt(&config, prepared, &self.workers).await;
         self.exposition.adopt(config.metrics, exposed);
         self.supervision.follow(self.live.probed());
+        self.drains.follow(self.live.draining());
         self.config = config;
     }
 

@@ -132,7 +132,8 @@ impl Status {
                 continue;
             };
             for endpoint in route.endpoints {
-                let same = |known: &&mut EndpointStatus| known.name == endpoint.name && known.address == endpoint.address;
+                let same =
+                    |known: &&mut EndpointStatus| known.name == endpoint.name && known.address == endpoint.address;
                 match known.endpoints.iter_mut().find(same) {
                     Some(known) => {
                         known.in_flight += endpoint.in_flight;

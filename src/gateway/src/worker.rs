@@ -33,12 +33,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Accept connections here. `id` is the owner's.
-    Listen {
-        id: u64,
-        entrance: Arc<Entrance>,
-        listener: std::net::TcpListener,
-        done: oneshot::Sender<io::Result<()>>,
-    },
+    Listen { id: u64, entrance: Arc<Entrance>, listener: std::net::TcpListener, done: oneshot::Sender<io::Result<()>> },
     /// Accept no more there; open requests go on.
     Unlisten { id: u64, done: oneshot::Sender<()> },
     /// Another process accepts now: accept nowhere, let connections move there as their clients next have something to
@@ -152,12 +147,8 @@ impl Floor {
         let listener = TcpListener::from_std(listener)?;
         // Closing one entrance lets its connections end; stopping, those of all.
         let closing = self.closing.child_token();
-        let arrival = Arrival {
-            proxy: self.proxy.clone(),
-            entrance,
-            closing: closing.clone(),
-            leaving: self.leaving.clone(),
-        };
+        let arrival =
+            Arrival { proxy: self.proxy.clone(), entrance, closing: closing.clone(), leaving: self.leaving.clone() };
         let stop = CancellationToken::new();
         let (connections, slots) = (self.connections.clone(), self.slots.clone());
         let door = Door { arrival, connections, slots, stop: stop.clone() };
@@ -184,12 +175,7 @@ impl Floor {
         }
     }
 
-    async fn leave(
-        mut self,
-        grace: Duration,
-        done: oneshot::Sender<()>,
-        mut orders: mpsc::UnboundedReceiver<Order>,
-    ) {
+    async fn leave(mut self, grace: Duration, done: oneshot::Sender<()>, mut orders: mpsc::UnboundedReceiver<Order>) {
         self.leaving.cancel();
         self.end_accepting().await;
         let _ = done.send(());

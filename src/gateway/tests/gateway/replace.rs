@@ -32,6 +32,10 @@ impl Load {
                         caller.call(Request::post("/hello").body(whole("question")).unwrap()).await.unwrap()
                     };
                     assert_eq!(answer.status, 200, "{answer:?}");
+                    // As any client does that is told so.
+                    if answer.header("connection") == "close" {
+                        caller = Caller::connect(address).await;
+                    }
                     answered.fetch_add(1, Ordering::SeqCst);
                 }
             });

@@ -60,6 +60,20 @@ impl Gateway {
         gateway
     }
 
+    /// Starts a gateway that takes over from the one in `dir`.
+    pub(crate) async fn take_over(dir: &Path) -> Self {
+        let mut command = command(dir);
+        let child = command.env(TAKE_OVER, "1").spawn().unwrap();
+        let gateway = Self { dir: dir.to_owned(), child, _own: None };
+        let pid = gateway.pid();
+        eventually("it has taken over", async || match Client::connect(dir).await {
+            Ok(mut client) => client.status().await.is_ok_and(|status| status.pid == pid),
+            Err(_) => false,
+        })
+        .await;
+        gateway
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -99,9 +113,14 @@ impl Drop for Gateway {
 
 /// Starts a gateway's process and does not wait for anything.
 pub(crate) fn spawn(dir: &Path) -> Child {
+    command(dir).spawn().unwrap()
+}
+
+fn command(dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "support::gateway_process", "--nocapture"]).env(DIR, dir);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
 }
 
 /// Waits for a process that should not take long.
@@ -179,6 +198,8 @@ impl Instance {
         let requests = Arc::new(AtomicUsize::new(0));
         let counted = requests.clone();
         let task = tokio::spawn(async move {
+            // They end with the instance.
+            let mut connections = tokio::task::JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
@@ -191,7 +212,7 @@ impl Instance {
                 let connection = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
                     .with_upgrades();
-                tokio::spawn(connection);
+                connections.spawn(connection);
             }
         });
         Self { address, requests, task }
@@ -214,6 +235,12 @@ impl Instance {
             Response::new(whole(format!("{} {}\n{}\n{body}", head.method, head.uri, lines.concat())))
         })
         .await
+    }
+
+    /// Accepts no connection any more, and closes those it has.
+    pub(crate) async fn die(&self) {
+        self.task.abort();
+        eventually("it is gone", async || TcpStream::connect(self.address).await.is_err()).await;
     }
 
     pub(crate) fn requests(&self) -> usize {
