@@ -28,8 +28,8 @@ use std::{
 };
 use tokio::process::{Child, Command};
 use wharf_gateway::{
-    Certificate, Client, Config, ControlError, Endpoint, EndpointState, Limits, Listener, Protocol, Route,
-    Status, Timeouts, TokenDigest,
+    Certificate, Client, Config, ControlError, Endpoint, EndpointState, Limits, Listener, Protocol, Route, Status,
+    Timeouts, TokenDigest,
 };
 use wharf_model::{Check, GatewayName, GatewaySpec, InstanceId, Probe, RouteSpec, ServiceName};
 use wharf_provider::{OpContext, Owner, ProviderError, SecretValues};
@@ -193,9 +193,8 @@ impl Gateways {
     /// once, so a listener that stays on its port goes before its successor comes; else it goes afterwards.
     async fn listen(&self, gateway: &GatewayName, listener: Listener) -> Result<(), ProviderError> {
         let before = config(&self.layout.gateway(gateway)).unwrap_or_else(Config::empty).listeners;
-        let moves = |known: &Listener| {
-            known.address.port() == listener.address.port() && known.address != listener.address
-        };
+        let moves =
+            |known: &Listener| known.address.port() == listener.address.port() && known.address != listener.address;
         let in_the_way = before.iter().any(moves);
         if in_the_way {
             self.replace(gateway, WhenDown::Refuse, |config| config.listeners.clear()).await?;

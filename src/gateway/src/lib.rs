@@ -21,6 +21,8 @@
 
 mod body;
 mod boundary;
+#[cfg(test)]
+mod cases;
 mod check;
 mod choice;
 mod client;

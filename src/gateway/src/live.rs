@@ -22,11 +22,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::header::HeaderName;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
 use crate::choice::{Candidate, Choice, Random, Standing, choose};
 use crate::config::{Config, EndpointState, Limits, Probe, Protocol, Sticky, Timeouts};

@@ -38,8 +38,9 @@ pub(crate) struct Proxy {
 }
 
 /// A request that is turned away. The route is named where the caller was let in to it.
-struct TurnedAway {
-    refusal: Refusal,
+#[derive(Debug)]
+pub(crate) struct TurnedAway {
+    pub(crate) refusal: Refusal,
     route: Option<Arc<LiveRoute>>,
 }
 
@@ -89,10 +90,10 @@ impl Proxy {
     }
 
     /// Asks whether a request may go on to an instance.
-    fn let_in(
+    pub(crate) fn let_in<B: Body>(
         &self,
         found: Found,
-        request: &Request<Incoming>,
+        request: &Request<B>,
         entrance: &Entrance,
         visit: &mut Option<Box<Visit>>,
     ) -> Result<Entered, TurnedAway> {
@@ -125,11 +126,11 @@ impl Proxy {
         }
     }
 
-    fn within_limits(
+    fn within_limits<B: Body>(
         &self,
         route: &LiveRoute,
         caller: Caller<'_>,
-        request: &Request<Incoming>,
+        request: &Request<B>,
         visit: &mut Option<Box<Visit>>,
     ) -> Result<(), Refusal> {
         if let Some(limit) = route.max_body
@@ -179,11 +180,12 @@ impl Proxy {
 }
 
 /// A request that may go on.
-struct Entered {
-    route: Arc<LiveRoute>,
+#[derive(Debug)]
+pub(crate) struct Entered {
+    pub(crate) route: Arc<LiveRoute>,
     /// So many bytes of the path are the route's prefix.
     covered: usize,
-    key: Option<u64>,
+    pub(crate) key: Option<u64>,
 }
 
 /// Counts a request in for as long as it lasts.
@@ -194,7 +196,7 @@ fn hold(visit: &mut Option<Box<Visit>>, held: Option<crate::limit::Held>) {
 }
 
 /// Stands for a caller who is to meet the same instance each time.
-fn key(route: &LiveRoute, caller: Caller<'_>, request: &Request<Incoming>) -> Option<u64> {
+fn key<B>(route: &LiveRoute, caller: Caller<'_>, request: &Request<B>) -> Option<u64> {
     match route.sticky.as_ref()? {
         Stickiness::Header(name) => Some(choice::hash(request.headers().get(name)?.as_bytes())),
         Stickiness::Token => Some(choice::hash(&caller.token()?.hash)),

@@ -194,17 +194,7 @@ impl ServiceSpec {
 impl RouteSpec {
     /// Every field of the route.
     pub fn entries(&self) -> Vec<Entry> {
-        let Self {
-            gateway: _,
-            service: _,
-            paths,
-            tokens,
-            token_digests,
-            timeout,
-            max_body,
-            timeouts,
-            grpc,
-        } = self;
+        let Self { gateway: _, service: _, paths, tokens, token_digests, timeout, max_body, timeouts, grpc } = self;
         let mut list = List::default();
         for path in paths {
             list.at(Field::Path, path, Value::Text("served".to_owned()));

@@ -98,17 +98,7 @@ pub(super) struct RouteV1 {
 
 impl RouteV1 {
     pub(super) fn of(spec: &RouteSpec) -> Self {
-        let RouteSpec {
-            gateway,
-            service,
-            paths,
-            tokens,
-            token_digests,
-            timeout,
-            max_body,
-            timeouts,
-            grpc,
-        } = spec;
+        let RouteSpec { gateway, service, paths, tokens, token_digests, timeout, max_body, timeouts, grpc } = spec;
         Self {
             gateway: gateway.to_string(),
             service: service.to_string(),
