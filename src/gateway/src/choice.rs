@@ -202,7 +202,7 @@ mod tests {
 
     /// Chooses 1,000 times among endpoints and counts how often each was chosen. They are written as `free 3` (the number
     /// is in flight), with `@0` for a share and `/550` for thousandths where that matters.
-    fn tally<'a>(endpoints: &[&'a str], weights: &[u32], key: Option<u64>) -> BTreeMap<String, usize> {
+    fn tally(endpoints: &[&str], weights: &[u32], key: Option<u64>) -> BTreeMap<String, usize> {
         let candidates: Vec<Candidate> = endpoints.iter().map(|text| candidate(text)).collect();
         let random = Random::seeded(7);
         let mut chosen = BTreeMap::new();

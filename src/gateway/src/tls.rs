@@ -26,8 +26,8 @@ pub(crate) enum TlsError {
     Read { listener: String, path: PathBuf, source: pem::Error },
     #[error("listener {listener}: {} holds no certificate", path.display())]
     NoCertificate { listener: String, path: PathBuf },
-    #[error("listener {listener}: certificate {} and key {} cannot be used: {source}", chain.display(), key.display())]
-    Unusable { listener: String, chain: PathBuf, key: PathBuf, source: rustls::Error },
+    #[error("listener {listener}: certificate {} and key {} cannot be used: {source}", of.chain.display(), of.key.display())]
+    Unusable { listener: String, of: Box<Certificate>, source: rustls::Error },
 }
 
 /// How TLS is spoken with these certificates; none where there are none.
@@ -66,8 +66,7 @@ fn read(listener: &str, certificate: &Certificate, provider: &CryptoProvider) ->
     let secret = PrivateKeyDer::from_pem_file(key).map_err(failed(key))?;
     CertifiedKey::from_der(read, secret, provider).map_err(|source| TlsError::Unusable {
         listener: listener(),
-        chain: chain.clone(),
-        key: key.clone(),
+        of: Box::new(certificate.clone()),
         source,
     })
 }
