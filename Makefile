@@ -1,9 +1,10 @@
 # What anyone can run by name. CI runs check and test, nothing else.
 
 CARGO ?= cargo
+FUZZ = $(CARGO) test --workspace --locked --test fuzz -- --ignored --nocapture
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test fuzz bench bench-lang demo demo-clean needs needs-demo
+.PHONY: help check test fuzz bench bench-lang bench-plan demo demo-clean needs needs-demo
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
@@ -13,24 +14,33 @@ help:
 	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
 	@echo 'make bench-lang  of these, how fast a large project is read'
+	@echo 'make bench-plan  of these, how fast it is planned, and each view of the plan made'
 
 check: needs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --quiet
 
+# A minute of broken files goes on beside the tests, and stands back for them.
 test: needs
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --no-run
+	@nice -n 19 $(FUZZ) >'$(TARGET)/fuzz.txt' 2>&1 & fuzz=$$!; \
+	$(CARGO) test --workspace --locked; tests=$$?; \
+	wait $$fuzz; found=$$?; \
+	if [ $$found = 0 ]; then grep '^fuzz:' '$(TARGET)/fuzz.txt'; else cat '$(TARGET)/fuzz.txt'; fi; \
+	exit $$((tests | found))
 
 fuzz:
-	$(CARGO) test --locked -p wharf-lang --test fuzz -- --ignored --nocapture
+	$(FUZZ)
 
-bench: bench-lang
-	$(CARGO) bench --locked -p wharf-plan --bench plan
+bench: bench-lang bench-plan
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway
 
 bench-lang:
 	$(CARGO) bench --locked -p wharf-lang --bench lang
+
+bench-plan:
+	$(CARGO) bench --locked -p wharf-report --bench plan
 
 demo: needs-demo
 	$(CARGO) build --release --locked -p wharf

@@ -12,6 +12,7 @@ mod environment;
 mod gateway;
 mod group;
 mod health;
+mod limits;
 mod mount;
 mod network;
 mod policy;
@@ -60,10 +61,12 @@ pub(crate) struct Decode<'a> {
     named: BTreeSet<Address>,
     /// What was called otherwise, and how.
     renamed: BTreeMap<Address, Address>,
-    /// The gateways that are of one's own on a platform.
-    dedicated: BTreeSet<String>,
-    /// The services to which a balancer of connections leads, and where that is written.
-    balanced: BTreeMap<String, Place>,
+    /// The gateways that are of one's own on a platform, and of which kind.
+    dedicated: BTreeMap<String, gateway::Kind>,
+    /// The networks that are in one zone.
+    narrow: BTreeSet<String>,
+    /// The services to which a balancer of connections leads.
+    balanced: BTreeMap<String, network::Balanced>,
     /// Whether it runs on EAS, which has rules of its own.
     eas: bool,
     /// Whether it runs on this host, which stands in for images.
@@ -107,6 +110,7 @@ impl<'a> Decode<'a> {
             named: blocks.iter().filter_map(address_of).collect(),
             renamed: BTreeMap::new(),
             dedicated: gateway::dedicated(blocks),
+            narrow: network::narrow(blocks),
             balanced: network::balanced(blocks),
             eas: false,
             local: false,

@@ -48,7 +48,7 @@ impl Decode<'_> {
 
     /// Exactly one thing is required by a rule, so that a verdict can say which.
     fn requirement(&mut self, node: &Block, matcher: impl Fn(Vec<Arc<str>>) -> Matcher) -> Option<Demand> {
-        let written = ["min-ready", "max-changes", "approval"].map(|name| node.properties.contains_key(name));
+        let written = ["min-ready", "max-changes", "approval"].map(|name| node.properties.get(name).is_some());
         if written.iter().filter(|written| **written).count() != 1 {
             let message = "a rule requires one thing: `min-ready=`, `max-changes=` or `approval=`";
             let problem = Problem::error(Code::OnlyOneOf, message).at(node.title_at(), "not one of them");
@@ -60,7 +60,7 @@ impl Decode<'_> {
         }
         let service = matcher(Vec::new()).service;
         let pointless = ["kind", "risk"].into_iter().chain(written[1].then_some("service"));
-        for name in pointless.filter(|name| node.properties.contains_key(*name)) {
+        for name in pointless.filter(|name| node.properties.get(name).is_some()) {
             let at = node.properties.get(name).and_then(|found| found.at);
             let message = format!("`{name}=` means nothing beside this requirement");
             let problem = Problem::error(Code::Pointless, message).at(at, "does nothing");

@@ -80,7 +80,7 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
             None => plan,
         },
     };
-    out::note(wharf_report::plan(&plan, Layout { width: out::width() }).trim_end());
+    out::note(wharf_report::terminal(&plan, None, Layout { width: out::width() }).trim_end());
     if plan.is_empty() {
         return Ok((Exit::Done, runtime));
     }
