@@ -63,7 +63,7 @@ impl Decode<'_> {
         for name in pointless.filter(|name| node.properties.get(name).is_some()) {
             let at = node.properties.get(name).and_then(|found| found.at);
             let message = format!("`{name}=` means nothing beside this requirement");
-            let problem = Problem::error(Code::Contradiction, message).at(at, "does nothing");
+            let problem = Problem::error(Code::Unexpected, message).at(at, "does nothing");
             self.report(problem.help("leave it out".to_owned()));
         }
         Some(match found::<u32>(node, "min-ready") {

@@ -103,3 +103,20 @@ fn every_dependency_earns_its_place() {
         }
     }
 }
+
+#[test]
+fn the_readme_shows_a_plan_as_it_is() {
+    let plan = fs::read_to_string(root().join("testdata/plan/a-plan-to-review/plan.md")).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (before, rest) = readme.split_once("<!-- from testdata/plan/a-plan-to-review/plan.md -->\n").unwrap();
+    let (shown, after) = rest.split_once("<!-- to here -->\n").unwrap();
+    if std::env::var_os("UPDATE").is_some() {
+        let marks = ["<!-- from testdata/plan/a-plan-to-review/plan.md -->\n", "<!-- to here -->\n"];
+        fs::write(root().join("README.md"), [before, marks[0], &plan, marks[1], after].concat()).unwrap();
+    } else {
+        assert_eq!(shown, plan, "UPDATE=1 takes the plan over");
+    }
+    for danger in ["data loss", "downtime", "capacity dip", "replacement", "1 to move", "delete 40 instances"] {
+        assert!(plan.contains(danger), "the plan in the README has no {danger}");
+    }
+}

@@ -14,6 +14,7 @@ mod stale;
 mod status;
 mod terminal;
 mod text;
+mod verdicts;
 
 pub use difference::difference;
 pub use html::html;
@@ -24,3 +25,4 @@ pub use stale::stale;
 pub use status::{StatusInput, status, status_json};
 pub use terminal::{Layout, terminal};
 pub use text::{bad, bold, dim, duration, good, tame, warn};
+pub use verdicts::verdicts;
