@@ -202,7 +202,9 @@ impl World {
                         }
                     }),
                     _ => {
-                        self.of_endpoints(&id, |endpoints, id| drop(endpoints.remove(id)));
+                        self.of_endpoints(&id, |endpoints, id| {
+                            endpoints.remove(id);
+                        });
                         self.observed.instances.remove(&id);
                         self.record.absorb(&Effect::InstanceGone { instance: id }, plan.wanted());
                     }
