@@ -198,7 +198,9 @@ async fn look_at_sources(
                 let place = place_of(&reader.project, path);
                 off_the_loop(move || pin(&place)).await.map_err(TreeError::into_answer)
             }
-            (SourceRef::Packages(list), Some(Ok(interpreter))) => Ok(packages::pin(interpreter, list)),
+            (SourceRef::Packages(libraries), Some(Ok(interpreter))) => {
+                Ok(packages::pin(interpreter, &libraries.requirements))
+            }
             (SourceRef::Packages(_), Some(Err(error))) => Err(error.clone()),
             (SourceRef::Packages(_), None) => continue,
         };

@@ -1,7 +1,7 @@
 //! What one instance is.
 
 use super::{Confidential, Container, Mount, MountPath, Probe, Probes, Processor, Pull, Resources, Unit, Weights};
-use crate::{ContainerName, ContentDigest, EnvName, NetworkName, SecretDigest, SecretName, Value};
+use crate::{ContainerName, ContentDigest, EnvName, Libraries, NetworkName, SecretDigest, SecretName, Value};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// What one instance is: the part of a service whose change means new instances.
@@ -80,6 +80,12 @@ impl Template {
     /// The readiness probe, or what counts as one.
     pub fn probe(&self) -> Probe {
         self.readiness.clone().unwrap_or_else(Probe::fallback)
+    }
+
+    /// The third-party libraries, and the image whose interpreter they are for; none when there are none.
+    pub fn libraries(&self) -> Option<Libraries> {
+        let requirements = self.packages.clone();
+        (!requirements.is_empty()).then(|| Libraries { image: self.image.clone(), requirements })
     }
 
     /// The secrets that instances need; one may come twice.
