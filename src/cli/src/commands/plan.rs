@@ -29,7 +29,7 @@ pub(super) async fn run(
         ));
     }
     let runtime = site::reader(&project)?;
-    let plan = site::make_plan(&project, &project.deployment, &standing.record, key.as_ref(), &runtime).await?;
+    let plan = site::make_plan(&project, &project.deployment, &standing.record, key.as_ref(), &*runtime).await?;
     show(&plan, since, format)?;
     Ok(if detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
 }
