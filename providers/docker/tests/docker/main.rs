@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod conformance;
+mod gateways;
+mod instances;
+mod packages;
 mod place;
+mod registry;
 #[path = "../support/mod.rs"]
 mod support;
