@@ -1,0 +1,33 @@
+//! Every example for an engine is planned, applied, called and destroyed as a user would do it.
+
+use crate::{
+    engine::{self, image},
+    site::{containers, example},
+    support::{Site, http},
+};
+use std::fs;
+
+const TOKEN: &str = "example-token";
+
+#[test]
+fn the_quick_start_on_docker_runs_as_it_is() {
+    let mut site = Site::empty("docker-quickstart");
+    let from = example("docker-quickstart");
+    site.write("wharf.kdl", &fs::read_to_string(from.join("wharf.kdl")).unwrap());
+    site.write("app/app.py", &fs::read_to_string(from.join("app/app.py")).unwrap());
+    site.replace("wharf.kdl", "listen 8601", &format!("listen {}", site.port));
+    let env = [("HELLO_TOKEN", TOKEN), ("DOCKER_HOST", &engine::host()), ("WHARF_INPUT_image", image::PYTHON)];
+    site.env.extend(env.map(|(name, value)| (name.to_owned(), value.to_owned())));
+
+    let plan = site.done(&["plan"]);
+    assert!(plan.contains("(docker): 4 to create"), "{plan}");
+    site.done(&["apply", "--yes", "-q"]);
+    let answer = site.done(&["invoke", "hello"]);
+    assert!(answer.contains(r#""greeting": "Hello from a container""#), "{answer}");
+    assert_eq!(http::get(site.port, "/api/predict/hello/", None).unwrap().status, 401);
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    // Written down: what was planned from is the whole of what can be read back.
+    assert!(site.done(&["status"]).contains("2/2 ready"));
+    site.done(&["destroy", "--yes", "-q"]);
+    assert!(containers("docker-quickstart").is_empty());
+}
