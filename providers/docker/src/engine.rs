@@ -120,15 +120,26 @@ impl Eyes {
 
     /// Begins a conversation with a program in a container.
     pub(crate) async fn converse(&self, name: &str, words: &[&str]) -> Answer<StartExecResults> {
+        self.begin(name, words).await.map(|(_, begun)| begun)
+    }
+
+    async fn begin<T: Into<String> + Clone>(&self, name: &str, words: &[T]) -> Answer<(String, StartExecResults)> {
         let options = CreateExecOptions {
             attach_stdin: Some(true),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            cmd: Some(words.to_vec()),
+            cmd: Some(words.iter().cloned().map(Into::into).collect::<Vec<String>>()),
             ..CreateExecOptions::default()
         };
         let exec = self.docker.create_exec(name, options).await?;
-        self.docker.start_exec(&exec.id, None).await
+        let begun = self.docker.start_exec(&exec.id, None).await?;
+        Ok((exec.id, begun))
+    }
+
+    /// The machine's system and its kind of processor, as the engine calls them.
+    pub(crate) async fn machine(&self) -> Answer<(String, String)> {
+        let version = self.docker.version().await?;
+        Ok((version.os.unwrap_or_default(), version.arch.unwrap_or_default()))
     }
 }
 
@@ -166,6 +177,16 @@ impl Hands {
     pub(crate) async fn remove(&self, name: &str) -> Answer<()> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         error::absent(self.docker.remove_container(name, Some(options)).await).map(drop)
+    }
+
+    /// Runs a program in a container.
+    pub(crate) async fn run(&self, name: &str, words: &[String]) -> Answer<(String, StartExecResults)> {
+        self.eyes.begin(name, words).await
+    }
+
+    /// The code that such a program ended with.
+    pub(crate) async fn ended_with(&self, id: &str) -> Answer<i64> {
+        Ok(self.docker.inspect_exec(id).await?.exit_code.unwrap_or(0))
     }
 
     /// Waits for the end of a container, and answers how it ended.

@@ -8,7 +8,7 @@
 //! - values: `names`, `labels`, `addresses`, `request` (from a launch to a container), `route`, `format`, `capability`;
 //! - the engine: `engine` (eyes and hands), `error`, `archive`;
 //! - looking: [`DockerReader`] with `observe`, `logs`, `window`; nothing in there changes anything;
-//! - calls: [`DockerProvider`] with `image`, `network`, `start`, `stop`, `content`, `gateways`, `program`, `resolve`;
+//! - calls: [`DockerProvider`] with `image`, `network`, `start`, `stop`, `content`, `gateways`, `program`, `resolve`, `run`;
 //! - what runs in a gateway's container beside the gateway: [`play_role`], in `desk`.
 
 #![allow(clippy::disallowed_methods, reason = "folders and the own program are read to be sent to the engine")]
@@ -33,6 +33,7 @@ mod provider;
 mod request;
 mod resolve;
 mod route;
+mod run;
 mod start;
 mod stop;
 mod window;

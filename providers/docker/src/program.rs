@@ -30,6 +30,14 @@ pub(crate) async fn image(
     operation: &OperationId,
 ) -> Result<String, ProviderError> {
     let attempt = format!("cannot make the gateway's image from {}", program.display());
+    let (os, kind) = hands.machine().await.map_err(error::engine(attempt.clone()))?;
+    if !runs_on(&os, &kind) {
+        return Err(ProviderError::Rejected {
+            attempt: format!("{attempt}: it does not run on the engine's machine, which is {os} on {kind}"),
+            help: format!("run a wharf that was built for {os} on {kind}, on that machine or on one like it"),
+            source: None,
+        });
+    }
     let files = files(program).await.map_err(disk(attempt.clone()))?;
     let (tag, archive) = pack_up(files).await.map_err(disk(attempt.clone()))?;
     let tag =
@@ -41,6 +49,16 @@ pub(crate) async fn image(
     let changes = labels::changes(&labels::shared(owner, operation));
     hands.import(NAME, &tag, changes, archive).await.map_err(error::engine(attempt))?;
     Ok(name)
+}
+
+/// Whether this program runs on a machine as engines describe them.
+fn runs_on(os: &str, kind: &str) -> bool {
+    let kind = match kind {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        kind => kind,
+    };
+    os == std::env::consts::OS && kind == std::env::consts::ARCH
 }
 
 /// The program and the libraries that it links to: where each is here, and where it belongs in the image.

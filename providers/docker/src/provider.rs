@@ -111,6 +111,14 @@ impl DockerProvider {
         Ok(Self { docker: Docker { reader, hands, images, place, gateways, registries, pip } })
     }
 
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.docker.owner
+    }
+
+    pub(crate) fn hands(&self) -> &Hands {
+        &self.docker.hands
+    }
+
     /// Removes what belongs to the environment as a whole, its network and the images that were made for it, if no
     /// container is left in it; says whether it is gone. For the end of a `destroy`: no call may be under way.
     ///

@@ -1,6 +1,6 @@
 //! From a launch to the body of the call that makes its container: a function of values, without a look at the engine.
 
-use crate::{labels::OfInstance, names, network::Net};
+use crate::{labels::Labels, names, network::Net};
 use bollard::models::{
     ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig, Mount as EngineMount,
     MountTmpfsOptions, MountType, MountVolumeOptions, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
@@ -34,6 +34,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) secrets: &'a SecretValues,
     pub(crate) net: &'a Net,
     pub(crate) ip: Ipv4Addr,
+    /// What the container and all that is made with it carries.
+    pub(crate) labels: &'a Labels,
 }
 
 /// Where a folder of the file is, as people write it: `./app` adds no dot.
@@ -42,11 +44,7 @@ pub(crate) fn place_of(project: &Path, folder: &FolderPath) -> PathBuf {
 }
 
 /// The body that makes the container of an instance.
-pub(crate) fn container(
-    launch: &Launch,
-    labels: &OfInstance,
-    around: &Surroundings<'_>,
-) -> Result<ContainerCreateBody, ProviderError> {
+pub(crate) fn container(launch: &Launch, around: &Surroundings<'_>) -> Result<ContainerCreateBody, ProviderError> {
     let template = &launch.revision.template;
     let (entrypoint, cmd) = program(&template.program);
     let name = launch.instance.to_string();
@@ -56,7 +54,7 @@ pub(crate) fn container(
         entrypoint,
         cmd,
         env: Some(environment(launch, around)?),
-        labels: Some(labels.write(around.owner)),
+        labels: Some(around.labels.clone()),
         host_config: Some(HostConfig {
             mounts: Some(mounts(launch, around)),
             network_mode: Some(around.net.id.clone()),
@@ -162,7 +160,11 @@ fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<EngineMount> {
             MountSource::Empty => Some(EngineMount {
                 target: Some(target.to_owned()),
                 typ: Some(MountType::VOLUME),
-                volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
+                volume_options: Some(MountVolumeOptions {
+                    no_copy: Some(true),
+                    labels: Some(around.labels.clone()),
+                    ..MountVolumeOptions::default()
+                }),
                 ..EngineMount::default()
             }),
             // Shared memory has a size of its own.

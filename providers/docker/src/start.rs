@@ -32,6 +32,7 @@ pub(crate) async fn start(docker: &Docker, launch: &Launch, cx: &OpContext) -> R
     let image = docker.images.ready(&docker.hands, image, template.pull, logins, cx).await?;
     for _ in 0..TRIES {
         let (net, ip) = docker.place.lock().await.take(&docker.hands, &docker.owner, &cx.operation).await?;
+        let labels = OfInstance::of(launch, ip, &cx.operation);
         let around = Surroundings {
             owner: &docker.owner,
             project: &docker.project,
@@ -40,8 +41,8 @@ pub(crate) async fn start(docker: &Docker, launch: &Launch, cx: &OpContext) -> R
             secrets: &cx.secrets,
             net: &net,
             ip,
+            labels: &labels.write(&docker.owner),
         };
-        let labels = OfInstance::of(launch, ip, &cx.operation);
         match run(docker, launch, &labels, &around).await? {
             Run::Started => return Ok(labels.endpoint),
             Run::StoodAt(endpoint) => {
@@ -76,7 +77,7 @@ async fn run(
 ) -> Result<Run, ProviderError> {
     let container = names::instance(&docker.owner, &launch.instance);
     let attempt = format!("cannot start {}", launch.instance);
-    let body = request::container(launch, labels, around)?;
+    let body = request::container(launch, around)?;
     match docker.hands.create(&container, body).await {
         Ok(_) => {}
         Err(error) if error::is_conflict(&error) => match standing(docker, launch, &container).await? {

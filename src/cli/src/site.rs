@@ -100,7 +100,10 @@ fn settings(project: &Project) -> Ends<Settings> {
             environment: std::env::vars_os().collect(),
         })),
         ProviderSpec::Docker { host } => Ok(Settings::Docker(DockerSettings {
-            host: host.as_ref().map(ToString::to_string).or_else(|| std::env::var("DOCKER_HOST").ok()),
+            host: host
+                .as_ref()
+                .map(ToString::to_string)
+                .or_else(|| std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty())),
             project_dir: project.dir.clone(),
             owner,
             program: program?,

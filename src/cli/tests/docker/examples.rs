@@ -26,8 +26,14 @@ fn the_quick_start_on_docker_runs_as_it_is() {
     assert!(answer.contains(r#""greeting": "Hello from a container""#), "{answer}");
     assert_eq!(http::get(site.port, "/api/predict/hello/", None).unwrap().status, 401);
     assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
-    // Written down: what was planned from is the whole of what can be read back.
     assert!(site.done(&["status"]).contains("2/2 ready"));
+
+    // A look around in an instance.
+    let ask = "import os, sys; print(os.environ['WHARF_INSTANCE'], sys.stdin.read()); sys.exit(3)";
+    let ran = site.run(&["exec", "hello-1-g1", "--", "python3", "-c", ask]);
+    assert!(ran.code == 1 && ran.said.contains("hello-1-g1") && ran.said.contains("ended with code 3"), "{}", ran.said);
+    let ran = site.run(&["exec", "hello", "--", "python3"]);
+    assert!(ran.code == 1 && ran.said.contains("name one of: hello-0-g1, hello-1-g1"), "{}", ran.said);
     site.done(&["destroy", "--yes", "-q"]);
     assert!(containers("docker-quickstart").is_empty());
 }
