@@ -17,8 +17,8 @@ fn cost(field: Field) -> Cost {
             "it does not mount file servers yet",
             "mount the file server on the engine's machine, and that folder here: `folder \"…\"`",
         ),
-        Field::MountDataset | Field::MountCodeSet => lacks(
-            "datasets and code sets are things of EAS",
+        Field::MountDataset | Field::MountCodeSet | Field::MountModel => lacks(
+            "datasets, code sets and models by name are things of EAS",
             "mount a folder that holds the same files: `folder \"…\" read-only=#true`",
         ),
         Field::MountGit => lacks(
@@ -38,8 +38,11 @@ fn cost(field: Field) -> Cost {
             "leave it out, and watch the disk of the engine's machine",
         ),
         Field::CpuSharing => lacks("`cpu` is the most that an instance may use, and never more", "leave it out"),
-        Field::Gpu | Field::GpuMemory | Field::GpuCores | Field::GpuIsolation | Field::GpuDriver => {
+        Field::Gpu | Field::GpuMemory | Field::GpuCores | Field::GpuIsolation | Field::GpuDriver | Field::GpuCuda => {
             lacks("it does not hand out GPUs yet", "write it in the environments that run elsewhere")
+        }
+        Field::TrafficRate | Field::TrafficConcurrency | Field::TrafficInstanceRate | Field::TrafficQueue => {
+            lacks("its gateway counts no requests", "write it in the environments that run elsewhere")
         }
         Field::InstanceType
         | Field::SpotProtection

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
 pub(crate) mod image;
+pub(crate) mod registry;
 
 use bollard::Docker;
 use std::{

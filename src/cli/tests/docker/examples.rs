@@ -1,8 +1,11 @@
 //! Every example for an engine is planned, applied, called and destroyed as a user would do it.
 
 use crate::{
-    engine::{self, image},
-    site::{containers, example},
+    engine::{
+        self, image,
+        registry::{PASSWORD, Registry},
+    },
+    site::{ask, containers, example},
     support::{Site, http},
 };
 use std::fs;
@@ -36,4 +39,31 @@ fn the_quick_start_on_docker_runs_as_it_is() {
     assert!(ran.code == 1 && ran.said.contains("name one of: hello-0-g1, hello-1-g1"), "{}", ran.said);
     site.done(&["destroy", "--yes", "-q"]);
     assert!(containers("docker-quickstart").is_empty());
+}
+
+#[test]
+fn the_private_registry_lets_those_in_who_know_the_password() {
+    let registry = Registry::start();
+    ask(async |_| drop(registry.push("team/word", "swordfish").await));
+    let mut site = Site::empty("private-registry");
+    site.write("wharf.kdl", &fs::read_to_string(example("private-registry").join("wharf.kdl")).unwrap());
+    site.replace("wharf.kdl", "listen 8602", &format!("listen {}", site.port));
+    site.replace(
+        "wharf.kdl",
+        "registry \"registry.example.com\" user",
+        &format!("registry \"{}\" user", registry.host),
+    );
+    let env = [("DOCKER_HOST", engine::host()), ("WHARF_INPUT_registry", registry.host.clone())];
+    site.env.extend(env.map(|(name, value)| (name.to_owned(), value)));
+
+    site.env.insert("REGISTRY_PASSWORD".to_owned(), "wrong".to_owned());
+    let refused = site.run(&["apply", "--yes"]);
+    assert!(refused.code != 0 && refused.said.contains("does not let us"), "{}", refused.said);
+    site.env.insert("REGISTRY_PASSWORD".to_owned(), PASSWORD.to_owned());
+    let said = site.done(&["apply", "--yes"]);
+    assert!(said.contains("pulling ") && !said.contains(PASSWORD), "{said}");
+    assert_eq!(site.done(&["invoke"]).trim(), "swordfish");
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    site.done(&["destroy", "--yes", "-q"]);
+    assert!(containers("private-registry").is_empty());
 }
