@@ -4,7 +4,7 @@ use wharf_model::{Capabilities, Cost, Field};
 
 /// The table of this runtime.
 pub(crate) fn capabilities() -> Capabilities {
-    Capabilities::of("docker", cost)
+    Capabilities::of("docker", cost).fetching_images()
 }
 
 fn cost(field: Field) -> Cost {
@@ -150,8 +150,11 @@ fn cost(field: Field) -> Cost {
         | Field::Interpreter
         | Field::Env
         | Field::Mount
+        | Field::ImageContent
+        | Field::Incarnation
         | Field::MountEmpty
         | Field::MountMemory
+        | Field::MountData
         | Field::Content
         | Field::Readiness
         | Field::Cpu
@@ -166,6 +169,8 @@ fn cost(field: Field) -> Cost {
         | Field::Listen
         | Field::MaxBody
         | Field::RegistryLogin
+        | Field::KeepOnDelete
+        | Field::Was
         | Field::Path => Cost::InPlace,
     }
 }

@@ -3,9 +3,8 @@
 
 use crate::{
     archive::{self, pack},
-    engine::Hands,
     error::{self, Said, disk},
-    image::{Logins, identify},
+    image::{self, identify},
     labels, names,
     provider::Docker,
     request::{LIBRARIES, logs, place_of},
@@ -19,7 +18,7 @@ use bollard::{
 };
 use futures_util::StreamExt as _;
 use std::{path::PathBuf, sync::Arc};
-use wharf_model::{Address, ContentDigest, ContentRef, FolderPath, Libraries, SourceError, SourcePin, SourceRef};
+use wharf_model::{Address, ContentDigest, ContentRef, FolderPath, Libraries, Pull, SourceError, SourcePin, SourceRef};
 use wharf_provider::{
     OpContext, ProviderError,
     tree::{TreeError, pin},
@@ -43,15 +42,21 @@ pub(crate) async fn look(docker: &crate::provider::DockerReader, source: &Source
                 attempt: "cannot prepare libraries: the service names no image".to_owned(),
                 help: "write `image \"…\"` in the service".to_owned(),
             })?;
-            let image = identify(&docker.eyes, image).await?;
+            let image = identify(&docker.eyes, image, &docker.logins).await?;
             Ok(pin_libraries(&image, &libraries.requirements))
         }
+        SourceRef::Image(image) => Ok(pin_image(&identify(&docker.eyes, image, &docker.logins).await?)),
     }
 }
 
 async fn pin_folder(place: PathBuf) -> Result<SourcePin, SourceError> {
     let pinned = tokio::task::spawn_blocking(move || pin(&place).map_err(TreeError::into_answer)).await;
     pinned.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+}
+
+/// The pin of an image.
+fn pin_image(identity: &str) -> SourcePin {
+    SourcePin { content: ContentDigest::of([identity.as_bytes()]), files: 0, bytes: 0 }
 }
 
 /// The pin of these libraries for the interpreter of an image.
@@ -86,7 +91,7 @@ pub(crate) async fn prepare_folder(
         Err(ProviderError::Rejected { attempt, help: "plan again, and apply that".to_owned(), source: None })
     };
     still().await?;
-    let empty = empty(&docker.hands, docker, cx).await?;
+    let empty = empty(docker, cx).await?;
     let maker = making.begin(&empty, Maker { entrypoint: vec!["-".to_owned()], env: Vec::new(), user: None }).await?;
     let sent = docker.hands.upload_stream(&maker, PLACE, archive::folder(&place)).await;
     sent.map_err(error::engine(making.attempt.clone()))?;
@@ -113,9 +118,8 @@ pub(crate) async fn prepare_packages(
         help: "write `image \"…\"` in the service".to_owned(),
         source: None,
     })?;
-    let logins = Logins { registries: &docker.registries, secrets: &cx.secrets };
-    let ready = docker.images.ready(&docker.hands, image, None, logins, cx).await?;
-    let found = identify(&docker.hands, image).await.map_err(|error| ProviderError::Rejected {
+    let ready = docker.images.ready(&docker.hands, image, None, &docker.logins, cx).await?;
+    let found = identify(&docker.hands, image, &docker.logins).await.map_err(|error| ProviderError::Rejected {
         attempt: error.attempt,
         help: error.help,
         source: None,
@@ -135,8 +139,36 @@ pub(crate) async fn prepare_packages(
     let maker = Maker { entrypoint, env: docker.pip.clone(), user: Some("0:0".to_owned()) };
     let maker = making.begin(&ready.id, maker).await?;
     install(&making, &maker, image).await?;
-    let empty = empty(&docker.hands, docker, cx).await?;
+    let empty = empty(docker, cx).await?;
     making.finish(&empty).await
+}
+
+/// Makes sure that the engine has an image, if its name still stands for the one that the plan was made for, and keeps it
+/// there.
+pub(crate) async fn prepare_image(
+    docker: &Docker,
+    address: &Address,
+    content: ContentRef,
+    image: &Arc<str>,
+    cx: &OpContext,
+) -> Result<(), ProviderError> {
+    let making = Making { docker, address, content, cx, attempt: format!("cannot keep image {image}") };
+    if making.is_whole().await? {
+        return Ok(());
+    }
+    let wanted = |identity: &str| ContentRef::Image(pin_image(identity).content) == content;
+    let look = async || docker.hands.image(image).await.map_err(error::engine(making.attempt.clone()));
+    let is_wanted = |found: &bollard::models::ImageInspect| image::is(image, found, &wanted);
+    if !look().await?.as_ref().is_some_and(is_wanted) {
+        docker.images.ready(&docker.hands, image, Some(Pull::Always), &docker.logins, cx).await?;
+    }
+    let found = look().await?.filter(is_wanted).and_then(|found| found.id);
+    let id = found.ok_or_else(|| ProviderError::Rejected {
+        attempt: format!("image {image} was changed after the plan was made"),
+        help: "plan again, and apply that".to_owned(),
+        source: None,
+    })?;
+    making.mark(&id, None).await
 }
 
 async fn install(making: &Making<'_>, maker: &str, image: &str) -> Result<(), ProviderError> {
@@ -217,8 +249,8 @@ impl Making<'_> {
         };
         hands.create_volume(request).await.map_err(error::engine(self.attempt.clone()))?;
         let target = match self.content {
-            ContentRef::Folder(_) => PLACE,
             ContentRef::Packages(_) => LIBRARIES,
+            ContentRef::Folder(_) | ContentRef::Image(_) => PLACE,
         };
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
@@ -240,22 +272,32 @@ impl Making<'_> {
     /// Says that the volume is whole, and removes what filled it.
     async fn finish(&self, empty: &str) -> Result<(), ProviderError> {
         let (hands, owner) = (&self.docker.hands, &self.docker.owner);
-        let name = names::content(owner, self.content);
-        let body = ContainerCreateBody {
-            image: Some(empty.to_owned()),
-            entrypoint: Some(vec!["-".to_owned()]),
-            labels: Some(self.labels()),
-            network_disabled: Some(true),
-            host_config: Some(HostConfig {
-                mounts: Some(vec![mount(name.clone(), PLACE)]),
-                network_mode: Some("none".to_owned()),
-                ..HostConfig::default()
-            }),
-            ..ContainerCreateBody::default()
-        };
         hands.remove(&names::maker(owner, self.content)).await.map_err(error::engine(self.attempt.clone()))?;
-        hands.create(&name, body).await.map_err(error::engine(self.attempt.clone()))?;
-        Ok(())
+        self.mark(empty, Some(names::content(owner, self.content))).await
+    }
+
+    /// Makes the container that says so.
+    async fn mark(&self, image: &str, volume: Option<String>) -> Result<(), ProviderError> {
+        let body = resting(image, self.labels(), volume);
+        let name = names::content(&self.docker.owner, self.content);
+        self.docker.hands.create(&name, body).await.map(drop).map_err(error::engine(self.attempt.clone()))
+    }
+}
+
+/// A container that never runs: it stands for something by its labels, and keeps an image and a volume from those who
+/// remove what nothing uses.
+pub(crate) fn resting(image: &str, labels: labels::Labels, volume: Option<String>) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        entrypoint: Some(vec!["-".to_owned()]),
+        labels: Some(labels),
+        network_disabled: Some(true),
+        host_config: Some(HostConfig {
+            mounts: volume.map(|volume| vec![mount(volume, PLACE)]),
+            network_mode: Some("none".to_owned()),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
     }
 }
 
@@ -292,7 +334,8 @@ pub(crate) async fn drop_content(docker: &Docker, content: ContentRef) -> Result
 }
 
 /// Makes sure that there is an image without anything in it.
-async fn empty(hands: &Hands, docker: &Docker, cx: &OpContext) -> Result<String, ProviderError> {
+pub(crate) async fn empty(docker: &Docker, cx: &OpContext) -> Result<String, ProviderError> {
+    let hands = &docker.hands;
     let attempt = "cannot make an empty image";
     let tag = names::network(&docker.owner);
     let tag = blake3::hash(tag.as_bytes()).to_hex()[..32].to_owned();

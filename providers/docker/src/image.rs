@@ -10,6 +10,7 @@ use bollard::{
     models::{CreateImageInfo, ImageInspect},
 };
 use futures_util::StreamExt as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
@@ -63,29 +64,38 @@ impl From<ImageInspect> for Image {
     }
 }
 
-/// What tells this image from every other, wherever it is: the digest that its registry knows it by, or its own id if it
-/// came from none.
-fn identity(image: &str, found: &ImageInspect) -> String {
+/// The digests that the registry of the name knows an image by; none when it came from no registry.
+fn digests(image: &str, found: &ImageInspect) -> Vec<String> {
     let repository = Reference::of(image).repository;
-    let digests = found.repo_digests.iter().flatten();
-    let ours = digests.filter_map(|known| known.split_once('@')).find(|(name, _)| *name == repository);
-    ours.map(|(_, digest)| digest.to_owned()).or_else(|| found.id.clone()).unwrap_or_default()
+    let known = found.repo_digests.iter().flatten().filter_map(|known| known.split_once('@'));
+    known.filter(|(name, _)| *name == repository).map(|(_, digest)| digest.to_owned()).collect()
 }
 
-/// What tells an image from every other; asks its registry if the engine does not have it.
-pub(crate) async fn identify(eyes: &Eyes, image: &str) -> Result<String, SourceError> {
+/// What tells an image from every other, wherever it is: the digest that its registry knows it by now, or its own id if
+/// it came from none. Where the registry does not answer, what the engine has is all there is to go by.
+pub(crate) async fn identify(eyes: &Eyes, image: &str, logins: &Logins) -> Result<String, SourceError> {
     let attempt = |error: EngineError| {
         let error = refused(image, error);
         SourceError { attempt: chain(&error), help: error.help().unwrap_or_default().to_owned() }
     };
-    if let Some(found) = eyes.image(image).await.map_err(attempt)? {
-        return Ok(identity(image, &found));
+    let found = eyes.image(image).await.map_err(attempt)?;
+    let known = found.as_ref().map(|found| digests(image, found));
+    if let (Some(found), Some([])) = (&found, known.as_deref()) {
+        return Ok(found.id.clone().unwrap_or_default());
     }
-    let described = eyes.registry_image(image, None).await.map_err(attempt)?;
-    described.descriptor.digest.ok_or_else(|| SourceError {
-        attempt: format!("the registry of {image} does not say which image that is"),
-        help: "name the image by its digest".to_owned(),
-    })
+    match eyes.registry_image(image, logins.of(image)).await {
+        Ok(described) => described.descriptor.digest.ok_or_else(|| SourceError {
+            attempt: format!("the registry of {image} does not say which image that is"),
+            help: "name the image by its digest".to_owned(),
+        }),
+        Err(error) => known.and_then(|known| known.into_iter().min()).ok_or_else(|| attempt(error)),
+    }
+}
+
+/// Whether what the engine has under a name is the image that was identified.
+pub(crate) fn is(image: &str, found: &ImageInspect, identity: &dyn Fn(&str) -> bool) -> bool {
+    let known = digests(image, found);
+    if known.is_empty() { found.id.as_deref().is_some_and(identity) } else { known.iter().any(|one| identity(one)) }
 }
 
 fn chain(error: &ProviderError) -> String {
@@ -102,11 +112,31 @@ pub(crate) struct Images {
     known: Mutex<HashMap<Arc<str>, Known>>,
 }
 
-/// Who may fetch what.
-#[derive(Clone, Copy)]
-pub(crate) struct Logins<'a> {
-    pub(crate) registries: &'a BTreeMap<RegistryHost, RegistrySpec>,
-    pub(crate) secrets: &'a SecretValues,
+/// What opens registries.
+#[derive(Debug, Clone, Default)]
+pub struct Logins(BTreeMap<RegistryHost, (Arc<str>, SecretString)>);
+
+impl Logins {
+    /// The logins whose passwords are known.
+    pub fn of_specs(specs: &BTreeMap<RegistryHost, RegistrySpec>, secrets: &SecretValues) -> Self {
+        let known = specs.iter().filter_map(|(host, RegistrySpec { username, password })| {
+            let password = secrets.expose(password)?.to_owned();
+            Some((host.clone(), (username.clone(), SecretString::from(password))))
+        });
+        Self(known.collect())
+    }
+
+    /// What opens the registry of an image, if anything is known.
+    fn of(&self, image: &str) -> Option<DockerCredentials> {
+        let host = Reference::of(image).registry?;
+        let (host, (username, password)) = self.0.iter().find(|(known, _)| known.as_str() == host)?;
+        Some(DockerCredentials {
+            username: Some(username.to_string()),
+            password: Some(password.expose_secret().to_owned()),
+            serveraddress: Some(host.to_string()),
+            ..DockerCredentials::default()
+        })
+    }
 }
 
 impl Images {
@@ -116,13 +146,10 @@ impl Images {
         hands: &Hands,
         image: &Arc<str>,
         pull: Option<Pull>,
-        logins: Logins<'_>,
+        logins: &Logins,
         cx: &OpContext,
     ) -> Result<Image, ProviderError> {
-        let turn = {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.entry(image.clone()).or_default().clone()
-        };
+        let turn = self.turn(image);
         let mut known = turn.lock().await;
         if let (Some(known), false) = (&*known, pull == Some(Pull::Always)) {
             return Ok(known.clone());
@@ -139,7 +166,7 @@ impl Images {
                 return Err(ProviderError::Missing { attempt, help });
             }
             (Pull::Always | Pull::Missing, _) => {
-                fetch(hands, image, login(image, logins)?, cx).await?;
+                fetch(hands, image, logins.of(image), cx).await?;
                 look().await?.ok_or_else(|| ProviderError::Missing {
                     attempt: format!("image {image} was fetched, and the engine does not have it"),
                     help: "see that nobody removes images from the engine at the same time".to_owned(),
@@ -148,24 +175,22 @@ impl Images {
         };
         Ok(known.insert(found.into()).clone())
     }
-}
 
-/// What opens the registry of an image, if anything is said about it.
-fn login(image: &str, logins: Logins<'_>) -> Result<Option<DockerCredentials>, ProviderError> {
-    let Some(host) = Reference::of(image).registry else { return Ok(None) };
-    let Some((host, spec)) = logins.registries.iter().find(|(known, _)| known.as_str() == host) else {
-        return Ok(None);
-    };
-    let password = logins.secrets.expose(&spec.password).ok_or_else(|| ProviderError::Missing {
-        attempt: format!("cannot log in to {host}: the value of secret {} is not known", spec.password),
-        help: format!("make the source of secret {} available to the one who runs wharf", spec.password),
-    })?;
-    Ok(Some(DockerCredentials {
-        username: Some(spec.username.to_string()),
-        password: Some(password.to_owned()),
-        serveraddress: Some(host.to_string()),
-        ..DockerCredentials::default()
-    }))
+    /// An image that was made ready before, by its id.
+    pub(crate) async fn by_id(&self, hands: &Hands, id: &str) -> Result<Option<Image>, ProviderError> {
+        let turn = self.turn(&id.into());
+        let mut known = turn.lock().await;
+        if known.is_none() {
+            let found = hands.image(id).await.map_err(error::engine(format!("cannot look at image {id}")))?;
+            *known = found.map(Image::from);
+        }
+        Ok(known.clone())
+    }
+
+    fn turn(&self, image: &Arc<str>) -> Known {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(image.clone()).or_default().clone()
+    }
 }
 
 async fn fetch(

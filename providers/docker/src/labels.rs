@@ -8,7 +8,10 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
-use wharf_model::{Address, Check, ContentRef, GatewayName, InstanceId, Launch, OperationId, Probe, RevisionNumber};
+use wharf_model::{
+    Address, Check, ContentRef, Fingerprint, GatewayName, InstanceId, Launch, ObjectId, ObjectSpec, OperationId, Probe,
+    RevisionNumber,
+};
 use wharf_provider::Owner;
 
 /// Labels as the engine has them.
@@ -23,6 +26,8 @@ const REVISION: &str = "wharf.revision";
 const INSTANCE: &str = "wharf.instance";
 const GATEWAY: &str = "wharf.gateway";
 const CONTENT: &str = "wharf.content";
+const OBJECT: &str = "wharf.object";
+const FINGERPRINT: &str = "wharf.fingerprint";
 const MAKING: &str = "wharf.making";
 const LISTEN: &str = "wharf.listen";
 const ENDPOINT: &str = "wharf.endpoint";
@@ -191,6 +196,23 @@ pub(crate) fn of_maker(mut labels: Labels) -> Labels {
         labels.insert(MAKING.to_owned(), content);
     }
     labels
+}
+
+/// The labels of an object, and of what it stands for.
+pub(crate) fn of_object(owner: &Owner, object: &ObjectId, spec: &ObjectSpec, operation: &OperationId) -> Labels {
+    let mut labels = common(owner, &object.address.to_string(), object.generation.0, operation);
+    labels.insert(OBJECT.to_owned(), object.to_string());
+    labels.insert(FINGERPRINT.to_owned(), spec.fingerprint().to_string());
+    labels
+}
+
+/// The object that they are about, and from what it was made.
+pub(crate) fn object(labels: &Labels, owner: &Owner) -> Option<(ObjectId, Option<Fingerprint>)> {
+    if !belongs(labels, owner) {
+        return None;
+    }
+    let fingerprint = labels.get(FINGERPRINT).and_then(|text| text.parse().ok());
+    Some((labels.get(OBJECT)?.parse().ok()?, fingerprint))
 }
 
 /// Labels as instructions for an image.

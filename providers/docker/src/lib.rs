@@ -8,7 +8,7 @@
 //! - values: `names`, `labels`, `addresses`, `request` (from a launch to a container), `route`, `format`, `capability`;
 //! - the engine: `engine` (eyes and hands), `error`, `archive`;
 //! - looking: [`DockerReader`] with `observe`, `logs`, `window`; nothing in there changes anything;
-//! - calls: [`DockerProvider`] with `image`, `network`, `start`, `stop`, `content`, `gateways`, `program`, `resolve`, `run`;
+//! - calls: [`DockerProvider`] with `image`, `network`, `start`, `stop`, `content`, `objects`, `gateways`, `program`, `resolve`, `run`;
 //! - what runs in a gateway's container beside the gateway: [`play_role`], in `desk`.
 
 #![allow(clippy::disallowed_methods, reason = "folders and the own program are read to be sent to the engine")]
@@ -27,6 +27,7 @@ mod labels;
 mod logs;
 mod names;
 mod network;
+mod objects;
 mod observe;
 mod program;
 mod provider;
@@ -39,4 +40,5 @@ mod stop;
 mod window;
 
 pub use desk::play_role;
+pub use image::Logins;
 pub use provider::{DockerProvider, DockerReader, DockerSettings};

@@ -1,7 +1,7 @@
 //! What objects are called on the engine. Names follow from the plan alone, and no two environments share one: a dot
 //! stands in no name of a project, an environment or an instance.
 
-use wharf_model::{ContentRef, GatewayName, InstanceId};
+use wharf_model::{ContentRef, GatewayName, InstanceId, ObjectId};
 use wharf_provider::Owner;
 
 /// The network of an environment.
@@ -22,6 +22,18 @@ pub(crate) fn gateway(owner: &Owner, gateway: &GatewayName) -> String {
 /// The volume that holds a content, and the container that says it is whole.
 pub(crate) fn content(owner: &Owner, content: ContentRef) -> String {
     format!("{}.content.{content}", network(owner))
+}
+
+/// The container that stands for an object, and the volume of one that holds data. Addresses have letters that no name may
+/// have.
+pub(crate) fn object(owner: &Owner, object: &ObjectId) -> String {
+    let address = blake3::hash(object.address.to_string().as_bytes()).to_hex();
+    format!("{}{}.{}", objects(owner), &address[..16], object.generation)
+}
+
+/// What every name of an object begins with.
+pub(crate) fn objects(owner: &Owner) -> String {
+    format!("{}.object.", network(owner))
 }
 
 /// The container in which a content is made.

@@ -16,8 +16,8 @@ use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_gateway::{Config, EndpointStatus, Status};
 use wharf_model::{
-    Bytes, EndpointState, Exit, GatewayName, InstanceId, Observed, ObservedGateway, ObservedInstance, ObservedRoute,
-    Phase, ProbeAnswer, ServiceName, Timestamp,
+    Bytes, ContentRef, EndpointState, Exit, GatewayName, InstanceId, ObjectId, Observed, ObservedGateway,
+    ObservedInstance, ObservedObject, ObservedRoute, Phase, ProbeAnswer, ServiceName, Timestamp,
 };
 use wharf_provider::{ProviderError, Scope};
 
@@ -42,6 +42,7 @@ pub(crate) async fn observe(reader: &DockerReader, scope: &Scope) -> Result<Obse
         instances: instances.into_iter().collect::<Result<_, _>>()?,
         gateways,
         contents: listing.contents,
+        objects: listing.objects,
         sources: sources.into_iter().collect(),
     })
 }
@@ -50,12 +51,18 @@ pub(crate) async fn observe(reader: &DockerReader, scope: &Scope) -> Result<Obse
 struct Listing {
     instances: BTreeMap<InstanceId, Look>,
     gateways: BTreeMap<GatewayName, (OfGateway, bool)>,
-    contents: BTreeSet<wharf_model::ContentRef>,
+    contents: BTreeSet<ContentRef>,
+    objects: BTreeMap<ObjectId, ObservedObject>,
 }
 
 impl Listing {
     fn of(reader: &DockerReader, containers: Vec<ContainerSummary>) -> Self {
-        let mut listing = Self { instances: BTreeMap::new(), gateways: BTreeMap::new(), contents: BTreeSet::new() };
+        let mut listing = Self {
+            instances: BTreeMap::new(),
+            gateways: BTreeMap::new(),
+            contents: BTreeSet::new(),
+            objects: BTreeMap::new(),
+        };
         for container in containers {
             listing.add(reader, &container);
         }
@@ -82,6 +89,8 @@ impl Listing {
             }
         } else if let Some(content) = labels::content(labels, owner) {
             self.contents.insert(content);
+        } else if let Some((object, fingerprint)) = labels::object(labels, owner) {
+            self.objects.insert(object, ObservedObject { fingerprint });
         }
     }
 }

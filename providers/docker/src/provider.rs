@@ -6,13 +6,14 @@ use crate::{
     engine::{DEFAULT_HOST, Eyes, Hands},
     error,
     gateways::Gateways,
-    image::Images,
+    image::{Images, Logins},
     logs, names,
     network::Place,
-    observe, resolve, start, stop,
+    objects, observe, resolve, start, stop,
     window::Windows,
 };
 use async_trait::async_trait;
+use bollard::models::ContainerSummary;
 use futures_util::future::join_all;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,9 +21,7 @@ use std::{
     path::PathBuf,
     sync::Arc,
 };
-use wharf_model::{
-    Call, Capabilities, InstanceId, Intent, Observed, Operation, Outcome, RegistryHost, RegistrySpec, ServiceName,
-};
+use wharf_model::{Call, Capabilities, InstanceId, Intent, Observed, Operation, Outcome, ServiceName};
 use wharf_provider::{Execute, LogCursor, LogLine, Observe, OpContext, Owner, ProviderError, Resolution, Scope};
 
 /// Which engine one environment of a project uses, and how. Paths are absolute.
@@ -37,7 +36,7 @@ pub struct DockerSettings {
     /// The program that gateways are made from: wharf itself. See [`play_role`](crate::play_role).
     pub program: PathBuf,
     /// Logins for images.
-    pub registries: BTreeMap<RegistryHost, RegistrySpec>,
+    pub logins: Logins,
     /// Variables for pip, such as `PIP_INDEX_URL`.
     pub pip: BTreeMap<String, String>,
 }
@@ -49,6 +48,7 @@ pub struct DockerReader {
     pub(crate) project: PathBuf,
     pub(crate) owner: Owner,
     pub(crate) windows: Windows,
+    pub(crate) logins: Logins,
     capabilities: Capabilities,
 }
 
@@ -64,6 +64,7 @@ impl DockerReader {
             eyes,
             project: settings.project_dir,
             owner: settings.owner,
+            logins: settings.logins,
             capabilities: capability::capabilities(),
         })
     }
@@ -82,7 +83,6 @@ pub(crate) struct Docker {
     /// Shared with the gateways.
     pub(crate) place: Arc<tokio::sync::Mutex<Place>>,
     pub(crate) gateways: Gateways,
-    pub(crate) registries: BTreeMap<RegistryHost, RegistrySpec>,
     pub(crate) pip: Vec<String>,
 }
 
@@ -100,7 +100,7 @@ impl DockerProvider {
     /// # Errors
     /// When there is no engine at that address, as far as can be told from here.
     pub fn new(settings: DockerSettings) -> Result<Self, ProviderError> {
-        let (program, registries) = (settings.program.clone(), settings.registries.clone());
+        let program = settings.program.clone();
         let pip = settings.pip.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let reader = DockerReader::new(settings)?;
         let hands = Hands::of(reader.eyes.clone());
@@ -108,7 +108,7 @@ impl DockerProvider {
         let (owner, windows) = (reader.owner.clone(), reader.windows.clone());
         let gateways = Gateways::new(hands.clone(), owner, program, windows, place.clone());
         let images = Images::default();
-        Ok(Self { docker: Docker { reader, hands, images, place, gateways, registries, pip } })
+        Ok(Self { docker: Docker { reader, hands, images, place, gateways, pip } })
     }
 
     pub(crate) fn owner(&self) -> &Owner {
@@ -128,11 +128,16 @@ impl DockerProvider {
         let Docker { hands, place, .. } = &self.docker;
         let owner = &self.docker.owner;
         let attempt = || error::engine(format!("cannot clean up {}", names::network(owner)));
-        if !hands.containers(owner).await.map_err(attempt())?.is_empty() {
+        let stays = |container: &ContainerSummary| {
+            container.labels.as_ref().is_some_and(|labels| crate::labels::object(labels, owner).is_some())
+        };
+        // Data that is to be kept outlives its project.
+        if !hands.containers(owner).await.map_err(attempt())?.iter().all(stays) {
             return Ok(false);
         }
         place.lock().await.forget();
-        for volume in hands.volumes(owner).await.map_err(attempt())? {
+        let volumes = hands.volumes(owner).await.map_err(attempt())?;
+        for volume in volumes.into_iter().filter(|name| !name.starts_with(&names::objects(owner))) {
             hands.remove_volume(&volume).await.map_err(attempt())?;
         }
         for network in hands.networks().await.map_err(attempt())? {
@@ -229,6 +234,18 @@ impl Docker {
             }
             Call::PreparePackages { content, libraries } => {
                 content::prepare_packages(self, address, *content, libraries, cx).await?;
+            }
+            Call::PrepareImage { content, image } => {
+                content::prepare_image(self, address, *content, image, cx).await?;
+            }
+            Call::PutObject { object, spec } => objects::put(self, object, spec, cx).await?,
+            Call::DeleteObject { object } => objects::delete(self, object).await?,
+            Call::Move { .. } => {
+                return Err(ProviderError::Rejected {
+                    attempt: format!("`{}` is nothing that this runtime can do", operation.id()),
+                    help: "plan again: this runtime plans no such step".to_owned(),
+                    source: None,
+                });
             }
             Call::DropContent { content } => content::drop_content(self, *content).await?,
             Call::PutGateway { gateway, spec } => self.gateways.put(gateway, spec, cx).await?,

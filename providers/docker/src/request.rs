@@ -10,7 +10,10 @@ use std::{
     net::Ipv4Addr,
     path::{Path, PathBuf},
 };
-use wharf_model::{Access, ContentRef, EnvValue, FolderPath, Launch, MountPath, MountSource, Program, Resources};
+use wharf_model::{
+    Access, Address, ContentRef, EnvValue, FolderPath, Generation, Launch, MountPath, MountSource, ObjectId, Program,
+    Resources,
+};
 use wharf_provider::{Owner, ProviderError, SecretValues};
 
 /// Where prepared libraries are in an instance.
@@ -167,6 +170,12 @@ fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<EngineMount> {
                 }),
                 ..EngineMount::default()
             }),
+            MountSource::Data(_) => {
+                let address = Address::Mount(launch.instance.service.clone(), path.clone());
+                let generation = pins.objects.get(&address).copied().unwrap_or(Generation(1));
+                let source = names::object(around.owner, &ObjectId { address, generation });
+                Some(EngineMount { read_only: Some(false), ..volume_at(source, target) })
+            }
             // Shared memory has a size of its own.
             MountSource::Memory(_) if target == MountPath::SHM => None,
             MountSource::Memory(size) => Some(EngineMount {
@@ -187,9 +196,13 @@ fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<EngineMount> {
 
 /// A prepared content; read-only.
 fn volume(owner: &Owner, content: ContentRef, target: &str) -> EngineMount {
+    volume_at(names::content(owner, content), target)
+}
+
+fn volume_at(source: String, target: &str) -> EngineMount {
     EngineMount {
         target: Some(target.to_owned()),
-        source: Some(names::content(owner, content)),
+        source: Some(source),
         typ: Some(MountType::VOLUME),
         read_only: Some(true),
         volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),

@@ -6,7 +6,7 @@ use crate::{
     content::{is_whole, sweep},
     error,
     labels::OfInstance,
-    names,
+    names, objects,
     provider::Docker,
     start::{labels_of, never_ran},
 };
@@ -29,6 +29,10 @@ pub(crate) async fn resolve(docker: &Docker, intent: &Intent) -> Result<Resoluti
         (Verb::Drop, _, _, Some(content)) => !is_whole(docker, content).await?,
         (Verb::Delete, Address::Gateway(name), ..) => !docker.gateways.exists(name).await?,
         (Verb::Delete, Address::Route(gateway, service), ..) => !docker.gateways.has_route(gateway, service).await?,
+        (Verb::Delete, ..) => match intent.object.parse() {
+            Ok(object) => !objects::exists(docker, &object).await?,
+            Err(_) => false,
+        },
         // One of these that was made cannot be told from an earlier one, and making it again changes nothing.
         _ => false,
     };

@@ -3,7 +3,7 @@
 
 use crate::{
     error::{self, Said},
-    image::Logins,
+    image::Image,
     labels::OfInstance,
     names,
     provider::Docker,
@@ -11,7 +11,7 @@ use crate::{
 };
 use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
 use std::net::{IpAddr, SocketAddr};
-use wharf_model::{InstanceId, Launch, MountSource};
+use wharf_model::{ContentDigest, ContentRef, InstanceId, Launch, MountSource};
 use wharf_provider::{OpContext, ProviderError};
 
 /// How often another address is tried when somebody else turns out to have one.
@@ -28,8 +28,10 @@ pub(crate) async fn start(docker: &Docker, launch: &Launch, cx: &OpContext) -> R
         help: "write `image \"…\"` in the service".to_owned(),
         source: None,
     })?;
-    let logins = Logins { registries: &docker.registries, secrets: &cx.secrets };
-    let image = docker.images.ready(&docker.hands, image, template.pull, logins, cx).await?;
+    let image = match launch.revision.pins.image {
+        Some(digest) => kept_image(docker, name, image, digest).await?,
+        None => docker.images.ready(&docker.hands, image, template.pull, &docker.logins, cx).await?,
+    };
     for _ in 0..TRIES {
         let (net, ip) = docker.place.lock().await.take(&docker.hands, &docker.owner, &cx.operation).await?;
         let labels = OfInstance::of(launch, ip, &cx.operation);
@@ -59,6 +61,25 @@ pub(crate) async fn start(docker: &Docker, launch: &Launch, cx: &OpContext) -> R
         retry_after: None,
         source: None,
     })
+}
+
+/// The image that was kept for the revision.
+async fn kept_image(
+    docker: &Docker,
+    name: &InstanceId,
+    image: &str,
+    digest: ContentDigest,
+) -> Result<Image, ProviderError> {
+    let keeper = names::content(&docker.owner, ContentRef::Image(digest));
+    let attempt = || format!("cannot start {name}: its image {image} is not there");
+    let found = docker.hands.container(&keeper).await.map_err(error::engine(attempt()))?;
+    let id = found.and_then(|found| found.image);
+    let image = match id {
+        Some(id) => docker.images.by_id(&docker.hands, &id).await?,
+        None => None,
+    };
+    let help = "apply again: it will be fetched again".to_owned();
+    image.ok_or_else(|| ProviderError::Missing { attempt: attempt(), help })
 }
 
 enum Run {

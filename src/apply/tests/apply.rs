@@ -45,6 +45,8 @@ fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
         gateways,
         services: services.iter().map(|(name, spec)| (name.parse().unwrap(), spec.clone())).collect(),
         shared: Shared::default(),
+        renamed: BTreeMap::new(),
+        policies: BTreeMap::new(),
         origins: Origins::default(),
     }
 }

@@ -126,7 +126,7 @@ fn docker() -> Capabilities {
         project_dir: PathBuf::from("/nowhere"),
         owner: Owner { project: "p".parse().unwrap(), environment: "e".parse().unwrap() },
         program: PathBuf::from("/nowhere"),
-        registries: BTreeMap::new(),
+        logins: Default::default(),
         pip: BTreeMap::new(),
     };
     DockerReader::new(settings).unwrap().capabilities().clone()

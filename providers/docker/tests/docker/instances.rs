@@ -8,8 +8,9 @@ use bollard::query_parameters::{InspectContainerOptions, RemoveContainerOptionsB
 use secrecy::SecretString;
 use std::{collections::BTreeMap, fs};
 use wharf_model::{
-    Access, Address, Bytes, Call, ContentRef, EnvValue, Exit, FolderPath, Intent, IntentId, Launch, Mount, MountSource,
-    Operation, Outcome, Phase, Program, Shutdown, SourceRef,
+    Access, Address, Bytes, Call, ContentRef, DataSpec, EnvValue, Exit, FolderPath, Generation, Intent, IntentId,
+    Launch, Mount, MountPath, MountSource, ObjectId, ObjectSpec, Operation, Outcome, Phase, Pins, Program, Shutdown,
+    SourceRef,
 };
 use wharf_provider::{Execute as _, ProviderError, Resolution};
 
@@ -189,6 +190,53 @@ async fn an_instance_is_told_once_that_it_is_draining() {
     let lines =
         wharf_provider::Observe::logs(&provider, &Default::default(), &mut Default::default(), 100).await.unwrap();
     assert_eq!(lines.iter().filter(|line| line.text == "told").count(), 1, "{lines:?}");
+}
+
+#[tokio::test]
+async fn data_outlives_instances_and_goes_only_when_it_is_deleted() {
+    let place = Place::new();
+    let path: MountPath = "/mnt/data".parse().unwrap();
+    let address = Address::Mount("hello".parse().unwrap(), path.clone());
+    let object = ObjectId { address: address.clone(), generation: Generation(1) };
+    let put = |keep_on_delete| {
+        let spec = ObjectSpec::Data(DataSpec { keep_on_delete });
+        Operation { address: address.clone(), call: Call::PutObject { object: object.clone(), spec } }
+    };
+    place.run(&put(false)).await.unwrap();
+    let write = |text: &str, name: &str| {
+        let mut template = with_mount(script(text), "/mnt/data", Mount::of(MountSource::Data(DataSpec::default())));
+        template.port = None;
+        let pins = Pins { objects: BTreeMap::from([(address.clone(), Generation(1))]), ..Pins::default() };
+        Launch { instance: name.parse().unwrap(), ..launch_pinned(template, pins) }
+    };
+    let first = write("echo kept >/mnt/data/x; echo written", "hello-0-g1");
+    place.start(&first).await;
+    place.line("written").await;
+    place.run(&stop(&first.instance)).await.unwrap();
+    // Its settings change, and it stays.
+    place.run(&put(true)).await.unwrap();
+    let seen = place.look().await.objects;
+    let spec = ObjectSpec::Data(DataSpec { keep_on_delete: true });
+    assert_eq!(seen[&object].fingerprint, Some(spec.fingerprint()));
+    let second = write("echo read=$(cat /mnt/data/x); exec sleep 1000", "hello-0-g2");
+    place.start(&second).await;
+    assert_eq!(place.line("read=").await, "kept");
+    assert!(place.see(&second.instance).await.is_ready(), "without a port, to run is to be ready");
+    place.run(&stop(&second.instance)).await.unwrap();
+    assert!(place.provider().clean_up().await.unwrap());
+    assert_eq!(place.look().await.objects.len(), 1, "what is the environment's goes, data does not");
+
+    let delete = Operation { address, call: Call::DeleteObject { object } };
+    place.run(&delete).await.unwrap();
+    place.run(&delete).await.unwrap();
+    assert!(place.look().await.objects.is_empty());
+    let volumes = engine()
+        .list_volumes(None::<bollard::query_parameters::ListVolumesOptions>)
+        .await
+        .unwrap()
+        .volumes
+        .unwrap_or_default();
+    assert!(!volumes.iter().any(|volume| volume.name.starts_with(&place.prefix())), "{volumes:?}");
 }
 
 #[tokio::test]

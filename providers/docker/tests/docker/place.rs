@@ -12,7 +12,7 @@ use std::{
     },
     time::Instant,
 };
-use wharf_docker::{DockerProvider, DockerSettings};
+use wharf_docker::{DockerProvider, DockerSettings, Logins};
 use wharf_model::{
     Address, Call, ContentDigest, ContentRef, EnvValue, Exit, Generation, InstanceId, Launch, Mount, MountPath,
     Observed, ObservedInstance, Operation, Outcome, Phase, Pins, Program, Revision, RevisionNumber, Slot, SourcePin,
@@ -55,7 +55,7 @@ impl Place {
                 environment: format!("t{}", self.number).parse().unwrap(),
             },
             program: support::program(),
-            registries: self.registries.clone(),
+            logins: Logins::of_specs(&self.registries, &self.secrets),
             pip: BTreeMap::new(),
         }
     }

@@ -55,7 +55,15 @@ impl Registry {
         self.push_local(name, &local).await
     }
 
-    /// Pushes an image of the engine, and removes it there.
+    /// Pushes what the engine has under this name once more.
+    pub(crate) async fn push_again(&self, name: &str, word: &str) {
+        let (here, local) = (format!("{}/{name}:1", self.host), format!("test/pushed-{word}:1"));
+        let tag = TagImageOptionsBuilder::default().repo(&format!("test/pushed-{word}")).tag("1").build();
+        engine().tag_image(&here, Some(tag)).await.unwrap();
+        self.push_local(name, &local).await;
+    }
+
+    /// Pushes an image of the engine, and removes it there unless something is made from it.
     pub(crate) async fn push_local(&self, name: &str, local: &str) -> String {
         let repository = format!("{}/{name}", self.host);
         let tag = TagImageOptionsBuilder::default().repo(&repository).tag("1").build();
@@ -68,7 +76,8 @@ impl Registry {
         let options = PushImageOptionsBuilder::default().tag("1").build();
         engine().push_image(&repository, Some(options), Some(login)).try_collect::<Vec<_>>().await.unwrap();
         for name in [format!("{repository}:1"), local.to_owned()] {
-            engine().remove_image(&name, None::<RemoveImageOptions>, None).await.unwrap();
+            // One that is in use stays.
+            drop(engine().remove_image(&name, None::<RemoveImageOptions>, None).await);
         }
         format!("{repository}:1")
     }

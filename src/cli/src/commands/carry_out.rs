@@ -1,6 +1,7 @@
 //! What `apply` and `destroy` share: lock, recover, look, plan, ask, run, and say how it ended.
 
 use crate::{
+    arguments::Select,
     exit::Exit,
     fault::{Ends, Fault},
     out, progress,
@@ -17,7 +18,7 @@ use tokio::{
 };
 use wharf_apply::{Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
 use wharf_model::Deployment;
-use wharf_plan::rollout::Failure;
+use wharf_plan::{Plan, Ruling, SavedPlan, rollout::Failure};
 use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
 
 /// What is to be done.
@@ -28,6 +29,22 @@ pub(super) struct Work<'a> {
     pub(super) doing: &'a str,
     /// Whether nobody is asked.
     pub(super) yes: bool,
+    /// Which services; all of them when nobody chose.
+    pub(super) select: Option<&'a Select>,
+    /// What somebody said yes to already.
+    pub(super) reviewed: Reviewed<'a>,
+    /// The policies whose wish for an approval is met.
+    pub(super) approved: &'a [String],
+}
+
+/// The plan that was reviewed before.
+pub(super) enum Reviewed<'a> {
+    /// None was.
+    Nothing,
+    /// The one with this id.
+    Id(&'a str),
+    /// One that was saved.
+    Saved(Box<SavedPlan>),
 }
 
 /// How many steps run at once.
@@ -46,12 +63,37 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Runtime)> {
     let recovered = recover(&*platform, &mut writer).await?;
     tell_recovered(&recovered);
     let key = writer.reader().key()?;
-    let plan = site::make_plan(project, work.desired, &recovered.record, key.as_ref(), &*platform).await?;
+    let sight = site::look(project, work.desired, key.as_ref(), &*platform).await?;
+    let input = sight.input(work.desired, &recovered.record, &*platform);
+    let plan = site::plan_of(project, &input)?;
+    let plan = match &work.reviewed {
+        Reviewed::Saved(saved) => match saved.find_in(plan.made_from(project.digests()), &input) {
+            Ok(plan) => plan,
+            Err(stale) => {
+                out::alert(wharf_report::stale(saved.id(), &stale).trim_end());
+                return Ok((Exit::Stale, runtime));
+            }
+        },
+        Reviewed::Nothing | Reviewed::Id(_) => match work.select {
+            Some(select) => plan.select(&site::selection(select, work.desired, &recovered.record)?),
+            None => plan,
+        },
+    };
     out::note(wharf_report::terminal(&plan, None, Layout { width: out::width() }).trim_end());
     if plan.is_empty() {
         return Ok((Exit::Done, runtime));
     }
-    if !work.yes && !confirmed(work.doing)? {
+    if let Reviewed::Id(id) = work.reviewed
+        && plan.id().0.as_ref() != id
+    {
+        tell_other_plan(&plan, id);
+        return Ok((Exit::Stale, runtime));
+    }
+    if is_refused(&plan, work.approved)? {
+        return Ok((Exit::Refused, runtime));
+    }
+    let asks = !work.yes && matches!(work.reviewed, Reviewed::Nothing);
+    if asks && !confirmed(work.doing)? {
         out::note("Nothing was done.");
         return Ok((Exit::Interrupted, runtime));
     }
@@ -67,7 +109,7 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Runtime)> {
     let (events, told) = mpsc::unbounded_channel();
     let view = tokio::spawn(progress::follow(told));
     let began = tokio::time::Instant::now();
-    let applied = apply(&plan, recovered.record, platform, &mut writer, &settings, &cancel, events).await;
+    let applied = apply(&plan, recovered.record, platform.clone(), &mut writer, &settings, &cancel, events).await;
     watch.abort();
     // The view ends with the events; one that failed has nothing more to show.
     drop(view.await);
@@ -84,6 +126,33 @@ fn tell_recovered(recovered: &Recovered) {
         let what = if *made { "was made" } else { "was not made" };
         out::note(format!("  {} {what}", intent.operation));
     }
+}
+
+/// Whether a policy is against the plan; says so if one is.
+fn is_refused(plan: &Plan, approved: &[String]) -> Ends<bool> {
+    if let Some(unknown) = approved.iter().find(|name| !plan.policies().contains_key(name.as_str())) {
+        let names: Vec<_> = plan.policies().keys().map(|name| &**name).collect();
+        let fault = Fault::new(format!("there is no policy `{unknown}` in this environment"));
+        return Err(fault.help(wharf_lang::did_you_mean(unknown, names).unwrap_or_else(|| "leave it out".to_owned())));
+    }
+    let verdicts = plan.verdicts();
+    let refused = verdicts.iter().any(|verdict| verdict.ruling == Ruling::Refused);
+    let waits = verdicts.iter().find(|verdict| {
+        verdict.ruling == Ruling::NeedsApproval && !approved.iter().any(|name| **name == *verdict.policy)
+    });
+    if refused {
+        out::alert(format!("{} a policy is against this plan; nothing was done", bad("✗")));
+    } else if let Some(verdict) = waits {
+        let policy = &verdict.policy;
+        out::alert(format!("{} policy {policy} wants this plan approved; nothing was done", bad("✗")));
+        out::alert(format!("  {} whoever stands by it adds `--approve {policy}`", dim("help:")));
+    }
+    Ok(refused || waits.is_some())
+}
+
+fn tell_other_plan(plan: &Plan, expected: &str) {
+    out::alert(format!("{} this is plan {}, and plan {expected} was expected; nothing was done", bad("✗"), plan.id()));
+    out::alert(format!("  {} review this one, and expect its id", dim("help:")));
 }
 
 fn confirmed(doing: &str) -> Ends<bool> {

@@ -36,11 +36,13 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Explain { what, format } => explain::run(&shared, what.as_deref(), format),
         Command::DiffEnv { left, right, format } => diff_env::run(&shared, &left, &right, format),
         Command::Schema { format } => schema::run(format),
-        Command::Plan { detailed_exitcode, since, format } => {
-            wait(plan::run(&shared, detailed_exitcode, since.as_deref(), format))
+        Command::Plan { detailed_exitcode, out, select, since, format } => {
+            wait(plan::run(&shared, &plan::Wanted { detailed_exitcode, out, select, since, format }))
         }
-        Command::Apply { yes } => wait(apply::run(&shared, yes)),
-        Command::Destroy { yes } => wait(destroy::run(&shared, yes)),
+        Command::Apply { plan, expect_plan, approve, yes, select } => {
+            wait(apply::run(&shared, &apply::Wanted { plan, expect_plan, approve, yes, select }))
+        }
+        Command::Destroy { yes, approve } => wait(destroy::run(&shared, yes, &approve)),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),
         Command::Exec { instance, command } => wait(exec::run(&shared, &instance, &command)),

@@ -23,7 +23,7 @@ fn the_quick_start_on_docker_runs_as_it_is() {
     site.env.extend(env.map(|(name, value)| (name.to_owned(), value.to_owned())));
 
     let plan = site.done(&["plan"]);
-    assert!(plan.contains("(docker): 4 to create"), "{plan}");
+    assert!(plan.contains("(docker): 5 to create"), "{plan}");
     site.done(&["apply", "--yes", "-q"]);
     let answer = site.done(&["invoke", "hello"]);
     assert!(answer.contains(r#""greeting": "Hello from a container""#), "{answer}");
