@@ -150,7 +150,7 @@ impl Gateways {
             SocketAddr::V4(_) => IpAddr::from([0, 0, 0, 0]),
             SocketAddr::V6(_) => IpAddr::from([0_u16; 8]),
         };
-        let listener = Listener { name: gateway.to_string(), address: (everywhere, listen.port()).into() };
+        let listener = Listener::plain(gateway.to_string(), (everywhere, listen.port()).into());
         let config = Config { generation: before.generation + 1, listeners: vec![listener], ..before };
         // Before anything is taken away.
         let image = program::image(&self.hands, &self.program, &self.owner, &cx.operation).await?;
@@ -300,7 +300,7 @@ impl Gateways {
     ) -> Result<(), ProviderError> {
         let name = route_name(gateway, &instance.service);
         let probe = Some(endpoint_probe(probe));
-        let endpoint = Endpoint { name: instance.to_string(), address, state: EndpointState::Serving, probe };
+        let endpoint = Endpoint { probe, ..Endpoint::serving(instance.to_string(), address) };
         let mut found = false;
         let serve = |config: &mut Config, _: &mut GatewayLabels| {
             if let Some(route) = config.routes.iter_mut().find(|route| route.name == name) {

@@ -21,7 +21,7 @@ pub(crate) fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, P
             ),
             help: format!("make the source of secret {secret} available to the one who runs wharf"),
         })?;
-        Ok(TokenDigest { name: secret.to_string(), sha256: hex::encode(Sha256::digest(value)) })
+        Ok(TokenDigest { name: secret.to_string(), sha256: hex::encode(Sha256::digest(value)), rate: None })
     };
     Ok(Route {
         name: route_name(&spec.gateway, &spec.service),
@@ -30,8 +30,7 @@ pub(crate) fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, P
         tokens: spec.tokens.iter().map(token).collect::<Result<_, _>>()?,
         timeout_ms: Some(millis(spec.timeout)),
         max_body: spec.max_body.map(|limit| limit.0),
-        probe: None,
-        endpoints: Vec::new(),
+        ..Route::default()
     })
 }
 

@@ -39,6 +39,8 @@ async fn put_route(place: &Place) {
         token_digests: BTreeMap::new(),
         timeout: Duration::from_secs(5),
         max_body: None,
+        timeouts: wharf_model::Timeouts::default(),
+        grpc: false,
     };
     let address = Address::Route(name(), route.service.clone());
     place.run(&Operation { address, call: Call::PutRoute { route } }).await.unwrap();

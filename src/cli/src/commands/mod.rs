@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Exec { instance, command } => wait(exec::run(&shared, &instance, &command)),
         Command::Invoke(request) => wait(invoke::run(&shared, request)),
         Command::Completions { shell } => completions::run(shell),
-        Command::Gateway { folder } => gateway::run(&folder),
+        Command::Gateway { folder, take_over, unguarded } => gateway::run(&folder, take_over, unguarded),
     }
 }
 
