@@ -11,7 +11,6 @@ use crate::{
     layout::{InstanceFolder, Layout},
     listen, logs, packages,
     provider::LocalReader,
-    tree,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +24,10 @@ use wharf_model::{
     EndpointState, Exit, GatewayName, InstanceId, ListenHint, Observed, ObservedGateway, ObservedInstance,
     ObservedRoute, Phase, ProbeAnswer, ServiceName, SourceError, SourcePin, SourceRef,
 };
-use wharf_provider::{Owner, ProviderError, Scope};
+use wharf_provider::{
+    Owner, ProviderError, Scope,
+    tree::{TreeError, pin},
+};
 
 /// So many of its last log lines tell why an instance is not ready.
 const LAST_LINES: usize = 20;
@@ -195,9 +197,11 @@ async fn look_at_sources(
         let pin = match (source, &interpreter) {
             (SourceRef::Folder(path), _) => {
                 let place = place_of(&reader.project, path);
-                off_the_loop(move || tree::pin(&place)).await.map_err(tree::TreeError::into_answer)
+                off_the_loop(move || pin(&place)).await.map_err(TreeError::into_answer)
             }
-            (SourceRef::Packages(list), Some(Ok(interpreter))) => Ok(packages::pin(interpreter, list)),
+            (SourceRef::Packages(libraries), Some(Ok(interpreter))) => {
+                Ok(packages::pin(interpreter, &libraries.requirements))
+            }
             (SourceRef::Packages(_), Some(Err(error))) => Err(error.clone()),
             (SourceRef::Packages(_), None) | (SourceRef::Image(_), _) => continue,
         };

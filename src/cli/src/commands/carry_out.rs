@@ -6,11 +6,10 @@ use crate::{
     fault::{Ends, Fault},
     out, progress,
     project::Project,
-    site,
+    site::{self, Runtime},
 };
 use std::{
     io::{BufRead, Write},
-    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -18,7 +17,6 @@ use tokio::{
     sync::mpsc,
 };
 use wharf_apply::{Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
-use wharf_local::LocalProvider;
 use wharf_model::Deployment;
 use wharf_plan::{Plan, Ruling, SavedPlan, rollout::Failure};
 use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
@@ -57,15 +55,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LAST_LINES: usize = 15;
 
 /// Brings the environment to `desired`. Answers the runtime too, for what a command does afterwards.
-pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)> {
+pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Runtime)> {
     let project = work.project;
-    let runtime = Arc::new(site::provider(project)?);
+    let runtime = site::provider(project)?;
+    let platform = runtime.execute();
     let mut writer = site::lock(project, work.doing)?;
-    let recovered = recover(&*runtime, &mut writer).await?;
+    let recovered = recover(&*platform, &mut writer).await?;
     tell_recovered(&recovered);
     let key = writer.reader().key()?;
-    let sight = site::look(project, work.desired, key.as_ref(), &*runtime).await?;
-    let input = sight.input(work.desired, &recovered.record, &*runtime);
+    let sight = site::look(project, work.desired, key.as_ref(), &*platform).await?;
+    let input = sight.input(work.desired, &recovered.record, &*platform);
     let plan = site::plan_of(project, &input)?;
     let plan = match &work.reviewed {
         Reviewed::Saved(saved) => match saved.find_in(plan.made_from(project.digests()), &input) {
@@ -110,7 +109,7 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
     let (events, told) = mpsc::unbounded_channel();
     let view = tokio::spawn(progress::follow(told));
     let began = tokio::time::Instant::now();
-    let applied = apply(&plan, recovered.record, runtime.clone(), &mut writer, &settings, &cancel, events).await;
+    let applied = apply(&plan, recovered.record, platform.clone(), &mut writer, &settings, &cancel, events).await;
     watch.abort();
     // The view ends with the events; one that failed has nothing more to show.
     drop(view.await);

@@ -5,6 +5,7 @@ mod carry_out;
 mod completions;
 mod destroy;
 mod diff_env;
+mod exec;
 mod explain;
 mod fmt;
 mod gateway;
@@ -44,6 +45,7 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Destroy { yes, approve } => wait(destroy::run(&shared, yes, &approve)),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),
+        Command::Exec { instance, command } => wait(exec::run(&shared, &instance, &command)),
         Command::Invoke(request) => wait(invoke::run(&shared, request)),
         Command::Completions { shell } => completions::run(shell),
         Command::Gateway { folder, take_over, unguarded } => gateway::run(&folder, take_over, unguarded),
