@@ -30,6 +30,7 @@ impl Platform for OnEngine {
             max_body: None,
             timeouts: wharf_model::Timeouts::default(),
             grpc: false,
+            traffic: wharf_model::Traffic::default(),
         }
     }
 

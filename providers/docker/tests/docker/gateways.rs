@@ -41,6 +41,7 @@ async fn put_route(place: &Place) {
         max_body: None,
         timeouts: wharf_model::Timeouts::default(),
         grpc: false,
+        traffic: wharf_model::Traffic::default(),
     };
     let address = Address::Route(name(), route.service.clone());
     place.run(&Operation { address, call: Call::PutRoute { route } }).await.unwrap();
