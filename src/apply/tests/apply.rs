@@ -8,14 +8,14 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Notify, mpsc};
-use wharf_apply::{Cancel, Ended, Event, Failed, Settings, Summary, apply, recover};
+use wharf_apply::{Applied, Cancel, Ended, Event, Failed, Settings, Summary, apply, recover};
 use wharf_model::{
     Access, ContentDigest, Deployment, EnvValue, Expose, FolderPath, GatewaySpec, InstanceId, Mount, Origins, Program,
     ProviderSpec, RolloutPolicy, ServiceSpec, Shared, SourceRef, Template, Timestamp,
 };
 use wharf_plan::{Input, Plan, What, check, plan, sources};
 use wharf_provider::{Execute, Fault, Faulty, MemoryProvider, Observe, Scope, SecretValues};
-use wharf_store::{Holder, Reader, Writer};
+use wharf_store::{Author, Backend, Holder, MemoryBackend, Patience, Reader, Writer};
 
 fn service(env: &[(&str, &str)], instances: u32) -> ServiceSpec {
     let mount = Mount::folder(FolderPath("./app".into()), Access::Snapshot);
@@ -51,21 +51,23 @@ fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
 
 /// A project's folder and its runtime.
 struct Site {
-    dir: tempfile::TempDir,
+    store: Arc<dyn Backend>,
     memory: Arc<MemoryProvider>,
 }
 
 impl Site {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), memory: Arc::new(MemoryProvider::default()) }
+        Self { store: Arc::new(MemoryBackend::default()), memory: Arc::new(MemoryProvider::default()) }
     }
 
     fn reader(&self) -> Reader {
-        Reader::new(self.dir.path(), "chat".parse().unwrap(), "dev".parse().unwrap())
+        Reader::over(self.store.clone(), "chat".parse().unwrap(), "dev".parse().unwrap())
     }
 
     fn writer(&self) -> Writer {
-        Writer::open(self.reader(), &Holder::this("tester".to_owned(), "apply", Timestamp(0))).unwrap()
+        let holder = Holder::this("tester".to_owned(), "apply", Timestamp(0));
+        let (project, environment) = ("chat".parse().unwrap(), "dev".parse().unwrap());
+        Writer::open(self.store.clone(), project, environment, &holder, Patience::none(&mut |_| {})).unwrap()
     }
 
     async fn plan(&self, desired: &Deployment) -> Plan {
@@ -88,17 +90,21 @@ impl Site {
         events: mpsc::UnboundedSender<Event>,
     ) -> Summary {
         let mut writer = self.writer();
-        let recovered = recover(&*provider, &mut writer).await.unwrap();
+        let by = Author { who: "tester".to_owned(), ..Author::default() };
+        let recovered = recover(&*provider, &mut writer, &by, Timestamp(1_000_000)).await.unwrap();
         let plan = self.plan(desired).await;
         let settings = Settings {
             secrets: Arc::new(SecretValues::default()),
-            who: "tester".to_owned(),
+            by,
+            doing: "apply".to_owned(),
             started: Timestamp(1_000_000),
-            room: 8,
+            calls: 8,
+            rollouts: 8,
             look_every: Duration::from_millis(250),
         };
-        let applied = apply(&plan, recovered.record, provider, &mut writer, &settings, cancel, events).await;
-        applied.unwrap().0
+        let applied = apply(&plan, recovered, provider, &mut writer, &settings, cancel, events).await;
+        let Applied { summary, .. } = applied.unwrap();
+        summary
     }
 
     async fn apply(&self, desired: &Deployment) -> Summary {

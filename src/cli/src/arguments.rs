@@ -1,7 +1,7 @@
 //! What can be typed. The doc comments are the help.
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 const STYLES: styling::Styles = styling::Styles::styled()
     .header(styling::AnsiColor::Cyan.on_default().bold())
@@ -161,12 +161,18 @@ pub(crate) enum Command {
         /// Does not ask
         #[arg(long, short)]
         yes: bool,
+        /// Waits for another who has the lock, at most so long: 90s, 10m
+        #[arg(long, value_name = "TIME", value_parser = wharf_model::parse_duration, default_value = "0s", hide_default_value = true)]
+        wait: Duration,
     },
     /// Removes everything that apply made
     Destroy {
         /// Does not ask
         #[arg(long, short)]
         yes: bool,
+        /// Waits for another who has the lock, at most so long: 90s, 10m
+        #[arg(long, value_name = "TIME", value_parser = wharf_model::parse_duration, default_value = "0s", hide_default_value = true)]
+        wait: Duration,
     },
     /// Shows what runs
     Status {

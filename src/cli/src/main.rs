@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "the command line is where the outside world comes in")]
 
 mod arguments;
+mod author;
 mod commands;
 mod exit;
 mod fault;

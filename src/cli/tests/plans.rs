@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::mpsc;
-use wharf_apply::{Cancel, Ended, Settings, apply};
+use wharf_apply::{Cancel, Ended, Settings, apply, recover};
 use wharf_lang::{Request, SourceFile, load};
 use wharf_model::{
     ContentDigest, Deployment, FolderPath, Record, SecretDigest, SecretKey, SecretName, SourceRef, Timestamp,
@@ -23,7 +23,7 @@ use wharf_model::{
 use wharf_plan::{Input, Plan, check, plan, sources};
 use wharf_provider::{MemoryProvider, Observe, Scope, SecretValues};
 use wharf_report::Layout;
-use wharf_store::{Holder, Reader, Writer};
+use wharf_store::{Author, FolderBackend, Holder, Patience, Reader, Writer};
 
 const CANARY: &str = "canary-5be1";
 
@@ -66,25 +66,30 @@ impl Site {
     }
 
     async fn apply(&self, desired: &Deployment) {
-        let mut writer =
-            Writer::open(self.reader(), &Holder::this("tester".to_owned(), "apply", Timestamp(0))).unwrap();
-        let record = self.reader().read().unwrap().record;
-        let plan = self.plan(desired, &record).await;
+        let holder = Holder::this("tester".to_owned(), "apply", Timestamp(0));
+        let (project, environment) = ("shop".parse().unwrap(), "default".parse().unwrap());
+        let backend = Arc::new(FolderBackend::new(self.store.path()));
+        let mut writer = Writer::open(backend, project, environment, &holder, Patience::none(&mut |_| {})).unwrap();
+        let by = Author { who: "tester".to_owned(), ..Author::default() };
+        let ground = recover(&*self.memory, &mut writer, &by, Timestamp(1_000_000)).await.unwrap();
+        let plan = self.plan(desired, &ground.record).await;
         let mut secrets = SecretValues::default();
         for (name, value) in &self.secrets {
             secrets.insert(name.clone(), SecretString::from(value.clone()));
         }
         let settings = Settings {
             secrets: Arc::new(secrets),
-            who: "tester".to_owned(),
+            by,
+            doing: "apply".to_owned(),
             started: Timestamp(1_000_000),
-            room: 8,
+            calls: 8,
+            rollouts: 8,
             look_every: Duration::from_millis(250),
         };
         let (events, _) = mpsc::unbounded_channel();
         let cancel = Cancel::default();
-        let applied = apply(&plan, record, self.memory.clone(), &mut writer, &settings, &cancel, events).await;
-        assert_eq!(applied.unwrap().0.ended(), Ended::Done);
+        let applied = apply(&plan, ground, self.memory.clone(), &mut writer, &settings, &cancel, events).await;
+        assert_eq!(applied.unwrap().summary.ended(), Ended::Done);
     }
 
     fn meddle(&mut self, line: &str) {

@@ -8,12 +8,13 @@ use crate::{
     out,
     project::{Project, Secrets, Told},
 };
+use std::time::Duration;
 use wharf_report::{bold, dim};
 
-pub(super) async fn run(shared: &Shared, yes: bool) -> Ends<Exit> {
+pub(super) async fn run(shared: &Shared, yes: bool, wait: Duration) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Needed, Told::All)?;
     let desired = project.deployment.clone();
-    let (exit, _) = carry_out(Work { project: &project, desired: &desired, doing: "apply", yes }).await?;
+    let (exit, _) = carry_out(Work { project: &project, desired: &desired, doing: "apply", yes, wait }).await?;
     if exit == Exit::Done {
         for (name, spec) in &desired.services {
             for gateway in spec.exposes.keys().filter_map(|gateway| desired.gateways.get(gateway)) {

@@ -16,7 +16,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
-use wharf_apply::{Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
+use wharf_apply::{Applied, Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
 use wharf_local::LocalProvider;
 use wharf_model::Deployment;
 use wharf_plan::rollout::Failure;
@@ -30,10 +30,14 @@ pub(super) struct Work<'a> {
     pub(super) doing: &'a str,
     /// Whether nobody is asked.
     pub(super) yes: bool,
+    /// How long another holder of the lock is waited for.
+    pub(super) wait: Duration,
 }
 
-/// How many steps run at once.
-const ROOM: usize = 10;
+/// How many calls are under way at once.
+const CALLS: usize = 64;
+/// How many rollouts are.
+const ROLLOUTS: usize = 10;
 /// How often instances of a rollout are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How many of a failing instance's last lines are shown.
@@ -43,8 +47,9 @@ const LAST_LINES: usize = 15;
 pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)> {
     let project = work.project;
     let runtime = Arc::new(site::provider(project)?);
-    let mut writer = site::lock(project, work.doing)?;
-    let recovered = recover(&*runtime, &mut writer).await?;
+    let mut writer = site::lock(project, work.doing, work.wait)?;
+    let by = site::author(project);
+    let recovered = recover(&*runtime, &mut writer, &by, site::now()).await?;
     tell_recovered(&recovered);
     let key = writer.reader().key()?;
     let plan = site::make_plan(project, work.desired, &recovered.record, key.as_ref(), &*runtime).await?;
@@ -58,9 +63,11 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
     }
     let settings = Settings {
         secrets: site::share(&project.secrets),
-        who: site::who(),
+        by,
+        doing: work.doing.to_owned(),
         started: site::now(),
-        room: ROOM,
+        calls: CALLS,
+        rollouts: ROLLOUTS,
         look_every: LOOK_EVERY,
     };
     let cancel = Cancel::default();
@@ -68,11 +75,11 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
     let (events, told) = mpsc::unbounded_channel();
     let view = tokio::spawn(progress::follow(told));
     let began = tokio::time::Instant::now();
-    let applied = apply(&plan, recovered.record, runtime.clone(), &mut writer, &settings, &cancel, events).await;
+    let applied = apply(&plan, recovered, runtime.clone(), &mut writer, &settings, &cancel, events).await;
     watch.abort();
     // The view ends with the events; one that failed has nothing more to show.
     drop(view.await);
-    let (summary, _, serial) = applied?;
+    let Applied { summary, serial, .. } = applied?;
     tell_summary(&summary, serial, began.elapsed());
     Ok((summary.ended().into(), runtime))
 }
@@ -84,6 +91,9 @@ fn tell_recovered(recovered: &Recovered) {
     for (intent, made) in &recovered.resolved {
         let what = if *made { "was made" } else { "was not made" };
         out::note(format!("  {} {what}", intent.operation));
+    }
+    for (intent, why) in &recovered.unknown {
+        out::alert(format!("{} nobody can tell what became of `{}`: {why}", warn("note:"), intent.operation));
     }
 }
 
@@ -123,7 +133,7 @@ async fn watch_signals(cancel: Cancel) {
     }
 }
 
-fn tell_summary(summary: &Summary, serial: u64, took: Duration) {
+fn tell_summary(summary: &Summary, serial: Option<u64>, took: Duration) {
     for (address, failed) in &summary.failed {
         match failed {
             Failed::Call { error, help } => {
@@ -131,6 +141,13 @@ fn tell_summary(summary: &Summary, serial: u64, took: Duration) {
                 if let Some(help) = help {
                     out::alert(format!("  {} {help}", dim("help:")));
                 }
+            }
+            Failed::Unknown { operation, why } => {
+                out::alert(format!(
+                    "{} {address} was left alone: nobody can tell what became of `{operation}`: {why}",
+                    bad("✗")
+                ));
+                out::alert(format!("  {} `wharf recover --explain` shows what was asked and answered", dim("help:")));
             }
             Failed::RolledBack(failure) => {
                 out::alert(format!("{} {address} was rolled back: {failure}", bad("✗")));
@@ -149,7 +166,7 @@ fn tell_summary(summary: &Summary, serial: u64, took: Duration) {
         };
         out::alert(format!("{} {address} was skipped: {why}", warn("-")));
     }
-    let tail = dim(format!("commit {serial}"));
+    let tail = dim(serial.map_or("not committed: the journal has it".to_owned(), |serial| format!("commit {serial}")));
     let took = duration(took);
     match summary.ended() {
         Ended::Done => out::note(format!("{} in {took}.   {tail}", good("Done"))),

@@ -7,14 +7,15 @@ use crate::{
     fault::Ends,
     project::{Project, Secrets, Told},
 };
+use std::time::Duration;
 use wharf_model::Deployment;
 
-pub(super) async fn run(shared: &Shared, yes: bool) -> Ends<Exit> {
+pub(super) async fn run(shared: &Shared, yes: bool, wait: Duration) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
     let mut desired: Deployment = project.deployment.clone();
     desired.services.clear();
     desired.gateways.clear();
-    let (exit, runtime) = carry_out(Work { project: &project, desired: &desired, doing: "destroy", yes }).await?;
+    let (exit, runtime) = carry_out(Work { project: &project, desired: &desired, doing: "destroy", yes, wait }).await?;
     if exit == Exit::Done {
         runtime.clean_up().await?;
     }

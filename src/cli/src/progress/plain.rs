@@ -18,6 +18,9 @@ pub(super) async fn follow(mut events: UnboundedReceiver<Event>) {
                 None => out::note(format!("✓ {verb} {} ({})", named(&address, &object), duration(took))),
                 Some((error, _)) => out::note(format!("✗ {verb} {}: {error}", named(&address, &object))),
             },
+            Event::Again { address, error, after } => {
+                out::note(format!("  {address}: {error}; trying again in {}", duration(after)));
+            }
             Event::Rollout { service, waits: now, .. } => {
                 let before = waits.insert(service.clone(), now.clone()).unwrap_or_default();
                 for wait in now.iter().filter(|wait| !before.contains(wait)) {
