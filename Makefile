@@ -3,13 +3,14 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test fuzz bench bench-lang demo demo-clean needs needs-demo
+.PHONY: help check test simulation fuzz bench bench-lang demo demo-clean needs needs-demo
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
 	@echo 'make demo-clean  takes away everything that the demo made'
 	@echo 'make check       formatting, lints and docs, warnings denied'
 	@echo 'make test        every test; installs what they need'
+	@echo 'make simulation  10,000 applies on a simulated platform where anything goes wrong; SEED=n plays one again'
 	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
 	@echo 'make bench-lang  of these, how fast a large project is read'
@@ -21,6 +22,11 @@ check: needs
 
 test: needs
 	$(CARGO) test --workspace --locked
+	@$(MAKE) --no-print-directory simulation
+
+# SEED=n plays one history and tells it, SEEDS=n sets how many are played.
+simulation:
+	$(CARGO) test --release --locked -p wharf-apply --test apply simulation -- --nocapture
 
 fuzz:
 	$(CARGO) test --locked -p wharf-lang --test fuzz -- --ignored --nocapture

@@ -203,7 +203,7 @@ impl<'a> Runner<'a> {
     }
 
     async fn next(&mut self, tick: &mut Interval, cancel: &CancellationToken, stopping: bool) -> Happened {
-        let due = self.dispatcher.wake().map(|at| self.epoch + at.since(self.settings.started));
+        let due = self.dispatcher.wake(self.now()).map(|at| self.epoch + at.since(self.settings.started));
         let due = async {
             match due {
                 Some(at) => tokio::time::sleep_until(at).await,

@@ -144,9 +144,9 @@ impl Lanes {
         lane.rests_until
     }
 
-    /// When a lane that calls wait in has rested.
-    pub(crate) fn wake(&self) -> Option<Timestamp> {
-        let resting = self.lanes.values().filter(|lane| !lane.queue.is_empty() && lane.busy < lane.allowance);
+    /// When a lane that calls wait in, and that rests now, has rested.
+    pub(crate) fn wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let resting = self.lanes.values().filter(|lane| !lane.queue.is_empty() && lane.rests_until > now);
         resting.map(|lane| lane.rests_until).min()
     }
 
@@ -222,7 +222,7 @@ mod tests {
             lanes.throttle(Verb::Put, Some(Duration::from_secs(5)), Timestamp(100));
         }
         assert_eq!(next(&mut lanes, 5_000), None);
-        assert_eq!(lanes.wake(), Some(Timestamp(5_100)));
+        assert_eq!(lanes.wake(Timestamp(5_000)), Some(Timestamp(5_100)));
         let four = std::iter::from_fn(|| next(&mut lanes, 5_100)).count();
         assert_eq!(four, 4);
         (0..4).for_each(|_| lanes.ended(Verb::Put, true));

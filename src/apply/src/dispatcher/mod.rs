@@ -139,6 +139,8 @@ struct Open {
     tries: u32,
     /// When the platform first said that it came too often.
     throttled: Option<Timestamp>,
+    /// Whether one of the tries may have done it, whatever the later ones say.
+    doubtful: bool,
     /// The last thing that was said.
     said: Option<Refusal>,
 }
@@ -220,9 +222,9 @@ impl<'a> Dispatcher<'a> {
     }
 
     /// When something is due that no call and no look brings about.
-    pub(crate) fn wake(&self) -> Option<Timestamp> {
+    pub(crate) fn wake(&self, now: Timestamp) -> Option<Timestamp> {
         let pause = self.pausing.first().map(|(at, _)| *at);
-        pause.into_iter().chain(self.lanes.wake()).min()
+        pause.into_iter().chain(self.lanes.wake(now)).min()
     }
 
     /// Asks it to begin nothing new. What pauses before its next try is not tried again.
@@ -249,7 +251,7 @@ impl<'a> Dispatcher<'a> {
     /// Lets go of a call that is not under way now, but was tried.
     fn abandon(&mut self, task: Task, orders: &mut Vec<Order>) {
         match self.open.get(&task) {
-            Some(Open { throttled: Some(_), said: Some(refusal), .. }) => {
+            Some(Open { doubtful: false, said: Some(refusal), .. }) => {
                 orders.push(Order::GiveUp(task, refusal.clone()));
             }
             _ => orders.push(Order::Resolve(task)),
@@ -306,7 +308,7 @@ impl<'a> Dispatcher<'a> {
                 self.running += 1;
                 self.states[task.step.0 as usize] = State::Running;
             }
-            let open = Open { operation: operation.clone(), tries: 0, throttled: None, said: None };
+            let open = Open { operation: operation.clone(), tries: 0, throttled: None, doubtful: false, said: None };
             self.open.insert(task.clone(), open);
             orders.push(Order::Call(task, operation));
         }
@@ -320,34 +322,34 @@ impl<'a> Dispatcher<'a> {
         self.lanes.ended(verb, matches!(answer, Answer::Done(_)));
         let (refusal, until) = match answer {
             Answer::Done(outcome) => return Turn::Over(Ended::Done(outcome)),
-            Answer::Refused(refusal) => return Turn::Over(Ended::Refused(refusal)),
-            Answer::Lost(refusal) => {
+            Answer::Refused(refusal) if !open.doubtful => return Turn::Over(Ended::Refused(refusal)),
+            Answer::Refused(refusal) | Answer::Lost(refusal) => {
                 open.said = Some(refusal);
                 return Turn::Resolve;
             }
             Answer::Throttled(refusal, hint) => {
                 let since = *open.throttled.get_or_insert(now);
                 let until = self.lanes.throttle(verb, hint, now);
-                // A throttled try was none.
-                open.tries -= 1;
+                // A throttled try was none, but it has been begun.
+                open.tries = (open.tries - 1).max(1);
                 (refusal, Some(until).filter(|until| until.since(since) < THROTTLED_FOR))
             }
             Answer::Unreachable(refusal, hint) => {
                 open.throttled = None;
+                open.doubtful = true;
                 let pause = hint.unwrap_or(FIRST_PAUSE * 2_u32.pow(open.tries.saturating_sub(1).min(16)));
                 (refusal, (open.tries < TRIES).then(|| now + pause))
             }
         };
         open.said = Some(refusal.clone());
-        let throttled = open.throttled.is_some();
+        let doubtful = open.doubtful;
         match until.filter(|_| !self.stopping) {
             Some(until) => {
-                open.tries = open.tries.max(1);
                 self.pausing.insert((until, task.clone()));
                 Turn::Later(until)
             }
-            None if throttled => Turn::Over(Ended::Refused(refusal)),
-            None => Turn::Resolve,
+            None if doubtful => Turn::Resolve,
+            None => Turn::Over(Ended::Refused(refusal)),
         }
     }
 

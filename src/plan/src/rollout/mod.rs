@@ -211,6 +211,8 @@ struct Tracked {
     ours: bool,
     /// How often stopping or draining it failed.
     refusals: u8,
+    /// How many looks have missed it since it was started, and before one saw it.
+    missed: u8,
     sight: Option<Sight>,
 }
 
@@ -251,7 +253,7 @@ impl Rollout {
                 Traffic::Draining => Stage::Draining { since: now, in_flight: None },
             };
             let revision = standing.revision;
-            let tracked = Tracked { revision, stage, pending: None, ours: false, refusals: 0, sight: None };
+            let tracked = Tracked { revision, stage, pending: None, ours: false, refusals: 0, missed: 0, sight: None };
             rollout.instances.insert(instance, tracked);
         }
         rollout

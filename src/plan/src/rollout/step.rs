@@ -6,6 +6,8 @@ use wharf_model::{Generation, InstanceId, Slot, Timestamp, Verb};
 
 /// How often draining or stopping an instance is tried before the rollout halts.
 const REFUSALS: u8 = 3;
+/// How many looks may miss an instance that was started and never seen, before it counts as ended.
+const UNSEEN: u8 = 3;
 
 impl Rollout {
     /// One step: what is known now, and what to do about it. Actions that are under way are not ordered again. Once the
@@ -101,7 +103,8 @@ impl Rollout {
         let absent = Sight::absent();
         for (instance, tracked) in &mut self.instances {
             let sight = look.get(instance).unwrap_or(&absent);
-            if tracked.pending == Some(Verb::Start) && !look.contains_key(instance) {
+            if !look.contains_key(instance) && tracked.is_awaited() {
+                tracked.missed = tracked.missed.saturating_add(1);
                 continue;
             }
             let was_new = tracked.ours && tracked.revision == goal;
@@ -278,7 +281,7 @@ impl Rollout {
         if let Action::Start(_, revision) = action {
             self.generations.insert(instance.slot, instance.generation);
             let (revision, stage) = (*revision, Stage::Starting);
-            let started = Tracked { revision, stage, pending: None, ours: true, refusals: 0, sight: None };
+            let started = Tracked { revision, stage, pending: None, ours: true, refusals: 0, missed: 0, sight: None };
             self.instances.insert(instance.clone(), started);
         }
         if let Some(tracked) = self.instances.get_mut(instance) {
@@ -288,6 +291,13 @@ impl Rollout {
 }
 
 impl Tracked {
+    /// Whether it may be missing from a look although it is there: it is being started, or was just now, and a platform
+    /// may need a few looks until it shows what it has.
+    fn is_awaited(&self) -> bool {
+        let unseen = self.ours && self.sight.is_none() && self.stage == Stage::Waiting;
+        self.pending == Some(Verb::Start) || (unseen && self.missed < UNSEEN)
+    }
+
     /// Takes in what a look found. What is under way is believed to come about: its outcome settles it.
     fn see(&mut self, sight: &Sight, now: Timestamp) {
         let before = self.sight.take().and_then(|sight| sight.answer);
