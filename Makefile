@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test simulation fuzz bench bench-lang demo demo-clean needs needs-demo
+.PHONY: help check test simulation kill-test fuzz bench bench-lang demo demo-clean needs needs-demo
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
@@ -11,6 +11,7 @@ help:
 	@echo 'make check       formatting, lints and docs, warnings denied'
 	@echo 'make test        every test; installs what they need'
 	@echo 'make simulation  10,000 applies on a simulated platform where anything goes wrong; SEED=n plays one again'
+	@echo 'make kill-test   kills wharf at every boundary of a life of a service; prints the share that went on well'
 	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
 	@echo 'make bench-lang  of these, how fast a large project is read'
@@ -27,6 +28,11 @@ test: needs
 # SEED=n plays one history and tells it, SEEDS=n sets how many are played.
 simulation:
 	$(CARGO) test --release --locked -p wharf-apply --test apply simulation -- --nocapture
+
+# The score is the last line.
+kill-test: needs
+	@$(CARGO) test --locked -p wharf --test end_to_end cut_off_anywhere -- --ignored --nocapture >'$(TARGET)/kill-test.log' 2>&1; \
+	    ended=$$?; test $$ended = 0 || cat '$(TARGET)/kill-test.log'; grep '^convergence' '$(TARGET)/kill-test.log'; exit $$ended
 
 fuzz:
 	$(CARGO) test --locked -p wharf-lang --test fuzz -- --ignored --nocapture

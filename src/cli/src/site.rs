@@ -3,7 +3,7 @@
 use crate::{
     author,
     fault::{Ends, Fault},
-    out, problems,
+    mortal, out, problems,
     project::Project,
 };
 use std::{
@@ -25,7 +25,7 @@ pub(crate) fn now() -> Timestamp {
 
 /// Where the record is kept.
 pub(crate) fn store(project: &Project) -> Arc<dyn Backend> {
-    Arc::new(FolderBackend::new(project.state_dir()))
+    mortal::store(FolderBackend::new(project.state_dir()))
 }
 
 /// The reading half of the record.

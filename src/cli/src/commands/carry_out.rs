@@ -3,7 +3,7 @@
 use crate::{
     exit::Exit,
     fault::{Ends, Fault},
-    out, progress,
+    mortal, out, progress,
     project::Project,
     site,
 };
@@ -48,8 +48,8 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
     let project = work.project;
     let runtime = Arc::new(site::provider(project)?);
     let mut writer = site::lock(project, work.doing, work.wait)?;
-    let by = site::author(project);
-    let recovered = recover(&*runtime, &mut writer, &by, site::now()).await?;
+    let (by, hands) = (site::author(project), mortal::runtime(runtime.clone()));
+    let recovered = recover(&*hands, &mut writer, &by, site::now()).await?;
     tell_recovered(&recovered);
     let key = writer.reader().key()?;
     let plan = site::make_plan(project, work.desired, &recovered.record, key.as_ref(), &*runtime).await?;
@@ -75,7 +75,7 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
     let (events, told) = mpsc::unbounded_channel();
     let view = tokio::spawn(progress::follow(told));
     let began = tokio::time::Instant::now();
-    let applied = apply(&plan, recovered, runtime.clone(), &mut writer, &settings, &cancel, events).await;
+    let applied = apply(&plan, recovered, hands, &mut writer, &settings, &cancel, events).await;
     watch.abort();
     // The view ends with the events; one that failed has nothing more to show.
     drop(view.await);
