@@ -33,7 +33,8 @@ pub enum Found {
     Unknown(String),
 }
 
-/// Asks the platform what became of each unresolved call, and changes nothing.
+/// Asks the platform what became of each unresolved call, and writes nothing down. The platform may clear away what a call
+/// that never came about has left.
 pub async fn look_into(provider: &dyn Execute, standing: &Standing) -> Vec<(Intent, Found)> {
     let mut found = Vec::new();
     for intent in &standing.unresolved {

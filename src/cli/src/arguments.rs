@@ -174,6 +174,20 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME", value_parser = wharf_model::parse_duration, default_value = "0s", hide_default_value = true)]
         wait: Duration,
     },
+    /// Finds out what became of calls that an apply did not live to see the end of; apply does so too
+    Recover {
+        /// Writes nothing down: tells what was asked and answered, and what follows
+        #[arg(long)]
+        explain: bool,
+        /// Waits for another who has the lock, at most so long: 90s, 10m
+        #[arg(long, value_name = "TIME", value_parser = wharf_model::parse_duration, default_value = "0s", hide_default_value = true)]
+        wait: Duration,
+    },
+    /// Shows who is at work on the environment, and takes the lock away from one who is not
+    Lock {
+        #[command(subcommand)]
+        action: LockAction,
+    },
     /// Shows what runs
     Status {
         /// For people, or for programs
@@ -206,6 +220,19 @@ pub(crate) enum Command {
         #[arg(long = "dir", value_name = "FOLDER")]
         folder: PathBuf,
     },
+}
+
+/// What is done about the lock.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LockAction {
+    /// Shows who has it, since when, and what is under way
+    Status {
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Takes it away from a holder that is not at work any more
+    Release,
 }
 
 /// One request.

@@ -10,9 +10,11 @@ mod fmt;
 mod gateway;
 mod init;
 mod invoke;
+mod lock;
 mod logs;
 mod plan;
 mod provenance;
+mod recover;
 mod schema;
 mod show;
 mod status;
@@ -38,6 +40,8 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Plan { detailed_exitcode, format } => wait(plan::run(&shared, detailed_exitcode, format)),
         Command::Apply { yes, wait: patience } => wait(apply::run(&shared, yes, patience)),
         Command::Destroy { yes, wait: patience } => wait(destroy::run(&shared, yes, patience)),
+        Command::Recover { explain, wait: patience } => wait(recover::run(&shared, explain, patience)),
+        Command::Lock { action } => lock::run(&shared, &action),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),
         Command::Invoke(request) => wait(invoke::run(&shared, request)),
