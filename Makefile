@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test simulation kill-test fuzz bench bench-lang demo demo-clean needs needs-demo
+.PHONY: help check test simulation kill-test fuzz bench bench-lang bench-apply demo demo-clean needs needs-demo
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
@@ -15,6 +15,7 @@ help:
 	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
 	@echo 'make bench-lang  of these, how fast a large project is read'
+	@echo 'make bench-apply of these, what an apply costs beside its calls'
 
 check: needs
 	$(CARGO) fmt --all --check
@@ -37,9 +38,12 @@ kill-test: needs
 fuzz:
 	$(CARGO) test --locked -p wharf-lang --test fuzz -- --ignored --nocapture
 
-bench: bench-lang
+bench: bench-lang bench-apply
 	$(CARGO) bench --locked -p wharf-plan --bench plan
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway
+
+bench-apply:
+	$(CARGO) bench --locked -p wharf-apply --bench apply
 
 bench-lang:
 	$(CARGO) bench --locked -p wharf-lang --bench lang

@@ -8,6 +8,7 @@ mod call;
 mod dispatcher;
 mod error;
 mod event;
+mod format;
 mod ledger;
 mod recovery;
 mod runner;
@@ -15,5 +16,6 @@ mod sight;
 
 pub use error::ApplyError;
 pub use event::{Ended, Event, Failed, Skipped, Summary};
+pub use format::{Head, Tail, print_event, print_head, print_tail};
 pub use recovery::{Found, Recovered, look_into, recover};
 pub use runner::{Applied, Cancel, Settings, apply};

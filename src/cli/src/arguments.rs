@@ -164,6 +164,8 @@ pub(crate) enum Command {
         /// Waits for another who has the lock, at most so long: 90s, 10m
         #[arg(long, value_name = "TIME", value_parser = wharf_model::parse_duration, default_value = "0s", hide_default_value = true)]
         wait: Duration,
+        #[command(flatten)]
+        view: View,
     },
     /// Removes everything that apply made
     Destroy {
@@ -173,6 +175,8 @@ pub(crate) enum Command {
         /// Waits for another who has the lock, at most so long: 90s, 10m
         #[arg(long, value_name = "TIME", value_parser = wharf_model::parse_duration, default_value = "0s", hide_default_value = true)]
         wait: Duration,
+        #[command(flatten)]
+        view: View,
     },
     /// Finds out what became of calls that an apply did not live to see the end of; apply does so too
     Recover {
@@ -220,6 +224,17 @@ pub(crate) enum Command {
         #[arg(long = "dir", value_name = "FOLDER")]
         folder: PathBuf,
     },
+}
+
+/// Who else is told what an apply does.
+#[derive(Debug, Args)]
+pub(crate) struct View {
+    /// Writes every event as a line of JSON into this file, which is made anew
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+    /// For people, or for programs: then every event is a line of JSON on standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
 }
 
 /// What is done about the lock.

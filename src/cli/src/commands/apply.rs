@@ -2,7 +2,7 @@
 
 use super::carry_out::{Work, carry_out};
 use crate::{
-    arguments::Shared,
+    arguments::{Shared, View},
     exit::Exit,
     fault::Ends,
     out,
@@ -11,10 +11,10 @@ use crate::{
 use std::time::Duration;
 use wharf_report::{bold, dim};
 
-pub(super) async fn run(shared: &Shared, yes: bool, wait: Duration) -> Ends<Exit> {
+pub(super) async fn run(shared: &Shared, yes: bool, wait: Duration, view: &View) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Needed, Told::All)?;
     let desired = project.deployment.clone();
-    let (exit, _) = carry_out(Work { project: &project, desired: &desired, doing: "apply", yes, wait }).await?;
+    let (exit, _) = carry_out(Work { project: &project, desired: &desired, doing: "apply", yes, wait, view }).await?;
     if exit == Exit::Done {
         for (name, spec) in &desired.services {
             for gateway in spec.exposes.keys().filter_map(|gateway| desired.gateways.get(gateway)) {

@@ -1,6 +1,7 @@
 //! What `apply` and `destroy` share: lock, recover, look, plan, ask, run, and say how it ended.
 
 use crate::{
+    arguments::{Format, View},
     exit::Exit,
     fault::{Ends, Fault},
     mortal, out, progress,
@@ -16,7 +17,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
-use wharf_apply::{Applied, Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
+use wharf_apply::{Applied, Cancel, Ended, Failed, Head, Recovered, Settings, Skipped, Summary, Tail, apply, recover};
 use wharf_local::LocalProvider;
 use wharf_model::Deployment;
 use wharf_plan::rollout::Failure;
@@ -32,6 +33,8 @@ pub(super) struct Work<'a> {
     pub(super) yes: bool,
     /// How long another holder of the lock is waited for.
     pub(super) wait: Duration,
+    /// Who else is told what happens.
+    pub(super) view: &'a View,
 }
 
 /// How many calls are under way at once.
@@ -73,15 +76,40 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
     let cancel = Cancel::default();
     let watch = tokio::spawn(watch_signals(cancel.clone()));
     let (events, told) = mpsc::unbounded_channel();
-    let view = tokio::spawn(progress::follow(told));
+    let mut stream = progress::Stream::open(work.view.events.as_deref(), work.view.format == Format::Json)?;
+    stream.begin(&Head {
+        project: &project.deployment.project,
+        environment: &project.deployment.environment,
+        doing: work.doing,
+        by: &settings.by,
+        plan: &plan.id(),
+        steps: plan.operations().len(),
+    });
+    let view = tokio::spawn(progress::follow(told, stream));
     let began = tokio::time::Instant::now();
     let applied = apply(&plan, recovered, hands, &mut writer, &settings, &cancel, events).await;
     watch.abort();
     // The view ends with the events; one that failed has nothing more to show.
-    drop(view.await);
+    let stream = view.await.ok();
     let Applied { summary, serial, .. } = applied?;
+    if let Some(mut stream) = stream {
+        let addresses = addresses(work.desired);
+        stream.end(&Tail { summary: &summary, commit: serial, took: began.elapsed(), addresses: &addresses });
+    }
     tell_summary(&summary, serial, began.elapsed());
     Ok((summary.ended().into(), runtime))
+}
+
+/// Where the services of a project can be called, once they are there.
+fn addresses(desired: &Deployment) -> Vec<String> {
+    let of = |(name, spec): (&wharf_model::ServiceName, &wharf_model::ServiceSpec)| {
+        let gateways = spec.exposes.keys().filter_map(|gateway| desired.gateways.get(gateway));
+        let url = |gateway: &wharf_model::GatewaySpec| {
+            format!("http://{}/api/predict/{name}/", std::net::SocketAddr::new(gateway.address, gateway.port))
+        };
+        gateways.map(url).collect::<Vec<_>>()
+    };
+    desired.services.iter().flat_map(of).collect()
 }
 
 fn tell_recovered(recovered: &Recovered) {

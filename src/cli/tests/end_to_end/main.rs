@@ -7,6 +7,7 @@
 
 mod boundaries;
 mod destroy;
+mod events;
 mod examples;
 mod kill;
 mod load;
