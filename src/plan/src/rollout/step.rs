@@ -27,6 +27,7 @@ impl Rollout {
             return (self, Vec::new());
         }
         self.note_progress(now);
+        self.pace(now);
         if let Some(failure) = failure.or_else(|| self.overdue(now)) {
             self.fail(failure, now);
         }
@@ -119,7 +120,7 @@ impl Rollout {
         failure
     }
 
-    fn ready_of_goal(&self) -> u32 {
+    pub(super) fn ready_of_goal(&self) -> u32 {
         let goal = self.goal().revision;
         let ready = |tracked: &&Tracked| tracked.revision == goal && tracked.stage == Stage::Serving { ready: true };
         count(self.instances.values().filter(ready))
@@ -136,7 +137,12 @@ impl Rollout {
     /// Whether there has been no progress for the deadline. While an instance drains, its grace is the bound.
     fn overdue(&self, now: Timestamp) -> Option<Failure> {
         let draining = self.instances.values().any(|tracked| matches!(tracked.stage, Stage::Draining { .. }));
-        if draining || self.ready_of_goal() >= self.goal().count || now.since(self.progress_at) < self.order.deadline {
+        let watched = self.held_until().is_some();
+        if draining
+            || watched
+            || self.ready_of_goal() >= self.goal().count
+            || now.since(self.progress_at) < self.order.deadline
+        {
             return None;
         }
         let goal = self.goal().revision;
@@ -171,6 +177,7 @@ impl Rollout {
     fn arrived(&self) -> bool {
         let goal = self.goal();
         matches!(self.phase, Phase::Forward | Phase::Back(_))
+            && self.pace_step().is_none()
             && count(self.instances.values()) == goal.count
             && self.ready_of_goal() == goal.count
             && self.instances.values().all(|tracked| tracked.pending.is_none())
@@ -239,11 +246,18 @@ impl Rollout {
     /// Unwanted instances that serve: those that are not ready first, then as many ready ones as capacity allows.
     fn drains(&self, wanted: &BTreeSet<&InstanceId>) -> Vec<Action> {
         let floor = self.goal().count.saturating_sub(self.order.unavailable);
-        let capacity = self
+        let ready: Vec<_> = self
             .instances
-            .values()
-            .filter(|tracked| tracked.stage == Stage::Serving { ready: true } && tracked.pending != Some(Verb::Drain));
-        let mut spare = count(capacity).saturating_sub(floor);
+            .iter()
+            .filter(|(_, tracked)| {
+                tracked.stage == Stage::Serving { ready: true } && tracked.pending != Some(Verb::Drain)
+            })
+            .map(|(instance, _)| instance)
+            .collect();
+        let unwanted = count(ready.iter().filter(|instance| !wanted.contains(*instance)));
+        // What a step does not replace yet serves on, whatever might be missing.
+        let kept = self.goal().count - self.ceiling();
+        let mut spare = count(ready.iter()).saturating_sub(floor).min(unwanted.saturating_sub(kept));
         let mut actions = Vec::new();
         for (instance, tracked) in self.idle() {
             match tracked.stage {
@@ -261,11 +275,13 @@ impl Rollout {
         actions
     }
 
-    /// New incarnations for the slots that have none, as far as the surge allows.
+    /// New incarnations for the slots that have none, as far as the surge allows. One that has ended keeps its place until
+    /// it is stopped: a look may be wrong about it.
     fn starts(&self, wanted: &BTreeSet<&InstanceId>) -> Vec<Action> {
         let goal = self.goal();
-        let living = count(self.instances.values().filter(|tracked| tracked.stage != Stage::Ended));
+        let living = count(self.instances.values());
         let room = (goal.count + self.order.surge).saturating_sub(living);
+        let room = room.min(self.ceiling().saturating_sub(count(wanted.iter())));
         let held: BTreeSet<Slot> = wanted.iter().map(|instance| instance.slot).collect();
         let free = (0..goal.count).map(Slot).filter(|slot| !held.contains(slot));
         let start = |slot: Slot| {
