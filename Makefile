@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test simulation kill-test fuzz bench bench-lang bench-apply demo demo-clean needs needs-demo
+.PHONY: help check test simulation kill-test fuzz bench bench-lang bench-apply bench-plan demo demo-clean needs needs-demo
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
@@ -16,6 +16,7 @@ help:
 	@echo 'make bench       the budgets, as ratios'
 	@echo 'make bench-lang  of these, how fast a large project is read'
 	@echo 'make bench-apply of these, what an apply costs beside its calls'
+	@echo 'make bench-plan  of these, how fast it is planned, and each view of the plan made'
 
 check: needs
 	$(CARGO) fmt --all --check
@@ -38,8 +39,7 @@ kill-test: needs
 fuzz:
 	$(CARGO) test --locked -p wharf-lang --test fuzz -- --ignored --nocapture
 
-bench: bench-lang bench-apply
-	$(CARGO) bench --locked -p wharf-plan --bench plan
+bench: bench-lang bench-plan bench-apply
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway
 
 bench-apply:
@@ -47,6 +47,9 @@ bench-apply:
 
 bench-lang:
 	$(CARGO) bench --locked -p wharf-lang --bench lang
+
+bench-plan:
+	$(CARGO) bench --locked -p wharf-report --bench plan
 
 demo: needs-demo
 	$(CARGO) build --release --locked -p wharf

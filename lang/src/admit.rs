@@ -3,13 +3,14 @@
 
 use crate::{
     block::{Block, Found},
-    count::{example, lacks},
+    count::lacks,
     interpolate::{Kind, Resolved, Scope, Trouble, interpolate},
     layer::{Filled, Layer, Written},
     problem::{Code, Problem, Problems},
     reuse::Templates,
-    schema::{self, Argument, NodeSchema, Overlay, Property, Reuse, Type},
+    schema::{self, NodeSchema, Overlay, Reuse, Type},
     source::{Place, Sources},
+    stray::{Strays, as_property},
     suggest::{did_you_mean, nearest},
     syntax::{Entry, Node, Scalar, Word},
     value::{self, Refusal, Typed},
@@ -92,15 +93,16 @@ impl Admit<'_> {
         if let Some(word) = &node.annotation {
             self.unknown_annotation(word, "a node has no type");
         }
-        self.arguments(&mut block, node);
+        let strays = Strays::of(row, node);
+        self.arguments(&mut block, node, &strays);
         let environment = block.key().filter(|_| row.path == "environment");
         let own = environment.map(|name| Arc::new(Layer::Environment(name.into())));
         let outer = own.map(|own| mem::replace(&mut self.layer, own));
         match row.reuse {
             Some(Reuse::Use) => self.parameters(&mut block, node),
-            Some(Reuse::Template | Reuse::Remove) => self.properties(&mut block, node),
+            Some(Reuse::Template | Reuse::Remove) => self.properties(&mut block, node, &strays),
             Some(Reuse::Include) | None => {
-                self.properties(&mut block, node);
+                self.properties(&mut block, node, &strays);
                 self.block(&mut block, node, extent);
             }
         }
@@ -130,7 +132,7 @@ impl Admit<'_> {
         }
     }
 
-    fn arguments(&mut self, block: &mut Block, node: &Node) {
+    fn arguments(&mut self, block: &mut Block, node: &Node, strays: &Strays<'_>) {
         let row: &'static NodeSchema = block.row;
         let entries = || node.entries.iter().filter(|entry| entry.key.is_none());
         block.arguments.reserve_exact(entries().count());
@@ -138,7 +140,7 @@ impl Admit<'_> {
             let argument = row.arguments.get(index).or(if row.repeats { row.arguments.last() } else { None });
             match argument {
                 Some(argument) => block.arguments.push(self.value(row.name(), argument.ty, entry)),
-                None => self.surplus(row, entry, unsaid(row, node)),
+                None => self.surplus(row, entry, strays),
             }
         }
         let missing = row.arguments.get(entries().count());
@@ -150,42 +152,18 @@ impl Admit<'_> {
             return block.arguments.push(Some(on));
         }
         // A value with a name that nobody knows is reported as such.
-        if let Some(missing) = missing.filter(|_| !node.values_lost && unnamed(row, node).is_none()) {
+        if let Some(missing) = missing.filter(|_| !node.values_lost && strays.unnamed.is_none()) {
             self.missing_value(row, missing, node.name.at);
         }
     }
 
-    fn surplus(&mut self, row: &NodeSchema, entry: &Entry, unsaid: Option<&Property>) {
-        let help = match unsaid {
-            Some(property) => Some(format!("it has a name: `{}=…`", property.name)),
-            None if row.arguments.is_empty() && row.properties.len() == 1 => {
-                Some(format!("it has a name: `{}=…`", row.properties[0].name))
-            }
-            None if row.entries.is_some() => Some(format!("what it holds stands in its block: `{}`", example(row))),
-            None => None,
-        };
-        let message = match row.arguments.len() {
-            0 => format!("`{}` takes no value", row.name()),
-            1 => format!("`{}` takes one value", row.name()),
-            more => format!("`{}` takes {more} values", row.name()),
-        };
-        self.problems.push(Problem::error(Code::Unexpected, message).at(entry.at, "one too many").help(help));
-    }
-
-    fn missing_value(&mut self, row: &NodeSchema, missing: &Argument, at: Place) {
-        let article = if missing.name.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
-        let message = format!("`{}` needs {article} {}", row.name(), missing.name);
-        let help = format!("write `{}`", example(row));
-        self.problems.push(Problem::error(Code::MissingValue, message).at(at, "nothing follows").help(help));
-    }
-
-    fn properties(&mut self, block: &mut Block, node: &Node) {
+    fn properties(&mut self, block: &mut Block, node: &Node, strays: &Strays<'_>) {
         let row = block.row;
         let mut written: BTreeMap<&str, Place> = BTreeMap::new();
         for entry in &node.entries {
             let Some(key) = &entry.key else { continue };
             let Some(property) = row.property(&key.text) else {
-                self.unknown_property(row, key, node);
+                self.unknown_property(row, key, strays);
                 block.refused.extend(nearest(&key.text, row.properties.iter().map(|property| property.name)));
                 continue;
             };
@@ -199,42 +177,7 @@ impl Admit<'_> {
                 None => block.refused.push(property.name),
             }
         }
-        // What stands there without its name, or with another one, is reported as such.
-        let strange = usize::from(is_surplus(row, node)) + strays(row, node).count();
-        let missing = row.properties.iter().filter(|property| property.required && !said(property, node));
-        let told = missing.count() <= strange;
-        let bare = node.entries.is_empty() && !row.arguments.is_empty();
-        for property in row.properties.iter().filter(|property| property.required && !told && !bare) {
-            if !said(property, node) {
-                let message = format!("`{}` needs `{}=`", row.name(), property.name);
-                let help = format!("`{}` is {}; it takes {}", property.name, property.doc, property.ty.describe());
-                self.problems.push(Problem::error(Code::MissingValue, message).at(block.at, "incomplete").help(help));
-            }
-        }
-    }
-
-    fn unknown_property(&mut self, row: &'static NodeSchema, key: &Word, node: &Node) {
-        let known = || row.properties.iter().map(|property: &Property| property.name);
-        let is_value = row.arguments.iter().any(|argument| argument.name == &*key.text);
-        let near = nearest(&key.text, known()).is_some();
-        let help = if is_value || unnamed(row, node).is_some_and(|first| first.text == key.text) {
-            Some(format!("its value follows without a name: `{}`", example(row)))
-        } else if let Some(property) = unsaid(row, node).filter(|_| !near && !is_surplus(row, node)) {
-            Some(format!("did you mean `{}`?", property.name))
-        } else if row.entries.is_some() {
-            Some(format!("what it holds stands in its block: `{}`", example(row)))
-        } else if let Some(child) =
-            words::meant(&key.text, row.children()).filter(|child| *child != key.text.as_ref() && !near)
-        {
-            Some(format!("did you mean the node `{child}` in its block?"))
-        } else if row.child(&key.text).is_some() {
-            Some(format!("`{0}` is a node: write `{0} …` in its block", key.text))
-        } else {
-            did_you_mean(&key.text, row.properties.iter().map(|property| property.name))
-        };
-        let none = if known().next().is_none() { "takes no properties" } else { "has no such property" };
-        let message = format!("`{}` {none}: `{}`", row.name(), key.text);
-        self.problems.push(Problem::error(Code::UnknownProperty, message).at(key.at, "unknown property").help(help));
+        self.unsaid(block, node, strays);
     }
 
     pub(crate) fn unknown_annotation(&mut self, word: &Word, why: &'static str) {
@@ -441,44 +384,6 @@ fn untyped(ty: Type, scalar: &Scalar, filled: &[Filled]) -> Option<String> {
     };
     let (kind, name) = filled.name.split_once('.')?;
     Some(format!("`{}` is text; declare it as `{kind} \"{name}\" type=\"{ty}\"`", filled.name))
-}
-
-/// The names of properties that the row does not know, and that are no slip of the pen.
-fn strays<'n>(row: &'static NodeSchema, node: &'n Node) -> impl Iterator<Item = &'n Word> {
-    let known = |word: &&Word| nearest(&word.text, row.properties.iter().map(|property| property.name)).is_some();
-    node.entries.iter().filter_map(|entry| entry.key.as_ref()).filter(move |word| !known(word))
-}
-
-/// The name that was given to a value which has none.
-fn unnamed<'n>(row: &'static NodeSchema, node: &'n Node) -> Option<&'n Word> {
-    let values = node.entries.iter().filter(|entry| entry.key.is_none()).count();
-    strays(row, node).next().filter(|_| values < row.arguments.len() && row.reuse != Some(Reuse::Use))
-}
-
-/// The way out for a property of the block's own node that is written as a node.
-fn as_property(word: &str, rows: &[&'static NodeSchema]) -> Option<String> {
-    let owner = schema::schema().iter().find(|row| row.path == rows.first().map_or("", |row| row.parent()))?;
-    let property = owner.property(word)?.name;
-    Some(format!("it is a property: write `{} {property}=…` before the block", owner.name()))
-}
-
-/// Whether there are more values without a name than there may be.
-fn is_surplus(row: &NodeSchema, node: &Node) -> bool {
-    let values = node.entries.iter().filter(|entry| entry.key.is_none()).count();
-    !row.repeats && values > row.arguments.len()
-}
-
-/// Whether a property that must be there is, if perhaps misspelt.
-fn said(property: &Property, node: &Node) -> bool {
-    let keys = node.entries.iter().filter_map(|entry| entry.key.as_ref());
-    let mut words = keys.chain(node.block.iter().flatten().map(|node| &node.name));
-    words.any(|word| nearest(&word.text, [property.name]).is_some())
-}
-
-/// The one property that must be there and is not.
-fn unsaid(row: &'static NodeSchema, node: &Node) -> Option<&'static Property> {
-    let mut missing = row.properties.iter().filter(|property| property.required && !said(property, node));
-    missing.next().filter(|_| missing.next().is_none())
 }
 
 /// The names of nodes that no row knows.

@@ -73,7 +73,8 @@ impl Admit<'_> {
         at: Option<Place>,
     ) {
         // What is misspelt, or written as a property, has been reported; that it is missing follows from that.
-        let spelt = |name: &str| words.iter().any(|word| *word == name || meant(word, rows) == Some(name));
+        let meanings: Vec<_> = words.iter().map(|word| meant(word, rows)).collect();
+        let spelt = |name: &str| words.contains(&name) || meanings.contains(&Some(name));
         let there = |name: &str| blocks.iter().any(|block| block.row.name() == name) || spelt(name);
         let mut choices: Vec<&str> = Vec::new();
         for row in rows {
@@ -83,7 +84,7 @@ impl Admit<'_> {
                     choices.push(choice);
                     let names = || rows.iter().filter(|row| row.count == Count::OneOf(choice)).map(|row| row.name());
                     // Where nothing is known, what is not known is meant for it.
-                    let strange = blocks.is_empty() && words.iter().any(|word| meant(word, rows).is_none());
+                    let strange = blocks.is_empty() && meanings.contains(&None);
                     (!strange && !names().any(there), names().collect())
                 }
                 Count::Optional | Count::Many | Count::List | Count::OneOf(_) => (false, vec![]),

@@ -32,6 +32,7 @@ mod schema;
 mod source;
 #[cfg(test)]
 mod specification;
+mod stray;
 mod suggest;
 mod syntax;
 mod value;
@@ -48,8 +49,8 @@ pub use print::{problems_github, problems_json, problems_sarif};
 pub use problem::{Code, Problem, Problems, Region, Severity, Spot};
 pub use resolved::{Defaults, FilledIn, Resolved, ResolvedField, Said, SetBy, Speaker};
 pub use schema::{
-    Argument, Count, NodeSchema, Overlay, Property, Reuse, Type, schema, schema_json, schema_kdl, schema_markdown,
-    schema_text,
+    Argument, Count, Feature, NodeSchema, Overlay, Property, Reuse, Type, features, schema, schema_json, schema_kdl,
+    schema_markdown, schema_text,
 };
 pub use suggest::did_you_mean;
 

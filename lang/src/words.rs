@@ -15,20 +15,20 @@ pub(crate) fn meant(word: &str, rows: &[&'static NodeSchema]) -> Option<&'static
     foreign(word, rows).or_else(|| nearest(word, rows.iter().map(|row| row.name())))
 }
 
-/// The node that other tools call so.
+/// The node that is called so in another manner, or by other tools.
 fn foreign(word: &str, rows: &[&'static NodeSchema]) -> Option<&'static str> {
-    rows.iter().find(|row| is_called(row, &fold(word))).map(|row| row.name())
-}
-
-fn is_called(row: &NodeSchema, folded: &str) -> bool {
-    row.elsewhere.iter().any(|known| fold(known) == folded)
+    let called = CALLED.get(&fold(word))?;
+    called.iter().find(|row| rows.iter().any(|here| here.path == row.path)).map(|row| row.name())
 }
 
 /// The way out for a word that none of these nodes has for a name.
 pub(crate) fn help(word: &str, rows: &[&'static NodeSchema]) -> Option<String> {
-    let here = foreign(word, rows).or_else(|| rows.iter().map(|row| row.name()).find(|name| fold(name) == fold(word)));
+    if let Some(bare) = word.strip_suffix(':').filter(|bare| !bare.is_empty()) {
+        return Some(format!("a name stands without `:`, and its values behind it: `{bare} …`"));
+    }
     let near = || nearest(word, rows.iter().map(|row| row.name()));
-    let known = here.or_else(|| if children("").iter().any(|row| row.name() == word) { None } else { near() });
+    let known =
+        foreign(word, rows).or_else(|| if children("").iter().any(|row| row.name() == word) { None } else { near() });
     match known {
         Some(known) => Some(format!("did you mean `{known}`?")),
         None => deeper(word, rows).or_else(|| known_here(word, rows)),

@@ -123,6 +123,7 @@ impl<'a> Decode<'a> {
         let groups: Vec<_> = every("group").map(|block| self.group(block)).collect();
         let services: Vec<_> = every("service").map(|block| self.allowing(block, Self::service)).collect();
         self.check_weights();
+        self.check_routed_groups(&every("service").collect::<Vec<_>>());
         self.check_allowances(project);
         if let Some(check) = check {
             let declared: Vec<_> = every("secret").collect();

@@ -40,6 +40,23 @@ impl Decode<'_> {
         })
     }
 
+    /// A router chooses among all services of its group, so none of them can have another way in.
+    pub(super) fn check_routed_groups(&mut self, services: &[&Block]) {
+        let group = |service: &Block| service.child("group").and_then(Block::key);
+        let routed = services.iter().filter_map(|service| Some((group(service)?, service.child("router")?)));
+        let routed: BTreeMap<_, _> = routed.collect();
+        for service in services.iter().filter(|service| service.child("router").is_none()) {
+            let Some(router) = group(service).and_then(|group| routed.get(&group)) else { continue };
+            for other in ["nacos", "queue"].iter().filter_map(|name| service.child(name)) {
+                self.exclusive(router, other, "a router is the only way to the instances of its group");
+            }
+            let Some(listener) = service.key().and_then(|name| self.balanced.get(&name).copied()) else { continue };
+            let message = format!("an nlb leads to {}, past the router of its group", service.title());
+            let problem = Problem::error(Code::OnlyOneOf, message).at(listener, "leads past it");
+            self.report(problem.and(router.at, "chooses instances").help("remove one of them".to_owned()));
+        }
+    }
+
     pub(super) fn weights(&mut self, service: &Block, address: &Address) -> Option<Weights> {
         let fields = [("weights", Field::Weights), ("tracing", Field::Tracing), ("logs", Field::LogPaths)];
         self.note_each(address, service, &fields);

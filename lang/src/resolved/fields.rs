@@ -2,7 +2,7 @@
 
 use super::{
     Resolved, ResolvedField, Said, Speakers, is_part,
-    text::{arguments, default_text, is_all_defaults, quoted, written},
+    text::{arguments, default_text, quoted, written},
 };
 use crate::{
     block::Block,
@@ -100,7 +100,7 @@ impl Walk<'_> {
             if let Some(value) = default_text(argument.ty, default) {
                 self.push(&path, value, vec![]);
             }
-        } else if is_all_defaults(row) {
+        } else if row.implied {
             row.children().iter().copied().filter(|row| is_part(row)).for_each(|row| self.default(row, &path));
         }
     }

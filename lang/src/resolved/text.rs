@@ -97,31 +97,17 @@ fn indented(text: &str, indent: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A node that is not there, with its default. A block is written down only if nothing but defaults is in it.
+/// A node that is not there, with its default. A block is written down where it is implied.
 fn default(row: &'static NodeSchema) -> Option<Printed> {
     if let (Some(default), Some(argument)) = (row.default, row.arguments.first()) {
         let head = format!("{} {}", row.name(), default_text(argument.ty, default)?);
         return Some(Printed { head, inner: None });
     }
-    if !is_all_defaults(row) {
+    if !row.implied {
         return None;
     }
     let inner = row.children().iter().filter(|row| is_part(row)).filter_map(|row| default(row)).collect();
     Some(Printed { head: row.name().to_owned(), inner: Some(inner) })
-}
-
-/// Every service is rolled out, whether the file says how or not; what has no default in this block are further ways to
-/// go about it.
-const ALWAYS_THERE: &str = "service.rollout";
-
-/// Whether a node is a block in which everything has a default, so that it means the same whether it is there or not.
-pub(super) fn is_all_defaults(row: &NodeSchema) -> bool {
-    let has_default = |row: &&NodeSchema| row.count == Count::Optional && row.default.is_some();
-    let mut parts = row.children().iter().copied().filter(|row| is_part(row)).peekable();
-    row.count == Count::Optional
-        && row.arguments.is_empty()
-        && parts.peek().is_some()
-        && (row.path == ALWAYS_THERE || parts.all(|row| has_default(&row)))
 }
 
 fn is_needed(row: &NodeSchema) -> bool {

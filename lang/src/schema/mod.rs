@@ -1,12 +1,14 @@
 //! The schema of the language as data: one row per node, in [`table`]. Names, types, how often, defaults and help texts
 //! are read from these rows alone, by the decoder as well as by the reference that `wharf schema` prints.
 
+mod features;
 mod json;
 mod kdl;
 mod markdown;
 mod table;
 mod text;
 
+pub use features::{Feature, features};
 pub use json::schema_json;
 pub use kdl::schema_kdl;
 pub use markdown::schema_markdown;
@@ -43,6 +45,8 @@ pub struct NodeSchema {
     pub elsewhere: &'static [&'static str],
     /// What an overlay of an environment does to it.
     pub overlay: Overlay,
+    /// A block that means the same whether it is there or not: what in it has a default has it either way.
+    pub implied: bool,
     /// The value of its first argument when the node is not there.
     pub default: Option<&'static str>,
     /// What it is for, in one sentence.
@@ -387,6 +391,20 @@ mod tests {
         for row in children("").iter().filter(|row| row.overlay == Overlay::Patches && row.reuse.is_none()) {
             let remove = row.child("remove");
             assert!(remove.is_some_and(|row| row.reuse == Some(Reuse::Remove)), "{} has no `remove`", row.path);
+        }
+    }
+
+    #[test]
+    fn a_block_in_which_everything_has_a_default_is_implied() {
+        for row in schema().iter().filter(|row| row.count == Count::Optional && row.arguments.is_empty()) {
+            let mut parts = row.children().iter().filter(|part| part.reuse.is_none()).peekable();
+            let any = parts.peek().is_some();
+            let all = parts.all(|part| part.count == Count::Optional && part.default.is_some());
+            assert!(row.implied || !any || !all, "{} means the same whether it is there or not", row.path);
+        }
+        for row in schema().iter().filter(|row| row.implied) {
+            assert!(row.count == Count::Optional && row.arguments.is_empty(), "{}", row.path);
+            assert!(row.children().iter().any(|part| part.default.is_some()), "{}", row.path);
         }
     }
 

@@ -7,11 +7,11 @@
 use std::{
     collections::BTreeMap,
     fmt::Write,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
-use wharf_lang::{NodeSchema, Request, SourceFile, load, schema};
+use wharf_lang::{Feature, IncludeError, NodeSchema, Request, SourceFile, features, load, schema};
 use wharf_local::{LocalReader, LocalSettings};
 use wharf_model::{
     Capabilities, Cost, Deployment, Field, Observed, Pins, Record, RecordedGateway, RecordedRoute, RecordedService,
@@ -29,28 +29,45 @@ fn root() -> PathBuf {
 fn projects() -> BTreeMap<String, Deployment> {
     let cases = fs::read_dir(root().join("testdata/lang")).unwrap().map(|entry| entry.unwrap().path());
     let sound = cases.filter(|case| case.join("deployment.txt").exists());
-    let named = |case: PathBuf| Some((case.file_name()?.to_str()?.to_owned(), deployment(&case)?));
-    let projects: BTreeMap<_, _> = sound.filter_map(named).collect();
-    assert!(projects.len() >= 12, "nearly all sound projects are of one folder's files");
+    let named = |case: PathBuf| (case.file_name().unwrap().to_str().unwrap().to_owned(), deployment(&case));
+    let projects: BTreeMap<_, _> = sound.map(named).collect();
+    assert!(projects.len() >= 20);
     projects
 }
 
-/// What a case asks for; none of one that needs more than its folder's own files and inputs.
-fn deployment(case: &Path) -> Option<Deployment> {
+/// What a case asks for, with all that it includes and is given.
+fn deployment(case: &Path) -> Deployment {
     let settings = fs::read_to_string(case.join("request.txt")).unwrap_or_default();
-    let environment = settings.lines().find_map(|line| line.strip_prefix("env "));
-    let inputs = settings.lines().filter_map(|line| line.strip_prefix("input ")?.split_once('='));
-    let inputs = inputs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let paths = fs::read_dir(case).unwrap().map(|entry| entry.unwrap().path());
-    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "kdl")).collect();
-    paths.sort();
-    let file = |path: &PathBuf| SourceFile {
-        name: path.file_name().unwrap().to_str().unwrap().into(),
-        text: fs::read_to_string(path).unwrap().into(),
+    let said = |word: &'static str| settings.lines().filter_map(move |line| line.strip_prefix(word)?.strip_prefix(' '));
+    let pairs = |word| -> BTreeMap<String, String> {
+        let pair = |text: &str| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        said(word).filter_map(pair).collect()
     };
-    let files: Vec<_> = paths.iter().map(file).collect();
-    let request = Request { files: &files, environment, inputs: &inputs, wharf_version: "0.1.0", ..Request::default() };
-    load(&request).deployment
+    let (inputs, variables) = (pairs("input"), pairs("variable"));
+    let file = |name: &str| -> io::Result<SourceFile> {
+        Ok(SourceFile { name: name.into(), text: fs::read_to_string(case.join(name))?.into() })
+    };
+    let entries = fs::read_dir(case).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = entries.filter(|name| name.ends_with(".kdl")).collect();
+    names.sort();
+    let files: Vec<_> = names.iter().map(|name| file(name).unwrap()).collect();
+    let values: Vec<_> = said("values").map(|name| file(name).unwrap()).collect();
+    let include = |path: &str| {
+        let read = file(path).map(|file| file.text);
+        read.map_err(|error| IncludeError::Unreadable(error.to_string()))
+    };
+    let variable = |name: &str| variables.get(name).cloned();
+    let request = Request {
+        files: &files,
+        include: Some(&include),
+        environment: said("env").next(),
+        inputs: &inputs,
+        input_files: &values,
+        variable: Some(&variable),
+        wharf_version: "0.1.0",
+        secrets: None,
+    };
+    load(&request).deployment.unwrap_or_else(|| panic!("{} asks for nothing", case.display()))
 }
 
 /// A record in which everything that the deployment asks for has been made.
@@ -136,7 +153,7 @@ fn what_the_local_runtime_cannot_honour_is_refused_at_its_line() {
 
 /// The field that a node sets, or that the nearest node around it does.
 fn field(row: &NodeSchema) -> Option<Field> {
-    let mut path = row.path;
+    let mut path = if row.path == "service.script" { "service.command" } else { row.path };
     loop {
         let own = path.strip_prefix("service.").unwrap_or(path);
         let names = [own, path, path.rsplit_once('.').map_or(path, |(_, name)| name)];
@@ -161,26 +178,83 @@ fn shape(row: &NodeSchema) -> String {
     format!("{}{arguments}{more}{}", row.name(), properties.collect::<String>())
 }
 
+/// The runtimes that there are. One that is added here has its own columns.
+fn runtimes() -> Vec<Capabilities> {
+    vec![local()]
+}
+
+/// How a change of the field is carried out.
+fn how(cost: &Cost) -> &'static str {
+    match cost {
+        Cost::InPlace => "in place",
+        Cost::Roll => "roll",
+        Cost::Replace => "replace",
+        Cost::Unsupported { .. } => "no",
+    }
+}
+
+/// How a runtime honours a feature. Where its nodes differ, each that differs from the first is named.
+fn honoured(feature: &Feature, runtime: &Capabilities) -> String {
+    let row = |path: &str| schema().iter().find(|row| row.path == path).unwrap();
+    let known = |path: &'static str| Some((path, how(runtime.cost(field(row(path))?))));
+    let all: Vec<_> = feature.paths().into_iter().filter_map(known).collect();
+    let Some((_, first)) = all.first() else { return "yes".to_owned() };
+    let name =
+        |path: &str| path.rsplit('.').take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(" ");
+    let others = all.iter().filter(|(_, how)| how != first).map(|(path, how)| format!("; `{}` {how}", name(path)));
+    format!("{first}{}", others.collect::<String>())
+}
+
+/// Each feature, how it is said, and how each runtime honours it.
+fn feature_table(page: &mut String) {
+    let runtimes = runtimes();
+    let mut topic = "";
+    for feature in features() {
+        if feature.topic != topic {
+            topic = feature.topic;
+            let names: String = runtimes.iter().map(|runtime| format!(" {} |", runtime.provider())).collect();
+            let rules = " --- |".repeat(runtimes.len());
+            let _ = write!(page, "\n### {}\n\n| feature | syntax |{names}\n| --- | --- |{rules}\n", capital(topic));
+        }
+        let syntax: Vec<_> = feature.syntax.iter().map(|said| link(said)).collect();
+        let honoured: String = runtimes.iter().map(|runtime| format!(" {} |", honoured(feature, runtime))).collect();
+        let _ = writeln!(page, "| {} | {} |{honoured}", feature.name, syntax.join(", "));
+    }
+}
+
+fn link(said: &str) -> String {
+    let (path, property) =
+        said.split_once(' ').map_or((said, String::new()), |(path, name)| (path, format!(" {name}=")));
+    format!("[`{}{property}`](reference.md#{})", path.replace('.', " "), path.replace('.', "-"))
+}
+
+fn capital(text: &str) -> String {
+    let (first, rest) = text.split_at(1);
+    first.to_uppercase() + rest
+}
+
 fn page() -> String {
-    let capabilities = local();
-    let mut page = "# The language\n\nEvery node of a project's files, made from the schema that wharf reads them by. \
-        `wharf schema` prints the same for a terminal.\nThe last column says whether the local runtime honours a field; \
-        where it does not, a plan is refused at the field's line.\n"
+    let mut page = "# The language\n\nWhat can be asked for, and how the files say it. Made from the schema that wharf reads \
+        them by; the [reference](reference.md) has every node in full, and `wharf schema` prints it for a terminal.\n\n\
+        ## Features\n\nA column for each runtime says how it honours a feature: a change takes effect *in place*, by a *roll* \
+        to new instances, or\nby *replacing* the object. Where it says *no*, a plan is refused at the field's line; *yes* is wharf's own doing.\n"
         .to_owned();
+    feature_table(&mut page);
+    page.push_str("\n## Nodes\n");
+    let runtimes = runtimes();
+    let names: String = runtimes.iter().map(|runtime| format!(" {} |", runtime.provider())).collect();
+    let rules = " --- |".repeat(runtimes.len());
     for top in schema().iter().filter(|row| row.parent().is_empty()) {
         let _ =
-            write!(page, "\n## {}\n\n| node | syntax | what for | local |\n| --- | --- | --- | --- |\n", top.name());
+            write!(page, "\n### {}\n\n| node | syntax | what for |{names}\n| --- | --- | --- |{rules}\n", top.name());
         let within = |row: &&&NodeSchema| row.path == top.path || row.path.starts_with(&format!("{}.", top.path));
         for row in schema().iter().filter(within) {
-            let honoured = match field(row).map(|field| capabilities.cost(field)) {
-                None => "",
-                Some(Cost::Unsupported { .. }) => "no",
-                Some(Cost::InPlace | Cost::Roll | Cost::Replace) => "yes",
-            };
+            let cost = |runtime: &Capabilities| field(row).map_or("", |field| how(runtime.cost(field)));
+            let honoured: String = runtimes.iter().map(|runtime| format!(" {} |", cost(runtime))).collect();
             let default = row.default.map(|default| format!(" (default `{default}`)")).unwrap_or_default();
             let doc = row.doc.replace('|', "\\|");
             let _ =
-                writeln!(page, "| {} | `{}` | {doc}{default} | {honoured} |", row.path.replace('.', " → "), shape(row));
+                writeln!(page, "| {} | `{}` | {doc}{default} |{honoured}", row.path.replace('.', " → "), shape(row));
         }
     }
     page
@@ -195,4 +269,8 @@ fn the_page_about_the_language_is_true() {
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(written == page(), "docs/language.md is not what the schema says; UPDATE=1 rewrites it");
+    let reference = fs::read_to_string(root().join("docs/reference.md")).unwrap();
+    let anchors = written.split("(reference.md#").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let lost: Vec<_> = anchors.filter(|anchor| !reference.contains(&format!("<a id=\"{anchor}\"></a>"))).collect();
+    assert!(lost.is_empty(), "{lost:?} lead nowhere");
 }

@@ -136,6 +136,26 @@ fn validate_tells_machines_what_it_tells_people() {
 }
 
 #[test]
+fn validate_says_how_many_warnings_the_files_allow() {
+    let folder = folder("allowed");
+    let service = |inner: &str| format!("service \"a\" {{ command \"x\"; {inner} }}\n");
+    let allow = "allow-warning \"no_readiness\" reason=\"it answers at once\"";
+    fs::write(folder.join("a.kdl"), format!("project \"x\"\n{}", service(allow))).unwrap();
+    let said = run(&folder, &["validate"]);
+    assert!(said.starts_with("0\n") && said.ends_with("--\n1 warning that the files allow\n"), "{said}");
+    assert!(run(&folder, &["validate", "-q"]).ends_with("--\n"));
+    let json: Value =
+        serde_json::from_slice(&wharf(&folder).args(["validate", "--format", "json"]).output().unwrap().stdout)
+            .unwrap();
+    assert_eq!((&json["warnings"], &json["allowed"][0]["reason"]), (&0.into(), &"it answers at once".into()));
+    let gpu = format!("{allow}; resources {{ gpu 0 }}");
+    fs::write(folder.join("a.kdl"), format!("project \"x\"\n{}", service(&gpu))).unwrap();
+    assert!(run(&folder, &["validate"]).ends_with("1 warning, and 1 that the files allow\n"));
+    assert!(run(&folder, &["explain", "no_readiness"]).contains("allow-warning"));
+    assert!(!run(&folder, &["explain", "reserved_port"]).contains("allow-warning"));
+}
+
+#[test]
 fn explain_tells_what_a_code_means() {
     let folder = folder("explain");
     let page = run(&folder, &["explain", "port_conflict"]);

@@ -2,12 +2,23 @@
 //!
 //! Colour is written as ANSI sequences; whoever prints to something that is no terminal takes them out.
 
+mod detail;
 mod difference;
-mod plan;
+mod escape;
+mod html;
+mod markdown;
+mod picture;
+mod reading;
+mod since;
 mod status;
+mod terminal;
 mod text;
 
 pub use difference::difference;
-pub use plan::{Layout, plan};
+pub use html::html;
+pub use markdown::{ROOM, markdown};
+pub use picture::svg;
+pub use since::{Since, SinceError};
 pub use status::{StatusInput, status, status_json};
+pub use terminal::{Layout, terminal};
 pub use text::{bad, bold, dim, duration, good, tame, warn};

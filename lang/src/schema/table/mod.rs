@@ -34,6 +34,7 @@ const fn node(path: &'static str, count: Count, doc: &'static str) -> NodeSchema
         reuse: None,
         elsewhere: &[],
         overlay: Overlay::Replaces,
+        implied: false,
         default: None,
         doc,
         since: "0.1",
@@ -79,6 +80,11 @@ impl NodeSchema {
 
     const fn patched(mut self) -> Self {
         self.overlay = Overlay::Patches;
+        self
+    }
+
+    const fn implied(mut self) -> Self {
+        self.implied = true;
         self
     }
 

@@ -5,6 +5,7 @@ use super::*;
 pub(super) const ROWS: &[NodeSchema] = &[
     node("service.rollout", Optional, "how instances are replaced by those of a new revision")
         .elsewhere(&["strategy", "rolling-update", "update", "rolling_strategy"])
+        .implied()
         .patched(),
     node("service.rollout.max-surge", Optional, "how many instances there may be beyond the count; rounds up")
         .takes(&[value("share", Type::Share)])
@@ -42,7 +43,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes(&[value("flag", Type::Flag)]),
     node("service.crash-block", Optional, "a program that crashed stays down, so that somebody can look")
         .takes(&[value("flag", Type::Flag)]),
-    node("service.shutdown", Optional, "how an instance is stopped").patched(),
+    node("service.shutdown", Optional, "how an instance is stopped").implied().patched(),
     node("service.shutdown.grace", Optional, "how long open requests may go on")
         .elsewhere(&["grace-period", "termination-grace-period", "timeout"])
         .takes(SPAN_OR_ZERO)

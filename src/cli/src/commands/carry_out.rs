@@ -56,7 +56,7 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
     tell_recovered(&recovered);
     let key = writer.reader().key()?;
     let plan = site::make_plan(project, work.desired, &recovered.record, key.as_ref(), &*runtime).await?;
-    out::note(wharf_report::plan(&plan, Layout { width: out::width() }).trim_end());
+    out::note(wharf_report::terminal(&plan, None, Layout { width: out::width() }).trim_end());
     if plan.is_empty() {
         return Ok((Exit::Done, runtime));
     }

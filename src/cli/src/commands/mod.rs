@@ -37,7 +37,9 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Explain { what, format } => explain::run(&shared, what.as_deref(), format),
         Command::DiffEnv { left, right, format } => diff_env::run(&shared, &left, &right, format),
         Command::Schema { format } => schema::run(format),
-        Command::Plan { detailed_exitcode, format } => wait(plan::run(&shared, detailed_exitcode, format)),
+        Command::Plan { detailed_exitcode, since, format } => {
+            wait(plan::run(&shared, detailed_exitcode, since.as_deref(), format))
+        }
         Command::Apply { yes, wait: patience, view } => wait(apply::run(&shared, yes, patience, &view)),
         Command::Destroy { yes, wait: patience, view } => wait(destroy::run(&shared, yes, patience, &view)),
         Command::Recover { explain, wait: patience } => wait(recover::run(&shared, explain, patience)),

@@ -14,7 +14,7 @@ pub struct PaceStep {
 }
 
 /// The steps on the way to `count` instances. Behind the last, the rest follows without a limit.
-pub fn steps(pace: Option<&Pace>, count: u32) -> Vec<PaceStep> {
+pub(super) fn steps(pace: Option<&Pace>, count: u32) -> Vec<PaceStep> {
     let steps = match pace {
         Some(Pace::Batch(batch)) => {
             let size = batch.size.rounded_up(count).max(1);
