@@ -68,12 +68,18 @@ impl<P> Faulty<P> {
     /// Wraps a provider whose `at`-th call (from 0) suffers a fault. A test that waits for `death` and then drops the apply
     /// has killed it at that instant.
     pub fn new(inner: Arc<P>, at: usize, fault: Fault, death: Arc<Notify>) -> Self {
-        Self { death, ..Self::scripted(inner, Box::new(move |number, _| (number == at).then_some(fault))) }
+        Self::scripted(inner, Box::new(move |number, _| (number == at).then_some(fault))).telling(death)
     }
 
     /// Wraps a provider that follows a script.
     pub fn scripted(inner: Arc<P>, script: Script) -> Self {
         Self { inner, script, calls: AtomicUsize::new(0), death: Arc::default(), looks: Mutex::default() }
+    }
+
+    /// The same, telling `death` when the caller is to die.
+    #[must_use]
+    pub fn telling(self, death: Arc<Notify>) -> Self {
+        Self { death, ..self }
     }
 
     /// How many calls were made.

@@ -7,8 +7,6 @@
 
 mod lanes;
 mod rolling;
-#[cfg(test)]
-mod tests;
 
 use crate::{Failed, Skipped, Summary, sight::sights};
 use lanes::{Lanes, Ready};

@@ -1,17 +1,16 @@
 //! Every fault on every call: what a call came to is found out, and what was not touched by it goes on.
 
 use crate::site::{Site, deployment, service};
+use async_trait::async_trait;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use wharf_apply::{Cancel, Ended, Event, Failed, Skipped, Summary};
-use wharf_model::Deployment;
-use wharf_provider::{Fault, Faulty};
+use wharf_model::{Capabilities, Deployment, Intent, Observed, Operation, Outcome, ServiceName};
+use wharf_provider::{
+    Execute, Fault, Faulty, LogCursor, LogLine, MemoryProvider, Observe, OpContext, ProviderError, Resolution, Scope,
+};
 
-async fn apply_with(
-    site: &Site,
-    desired: &Deployment,
-    faulty: Faulty<wharf_provider::MemoryProvider>,
-) -> (Summary, Vec<Event>) {
+async fn apply_with(site: &Site, desired: &Deployment, faulty: Faulty<MemoryProvider>) -> (Summary, Vec<Event>) {
     let (events, mut told) = mpsc::unbounded_channel();
     let summary = site.apply_with(desired, Arc::new(faulty), &Cancel::default(), events).await;
     let mut all = Vec::new();
@@ -104,7 +103,7 @@ async fn the_servers_own_hint_is_heeded() {
 async fn somebody_who_is_never_there_is_given_up_and_the_rest_goes_on() {
     let site = Site::new();
     let desired = deployment(&[("hello", service(&[], 1)), ("other", service(&[("A", "b")], 1))]);
-    let script = Box::new(|_, operation: &wharf_model::Operation| {
+    let script = Box::new(|_, operation: &Operation| {
         operation.address.to_string().contains("route.public/hello").then_some(Fault::Unreachable)
     });
     let (summary, _) = apply_with(&site, &desired, Faulty::scripted(site.memory.clone(), script)).await;
@@ -115,4 +114,76 @@ async fn somebody_who_is_never_there_is_given_up_and_the_rest_goes_on() {
     assert_eq!(skipped, [("service.hello".to_owned(), Skipped::Needs(failed.clone()))]);
     assert_eq!(site.shape().len(), 1, "the other service is there");
     site.settle(&desired).await;
+}
+
+/// A platform that does its work, and cannot say what became of a call.
+struct Mute(Arc<MemoryProvider>);
+
+#[async_trait]
+impl Observe for Mute {
+    fn capabilities(&self) -> &Capabilities {
+        self.0.capabilities()
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
+        self.0.observe(scope).await
+    }
+
+    async fn logs(
+        &self,
+        services: &BTreeSet<ServiceName>,
+        cursor: &mut LogCursor,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, ProviderError> {
+        self.0.logs(services, cursor, limit).await
+    }
+}
+
+#[async_trait]
+impl Execute for Mute {
+    async fn execute(&self, operation: &Operation, cx: &OpContext) -> Result<Outcome, ProviderError> {
+        self.0.execute(operation, cx).await
+    }
+
+    async fn resolve(&self, _intent: &Intent) -> Result<Resolution, ProviderError> {
+        Ok(Resolution::CannotTell("it has lost its memory".to_owned()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_which_nobody_can_tell_holds_back_what_touches_the_same_and_nothing_else() {
+    let site = Site::new();
+    let desired = deployment(&[("hello", service(&[], 1)), ("other", service(&[("A", "b")], 1))]);
+    let death = Arc::new(Notify::new());
+    let dying = death.clone();
+    let script = Box::new(move |_, operation: &Operation| {
+        operation.address.to_string().contains("instance.hello[0]").then_some(Fault::DiesAfter)
+    });
+    let faulty = Faulty::scripted(site.memory.clone(), script).telling(dying);
+    let ((events, _), cancel) = (mpsc::unbounded_channel(), Cancel::default());
+    tokio::select! {
+        _ = site.apply_with(&desired, Arc::new(faulty), &cancel, events) => panic!("it lived"),
+        () = death.notified() => {}
+    }
+    let before = site.reader().read().unwrap();
+    assert_eq!(before.unresolved.iter().filter(|open| open.object == "hello-0-g1").count(), 1);
+
+    // Twice, as somebody would who does not believe it.
+    for _ in 0..2 {
+        let (events, _) = mpsc::unbounded_channel();
+        let mute = Arc::new(Mute(site.memory.clone()));
+        let summary = site.apply_with(&desired, mute, &Cancel::default(), events).await;
+        let held: Vec<_> = summary.failed.iter().filter(|(_, why)| matches!(why, Failed::Unknown { .. })).collect();
+        assert!(
+            !held.is_empty() && held.iter().all(|(address, _)| !address.to_string().contains("other")),
+            "{summary:#?}"
+        );
+        let standing = site.reader().read().unwrap();
+        assert_eq!(standing.serial, 0, "there is no commit over an open call");
+        assert!(standing.unresolved.iter().any(|open| open.object == "hello-0-g1"));
+    }
+    assert!(site.shape().iter().any(|(name, _, routes)| name == "other-0" && routes.len() == 1), "{:?}", site.shape());
+    site.settle(&desired).await;
+    assert_nothing_unrecorded(&site, "in the end");
+    assert!(site.reader().read().unwrap().unresolved.is_empty());
 }
