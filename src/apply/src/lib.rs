@@ -12,10 +12,12 @@ mod format;
 mod ledger;
 mod recovery;
 mod runner;
+mod settings;
 mod sight;
 
 pub use error::ApplyError;
 pub use event::{Ended, Event, Failed, Skipped, Summary};
 pub use format::{Head, Tail, print_event, print_head, print_tail};
 pub use recovery::{Found, Recovered, look_into, recover};
-pub use runner::{Applied, Cancel, Settings, apply};
+pub use runner::apply;
+pub use settings::{Applied, Cancel, Settings};

@@ -5,7 +5,7 @@
 //! dying there: what was intended stands in the journal, and [`recover`](crate::recover) finds out the rest.
 
 use crate::{
-    ApplyError, Event, Recovered, Summary, call,
+    Applied, ApplyError, Cancel, Event, Recovered, Settings, call,
     call::Durable,
     dispatcher::{Answer, Dispatcher, Ended, Order, Progress, Task, Turn, Width},
     ledger::Ledger,
@@ -14,7 +14,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     future::pending,
     sync::Arc,
-    time::Duration,
 };
 use tokio::{
     sync::{
@@ -25,53 +24,10 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
-use wharf_model::{Address, Intent, Observed, Operation, Record, ServiceName, Timestamp};
+use wharf_model::{Address, Intent, Observed, Operation, ServiceName, Timestamp};
 use wharf_plan::{Plan, check};
-use wharf_provider::{Execute, OpContext, ProviderError, Scope, SecretValues};
-use wharf_store::{Author, Mark, StoreError, Writer, Written};
-
-/// How an apply goes about its work.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The values of the project's secrets.
-    pub secrets: Arc<SecretValues>,
-    /// Who runs it, for the journal.
-    pub by: Author,
-    /// The command, for the journal.
-    pub doing: String,
-    /// When it begins.
-    pub started: Timestamp,
-    /// How many calls are under way at once, at the most.
-    pub calls: usize,
-    /// How many rollouts.
-    pub rollouts: usize,
-    /// How often instances of a rollout are looked at.
-    pub look_every: Duration,
-}
-
-/// Asks a running apply to stop: it begins nothing new, finishes what runs, and commits.
-#[derive(Debug, Clone, Default)]
-pub struct Cancel(CancellationToken);
-
-impl Cancel {
-    /// Asks. Asking twice is asking once.
-    pub fn ask(&self) {
-        self.0.cancel();
-    }
-}
-
-/// What an apply leaves.
-#[derive(Debug, Clone)]
-pub struct Applied {
-    /// What was done, what failed, what was left.
-    pub summary: Summary,
-    /// The record.
-    pub record: Record,
-    /// The commit that holds it; none when what became of some call is not known: then the journal holds it.
-    pub serial: Option<u64>,
-    /// What the journal has taken.
-    pub written: Written,
-}
+use wharf_provider::{Execute, OpContext, ProviderError, Scope};
+use wharf_store::{Mark, StoreError, Writer};
 
 /// Carries out a plan that was made from `ground`. When it returns, everything that was done is committed.
 ///

@@ -6,7 +6,11 @@
 //! else. A rollout is driven by looks. After a request to stop nothing new is begun; what runs is waited for.
 
 mod lanes;
+mod order;
 mod rolling;
+mod tries;
+
+pub(crate) use order::{Answer, Ended, Order, Progress, Refusal, Task, Turn, Width};
 
 use crate::{Failed, Skipped, Summary, sight::sights};
 use lanes::{Lanes, Ready};
@@ -14,112 +18,13 @@ use rolling::Rolling;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
-    time::Duration,
 };
-use wharf_model::{
-    Address, Effect, Ending, InstanceId, Intent, Observed, Operation, Outcome, ServiceName, Timestamp, Verb,
-};
+use tries::Open;
+use wharf_model::{Address, Effect, Ending, Intent, Observed, Outcome, ServiceName, Timestamp};
 use wharf_plan::{
     Plan, Step, StepId,
-    rollout::{Failure, Phase, Rollout, Seen, Settled, Tally},
+    rollout::{Phase, Rollout, Seen, Settled},
 };
-use wharf_provider::Limits;
-
-/// One call under way: which step it belongs to and, for a rollout, which instance it is about.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Task {
-    pub(crate) step: StepId,
-    pub(crate) part: Option<(InstanceId, Verb)>,
-}
-
-/// What is to be done next.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Order {
-    /// Make a call for the first time.
-    Call(Task, Operation),
-    /// Make it again.
-    Again(Task, Operation),
-    /// Find out what became of a call, which is not made again.
-    Resolve(Task),
-    /// Give up a call that was refused every time, before anything came of it.
-    GiveUp(Task, Refusal),
-    /// Write down an effect that is no call.
-    Note(Effect),
-    /// Tell that a rollout stands otherwise.
-    Tell(ServiceName, Progress),
-    /// Tell that a rollout goes back.
-    TellTurn(ServiceName, Failure),
-}
-
-/// How a rollout stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Progress {
-    pub(crate) tally: Tally,
-    pub(crate) count: u32,
-    pub(crate) waits: Vec<String>,
-}
-
-/// How a call failed: what was said, and the way out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) error: String,
-    pub(crate) help: Option<String>,
-}
-
-/// What a try came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// It was done.
-    Done(Outcome),
-    /// It was not done, and trying again changes nothing.
-    Refused(Refusal),
-    /// It was not done, as the platform is asked too often.
-    Throttled(Refusal, Option<Duration>),
-    /// Nobody knows whether it was done; trying again may help.
-    Unreachable(Refusal, Option<Duration>),
-    /// Nobody knows whether it was done, and trying again would take too long.
-    Lost(Refusal),
-}
-
-/// What a call came to in the end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// It was done.
-    Done(Outcome),
-    /// It was not done.
-    Refused(Refusal),
-    /// Nobody knows.
-    Unknown(Refusal),
-}
-
-/// What becomes of a call after a try.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// It has come to its end.
-    Over(Ended),
-    /// It is not made again; what became of it must be found out.
-    Resolve,
-    /// It is made again at this time.
-    Later(Timestamp),
-}
-
-/// How much at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Width {
-    /// How many calls.
-    pub(crate) calls: usize,
-    /// How many rollouts.
-    pub(crate) rollouts: usize,
-    /// What the provider takes.
-    pub(crate) limits: Limits,
-}
-
-/// How often a call that found nobody is made in all.
-const TRIES: u32 = 4;
-/// How long the first pause between two tries is; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// How long a call that comes too often is tried.
-const THROTTLED_FOR: Duration = Duration::from_secs(10 * 60);
 
 #[derive(Debug)]
 enum State<'a> {
@@ -128,19 +33,6 @@ enum State<'a> {
     Running,
     Rolling(Box<Rolling<'a>>),
     Over,
-}
-
-/// A call that is under way, or pauses before its next try.
-#[derive(Debug)]
-struct Open {
-    operation: Operation,
-    tries: u32,
-    /// When the platform first said that it came too often.
-    throttled: Option<Timestamp>,
-    /// Whether one of the tries may have done it, whatever the later ones say.
-    doubtful: bool,
-    /// The last thing that was said.
-    said: Option<Refusal>,
 }
 
 /// The state of one apply.
@@ -246,16 +138,6 @@ impl<'a> Dispatcher<'a> {
         orders
     }
 
-    /// Lets go of a call that is not under way now, but was tried.
-    fn abandon(&mut self, task: Task, orders: &mut Vec<Order>) {
-        match self.open.get(&task) {
-            Some(Open { doubtful: false, said: Some(refusal), .. }) => {
-                orders.push(Order::GiveUp(task, refusal.clone()));
-            }
-            _ => orders.push(Order::Resolve(task)),
-        }
-    }
-
     /// Begins what can begin.
     pub(crate) fn begin(&mut self, now: Timestamp) -> Vec<Order> {
         let mut orders = Vec::new();
@@ -306,55 +188,9 @@ impl<'a> Dispatcher<'a> {
                 self.running += 1;
                 self.states[task.step.0 as usize] = State::Running;
             }
-            let open = Open { operation: operation.clone(), tries: 0, throttled: None, doubtful: false, said: None };
-            self.open.insert(task.clone(), open);
+            self.open.insert(task.clone(), Open::new(operation.clone()));
             orders.push(Order::Call(task, operation));
         }
-    }
-
-    /// Takes in what a try came to.
-    pub(crate) fn answered(&mut self, task: &Task, answer: Answer, now: Timestamp) -> Turn {
-        let Some(open) = self.open.get_mut(task) else { return Turn::Resolve };
-        open.tries += 1;
-        let verb = open.operation.call.verb();
-        self.lanes.ended(verb, matches!(answer, Answer::Done(_)));
-        let (refusal, until) = match answer {
-            Answer::Done(outcome) => return Turn::Over(Ended::Done(outcome)),
-            Answer::Refused(refusal) if !open.doubtful => return Turn::Over(Ended::Refused(refusal)),
-            Answer::Refused(refusal) | Answer::Lost(refusal) => {
-                open.said = Some(refusal);
-                return Turn::Resolve;
-            }
-            Answer::Throttled(refusal, hint) => {
-                let since = *open.throttled.get_or_insert(now);
-                let until = self.lanes.throttle(verb, hint, now);
-                // A throttled try was none, but it has been begun.
-                open.tries = (open.tries - 1).max(1);
-                (refusal, Some(until).filter(|until| until.since(since) < THROTTLED_FOR))
-            }
-            Answer::Unreachable(refusal, hint) => {
-                open.throttled = None;
-                open.doubtful = true;
-                let pause = hint.unwrap_or(FIRST_PAUSE * 2_u32.pow(open.tries.saturating_sub(1).min(16)));
-                (refusal, (open.tries < TRIES).then(|| now + pause))
-            }
-        };
-        open.said = Some(refusal.clone());
-        let doubtful = open.doubtful;
-        match until.filter(|_| !self.stopping) {
-            Some(until) => {
-                self.pausing.insert((until, task.clone()));
-                Turn::Later(until)
-            }
-            None if doubtful => Turn::Resolve,
-            None => Turn::Over(Ended::Refused(refusal)),
-        }
-    }
-
-    /// The last thing that was said of a call.
-    pub(crate) fn said(&self, task: &Task) -> Refusal {
-        let said = self.open.get(task).and_then(|open| open.said.clone());
-        said.unwrap_or(Refusal { error: "nobody answered".to_owned(), help: None })
     }
 
     /// Takes in the end of a call.
