@@ -1,6 +1,7 @@
 # What anyone can run by name. CI runs check and test, nothing else.
 
 CARGO ?= cargo
+FUZZ = $(CARGO) test --workspace --locked --test fuzz -- --ignored --nocapture
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help check test simulation kill-test fuzz bench bench-lang bench-apply bench-plan demo demo-clean needs needs-demo
@@ -23,8 +24,14 @@ check: needs
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --quiet
 
+# A minute of broken files goes on beside the tests, and stands back for them.
 test: needs
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --no-run
+	@nice -n 19 $(FUZZ) >'$(TARGET)/fuzz.txt' 2>&1 & fuzz=$$!; \
+	$(CARGO) test --workspace --locked; tests=$$?; \
+	wait $$fuzz; found=$$?; \
+	if [ $$found = 0 ]; then grep '^fuzz:' '$(TARGET)/fuzz.txt'; else cat '$(TARGET)/fuzz.txt'; fi; \
+	test $$((tests | found)) = 0
 	@$(MAKE) --no-print-directory simulation
 
 # SEED=n plays one history and tells it, SEEDS=n sets how many are played.
@@ -37,7 +44,7 @@ kill-test: needs
 	    ended=$$?; test $$ended = 0 || cat '$(TARGET)/kill-test.log'; grep '^convergence' '$(TARGET)/kill-test.log'; exit $$ended
 
 fuzz:
-	$(CARGO) test --locked -p wharf-lang --test fuzz -- --ignored --nocapture
+	$(FUZZ)
 
 bench: bench-lang bench-plan bench-apply
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway

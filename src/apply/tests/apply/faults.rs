@@ -153,6 +153,7 @@ impl Execute for Mute {
 #[tokio::test(start_paused = true)]
 async fn a_call_of_which_nobody_can_tell_holds_back_what_touches_the_same_and_nothing_else() {
     let site = Site::new();
+    let first = deployment(&[("hello", service(&[], 1))]);
     let desired = deployment(&[("hello", service(&[], 1)), ("other", service(&[("A", "b")], 1))]);
     let death = Arc::new(Notify::new());
     let dying = death.clone();
@@ -162,7 +163,7 @@ async fn a_call_of_which_nobody_can_tell_holds_back_what_touches_the_same_and_no
     let faulty = Faulty::scripted(site.memory.clone(), script).telling(dying);
     let ((events, _), cancel) = (mpsc::unbounded_channel(), Cancel::default());
     tokio::select! {
-        _ = site.apply_with(&desired, Arc::new(faulty), &cancel, events) => panic!("it lived"),
+        _ = site.apply_with(&first, Arc::new(faulty), &cancel, events) => panic!("it lived"),
         () = death.notified() => {}
     }
     let before = site.reader().read().unwrap();

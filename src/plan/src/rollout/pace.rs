@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_canary_is_at_least_one_and_a_step_that_is_all_is_still_watched() {
-        let step = |share| CanaryStep { share: CountOrPercent::Percent(share), bake: Duration::ZERO };
+        let step = |share| CanaryStep { share: CountOrPercent::Percent(share), bake: Duration::ZERO, gate: None };
         let canary = Pace::Canary(Canary { steps: vec![step(10), step(50), step(100)], gate: Gate::default() });
         check(&canary, 10, &[1, 5, 10]);
         check(&canary, 1, &[1, 1, 1]);
