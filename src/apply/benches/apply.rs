@@ -81,6 +81,8 @@ fn make_plan(count: usize, provider: &Nothing) -> Plan {
         gateways: (0..count).map(gateway).collect(),
         services: BTreeMap::new(),
         shared: Shared::default(),
+        renamed: BTreeMap::new(),
+        policies: BTreeMap::new(),
         origins: Origins::default(),
     };
     let recorded = wharf_model::Record::empty(desired.project.clone(), desired.environment.clone());

@@ -113,8 +113,10 @@ fn wants(operations: &Operations, wanted: &Wanted) -> Vec<Want> {
         .iter()
         .filter(|((gateway, service), _)| touched.contains(&Address::Route(gateway.clone(), service.clone())));
     let routes = routes.map(|(_, spec)| Want::Route(spec.clone()));
+    let objects = wanted.objects.iter().filter(|(address, _)| touched.contains(*address));
+    let objects = objects.map(|(address, object)| Want::Object(address.clone(), object.clone()));
     let services = wanted.services.iter().filter(|(name, _)| services.contains(*name));
     let services =
         services.map(|(name, (spec, revision))| Want::Service(name.clone(), Box::new(spec.clone()), revision.clone()));
-    gateways.chain(routes).chain(services).collect()
+    gateways.chain(routes).chain(objects).chain(services).collect()
 }

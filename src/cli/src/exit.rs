@@ -12,8 +12,12 @@ pub(crate) enum Exit {
     Error = 1,
     /// There are changes (`plan --detailed-exitcode`).
     Changes = 2,
+    /// What a plan that was reviewed rests on is not so any more.
+    Stale = 3,
     /// Somebody else holds the lock.
     Locked = 4,
+    /// A policy is against it.
+    Refused = 5,
     /// A service went back to the revision before.
     RolledBack = 6,
     /// A rollout stopped between.

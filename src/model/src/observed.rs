@@ -1,8 +1,8 @@
 //! What a provider reports now.
 
 use crate::{
-    ContentDigest, Fingerprint, FolderPath, GatewayName, InstanceId, OperationId, RevisionNumber, ServiceName,
-    Timestamp,
+    ContentDigest, Fingerprint, FolderPath, GatewayName, InstanceId, ObjectId, OperationId, RevisionNumber,
+    ServiceName, Timestamp,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +20,8 @@ pub struct Observed {
     pub gateways: BTreeMap<GatewayName, ObservedGateway>,
     /// The instances, running or not.
     pub instances: BTreeMap<InstanceId, ObservedInstance>,
+    /// The other objects, each incarnation for itself.
+    pub objects: BTreeMap<ObjectId, ObservedObject>,
     /// Contents that are there, whole.
     pub contents: BTreeSet<ContentRef>,
     /// What each source that was asked for holds now.
@@ -37,6 +39,13 @@ pub struct ObservedGateway {
     pub fingerprint: Option<Fingerprint>,
     /// Its routes.
     pub routes: BTreeMap<ServiceName, ObservedRoute>,
+}
+
+/// An object of the platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedObject {
+    /// The fingerprint of the spec that it was made from.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// A route.
@@ -171,6 +180,8 @@ pub enum ContentRef {
     Folder(ContentDigest),
     /// A set of third-party libraries.
     Packages(ContentDigest),
+    /// A container image.
+    Image(ContentDigest),
 }
 
 impl fmt::Display for ContentRef {
@@ -178,6 +189,7 @@ impl fmt::Display for ContentRef {
         match self {
             Self::Folder(digest) => write!(f, "folder-{digest}"),
             Self::Packages(digest) => write!(f, "packages-{digest}"),
+            Self::Image(digest) => write!(f, "image-{digest}"),
         }
     }
 }
@@ -189,6 +201,7 @@ impl FromStr for ContentRef {
         match text.split_once('-') {
             Some(("folder", digest)) => digest.parse().map(Self::Folder),
             Some(("packages", digest)) => digest.parse().map(Self::Packages),
+            Some(("image", digest)) => digest.parse().map(Self::Image),
             _ => Err(format!("`{text}` names no content")),
         }
     }
@@ -201,6 +214,8 @@ pub enum SourceRef {
     Folder(FolderPath),
     /// The interpreter of the host with these libraries.
     Packages(Vec<Arc<str>>),
+    /// A container image.
+    Image(Arc<str>),
 }
 
 impl fmt::Display for SourceRef {
@@ -208,6 +223,7 @@ impl fmt::Display for SourceRef {
         match self {
             Self::Folder(path) => write!(f, "folder {path}"),
             Self::Packages(list) => write!(f, "packages {}", list.join(" ")),
+            Self::Image(image) => write!(f, "image {image}"),
         }
     }
 }

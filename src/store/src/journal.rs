@@ -14,7 +14,8 @@ use std::sync::{
 };
 use wharf_model::GatewayName;
 use wharf_model::{
-    Effect, GatewaySpec, Intent, IntentId, PlanId, Revision, RouteSpec, ServiceName, ServiceSpec, Timestamp,
+    Address, Effect, GatewaySpec, Intent, IntentId, PlanId, RecordedObject, Revision, RouteSpec, ServiceName,
+    ServiceSpec, Timestamp,
 };
 
 const FOLDER: &str = "journal";
@@ -62,6 +63,8 @@ pub enum Want {
     Gateway(GatewayName, GatewaySpec),
     /// A route.
     Route(RouteSpec),
+    /// Another object, with the incarnation that it is to be.
+    Object(Address, RecordedObject),
     /// A service, with the revision that its rollout goes to.
     Service(ServiceName, Box<ServiceSpec>, Arc<Revision>),
 }

@@ -184,6 +184,7 @@ impl Standing {
             Want::Route(spec) => {
                 drop(self.wanted.routes.insert((spec.gateway.clone(), spec.service.clone()), spec));
             }
+            Want::Object(address, object) => drop(self.wanted.objects.insert(address, object)),
             Want::Service(name, spec, revision) => drop(self.wanted.services.insert(name, (*spec, revision))),
         }
     }

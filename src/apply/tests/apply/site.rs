@@ -39,6 +39,8 @@ pub(crate) fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
         gateways,
         services: services.iter().map(|(name, spec)| (name.parse().unwrap(), spec.clone())).collect(),
         shared: Shared::default(),
+        renamed: BTreeMap::new(),
+        policies: BTreeMap::new(),
         origins: Origins::default(),
     }
 }

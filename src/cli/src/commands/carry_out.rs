@@ -1,7 +1,7 @@
 //! What `apply` and `destroy` share: lock, recover, look, plan, ask, run, and say how it ended.
 
 use crate::{
-    arguments::{Format, View},
+    arguments::{Format, Select, View},
     exit::Exit,
     fault::{Ends, Fault},
     mortal, out, progress,
@@ -20,7 +20,7 @@ use tokio::{
 use wharf_apply::{Applied, Cancel, Ended, Failed, Head, Recovered, Settings, Skipped, Summary, Tail, apply, recover};
 use wharf_local::LocalProvider;
 use wharf_model::Deployment;
-use wharf_plan::rollout::Failure;
+use wharf_plan::{Plan, Ruling, SavedPlan, rollout::Failure};
 use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
 
 /// What is to be done.
@@ -35,6 +35,22 @@ pub(super) struct Work<'a> {
     pub(super) wait: Duration,
     /// Who else is told what happens.
     pub(super) view: &'a View,
+    /// Which services; all of them when nobody chose.
+    pub(super) select: Option<&'a Select>,
+    /// What somebody said yes to already.
+    pub(super) reviewed: Reviewed<'a>,
+    /// The policies whose wish for an approval is met.
+    pub(super) approved: &'a [String],
+}
+
+/// The plan that was reviewed before.
+pub(super) enum Reviewed<'a> {
+    /// None was.
+    Nothing,
+    /// The one with this id.
+    Id(&'a str),
+    /// One that was saved.
+    Saved(Box<SavedPlan>),
 }
 
 /// How many calls are under way at once.
@@ -55,12 +71,37 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
     let recovered = recover(&*hands, &mut writer, &by, site::now()).await?;
     tell_recovered(&recovered);
     let key = writer.reader().key()?;
-    let plan = site::make_plan(project, work.desired, &recovered.record, key.as_ref(), &*runtime).await?;
+    let sight = site::look(project, work.desired, key.as_ref(), &*runtime).await?;
+    let input = sight.input(work.desired, &recovered.record, &*runtime);
+    let plan = site::plan_of(project, &input)?;
+    let plan = match &work.reviewed {
+        Reviewed::Saved(saved) => match saved.find_in(plan.made_from(project.digests()), &input) {
+            Ok(plan) => plan,
+            Err(stale) => {
+                out::alert(wharf_report::stale(saved.id(), &stale).trim_end());
+                return Ok((Exit::Stale, runtime));
+            }
+        },
+        Reviewed::Nothing | Reviewed::Id(_) => match work.select {
+            Some(select) => plan.select(&site::selection(select, work.desired, &recovered.record)?),
+            None => plan,
+        },
+    };
     out::note(wharf_report::terminal(&plan, None, Layout { width: out::width() }).trim_end());
     if plan.is_empty() {
         return Ok((Exit::Done, runtime));
     }
-    if !work.yes && !confirmed(work.doing)? {
+    if let Reviewed::Id(id) = work.reviewed
+        && plan.id().0.as_ref() != id
+    {
+        tell_other_plan(&plan, id);
+        return Ok((Exit::Stale, runtime));
+    }
+    if is_refused(&plan, work.approved)? {
+        return Ok((Exit::Refused, runtime));
+    }
+    let asks = !work.yes && matches!(work.reviewed, Reviewed::Nothing);
+    if asks && !confirmed(work.doing)? {
         out::note("Nothing was done.");
         return Ok((Exit::Interrupted, runtime));
     }
@@ -123,6 +164,33 @@ fn tell_recovered(recovered: &Recovered) {
     for (intent, why) in &recovered.unknown {
         out::alert(format!("{} nobody can tell what became of `{}`: {why}", warn("note:"), intent.operation));
     }
+}
+
+/// Whether a policy is against the plan; says so if one is.
+fn is_refused(plan: &Plan, approved: &[String]) -> Ends<bool> {
+    if let Some(unknown) = approved.iter().find(|name| !plan.policies().contains_key(name.as_str())) {
+        let names: Vec<_> = plan.policies().keys().map(|name| &**name).collect();
+        let fault = Fault::new(format!("there is no policy `{unknown}` in this environment"));
+        return Err(fault.help(wharf_lang::did_you_mean(unknown, names).unwrap_or_else(|| "leave it out".to_owned())));
+    }
+    let verdicts = plan.verdicts();
+    let refused = verdicts.iter().any(|verdict| verdict.ruling == Ruling::Refused);
+    let waits = verdicts.iter().find(|verdict| {
+        verdict.ruling == Ruling::NeedsApproval && !approved.iter().any(|name| **name == *verdict.policy)
+    });
+    if refused {
+        out::alert(format!("{} a policy is against this plan; nothing was done", bad("✗")));
+    } else if let Some(verdict) = waits {
+        let policy = &verdict.policy;
+        out::alert(format!("{} policy {policy} wants this plan approved; nothing was done", bad("✗")));
+        out::alert(format!("  {} whoever stands by it adds `--approve {policy}`", dim("help:")));
+    }
+    Ok(refused || waits.is_some())
+}
+
+fn tell_other_plan(plan: &Plan, expected: &str) {
+    out::alert(format!("{} this is plan {}, and plan {expected} was expected; nothing was done", bad("✗"), plan.id()));
+    out::alert(format!("  {} review this one, and expect its id", dim("help:")));
 }
 
 fn confirmed(doing: &str) -> Ends<bool> {

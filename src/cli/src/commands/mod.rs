@@ -37,11 +37,16 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Explain { what, format } => explain::run(&shared, what.as_deref(), format),
         Command::DiffEnv { left, right, format } => diff_env::run(&shared, &left, &right, format),
         Command::Schema { format } => schema::run(format),
-        Command::Plan { detailed_exitcode, since, format } => {
-            wait(plan::run(&shared, detailed_exitcode, since.as_deref(), format))
+        Command::Plan { detailed_exitcode, out, select, since, format } => {
+            wait(plan::run(&shared, &plan::Wanted { detailed_exitcode, out, select, since, format }))
         }
-        Command::Apply { yes, wait: patience, view } => wait(apply::run(&shared, yes, patience, &view)),
-        Command::Destroy { yes, wait: patience, view } => wait(destroy::run(&shared, yes, patience, &view)),
+        Command::Apply { plan, expect_plan, approve, yes, select, wait: patience, view } => {
+            let wanted = apply::Wanted { plan, expect_plan, approve, yes, select, wait: patience, view };
+            wait(apply::run(&shared, &wanted))
+        }
+        Command::Destroy { yes, approve, wait: patience, view } => {
+            wait(destroy::run(&shared, yes, &approve, patience, &view))
+        }
         Command::Recover { explain, wait: patience } => wait(recover::run(&shared, explain, patience)),
         Command::Lock { action } => lock::run(&shared, &action),
         Command::Status { format } => wait(status::run(&shared, format)),

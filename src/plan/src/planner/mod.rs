@@ -5,15 +5,18 @@
 
 mod content;
 mod entry;
+mod object;
+mod rename;
 mod service;
 mod standing;
 
-use crate::{Change, Notice, Operations, Plan, Problem, Step, StepId, problem};
+use self::{object::Objects, rename::Rename};
+use crate::{Change, Files, Notice, Operations, Plan, Problem, Selection, Step, StepId, facts, fold::fold, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_model::{
-    Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, InstanceId, Mount,
-    Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName, ServiceName, SourceRef,
-    Wanted,
+    Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, Generation, InstanceId,
+    Mount, Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName, ServiceName,
+    ServiceSpec, SourceRef, Wanted,
 };
 
 /// Everything that a plan depends on.
@@ -39,7 +42,8 @@ pub fn sources(desired: &Deployment) -> BTreeSet<SourceRef> {
             let snapshots = template.mounts.values().filter_map(Mount::as_snapshot);
             let folders = snapshots.map(|folder| SourceRef::Folder(folder.clone()));
             let packages = (!template.packages.is_empty()).then(|| SourceRef::Packages(template.packages.clone()));
-            folders.chain(packages)
+            let image = template.image.clone().map(SourceRef::Image);
+            folders.chain(packages).chain(image)
         })
         .collect()
 }
@@ -49,7 +53,19 @@ pub fn sources(desired: &Deployment) -> BTreeSet<SourceRef> {
 /// # Errors
 /// Every problem of the project on this runtime and host, at once.
 pub fn plan(input: &Input) -> Result<Plan, Vec<Problem>> {
-    let mut planner = Planner::new(input);
+    let renames = rename::pending(input);
+    if renames.values().any(|rename| rename.in_place) {
+        let (recorded, observed) = rename::renamed(input, &renames);
+        return make(&Input { recorded: &recorded, observed: &observed, ..*input }, input, renames);
+    }
+    make(input, input, renames)
+}
+
+/// Plans from `input`, in which renames are done; `actual` is what was recorded and observed.
+fn make(input: &Input, actual: &Input, renames: BTreeMap<Address, Rename>) -> Result<Plan, Vec<Problem>> {
+    let mut planner = Planner::new(input, actual, renames);
+    planner.renames();
+    planner.objects();
     let pins = planner.resolve();
     if !planner.problems.is_empty() {
         return Err(planner.problems);
@@ -58,12 +74,24 @@ pub fn plan(input: &Input) -> Result<Plan, Vec<Problem>> {
     planner.services(&pins);
     planner.removed_services();
     planner.removed_gateways();
+    planner.removed_objects();
+    planner.order_objects();
     planner.unused_contents();
+    planner.finish_renames();
+    planner.note_renames();
     Ok(planner.finish())
 }
 
 struct Planner<'a> {
     input: &'a Input<'a>,
+    /// The same before anything was called otherwise.
+    actual: &'a Input<'a>,
+    renames: BTreeMap<Address, Rename>,
+    /// The steps that call resources otherwise, by their new names.
+    rename_steps: BTreeMap<Address, StepId>,
+    objects: Objects,
+    /// The step that brings each service to where it should be, or takes it away.
+    service_steps: BTreeMap<ServiceName, StepId>,
     changes: Vec<Change>,
     kept: usize,
     notices: Vec<Notice>,
@@ -76,6 +104,8 @@ struct Planner<'a> {
     routed: BTreeMap<&'a ServiceName, Vec<&'a GatewayName>>,
     /// The step that makes each gateway.
     gateway_steps: BTreeMap<GatewayName, StepId>,
+    /// The step that takes each gateway away that goes.
+    gateway_ends: BTreeMap<GatewayName, StepId>,
     /// The steps after which a gateway that goes has no routes.
     route_ends: BTreeMap<GatewayName, Vec<StepId>>,
     /// The steps that prepare contents.
@@ -87,7 +117,7 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(input: &'a Input<'a>) -> Self {
+    fn new(input: &'a Input<'a>, actual: &'a Input<'a>, renames: BTreeMap<Address, Rename>) -> Self {
         let mut instances: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (id, instance) in &input.observed.instances {
             instances.entry(&id.service).or_default().push((id, instance));
@@ -98,6 +128,12 @@ impl<'a> Planner<'a> {
         }
         Self {
             input,
+            actual,
+            renames,
+            rename_steps: BTreeMap::new(),
+            objects: Objects::default(),
+            service_steps: BTreeMap::new(),
+            gateway_ends: BTreeMap::new(),
             routed,
             changes: Vec::new(),
             kept: 0,
@@ -120,7 +156,9 @@ impl<'a> Planner<'a> {
         for (name, spec) in &input.desired.gateways {
             self.honour(&Address::Gateway(name.clone()), &spec.entries());
         }
-        for (address, entries) in input.desired.shared.entries() {
+        let objects: Vec<_> =
+            self.objects.desired.iter().map(|(address, spec)| (address.clone(), spec.entries())).collect();
+        for (address, entries) in objects {
             self.honour(&address, &entries);
         }
         let mut resolved = BTreeMap::new();
@@ -135,6 +173,11 @@ impl<'a> Planner<'a> {
                     pins.mounts.extend(content.map(|content| (path.clone(), content)));
                 }
             }
+            if let (Some(image), true) = (&spec.template.image, input.capabilities.fetches_images()) {
+                let source = SourceRef::Image(image.clone());
+                pins.image = self.source(&source, &address, FieldPath::of(wharf_model::Field::Image));
+            }
+            pins.objects = self.incarnations_of(name, spec);
             if !spec.template.packages.is_empty() {
                 let source = SourceRef::Packages(spec.template.packages.clone());
                 pins.packages = self.source(&source, &address, FieldPath::of(wharf_model::Field::Packages));
@@ -142,6 +185,14 @@ impl<'a> Planner<'a> {
             resolved.insert(name, pins);
         }
         resolved
+    }
+
+    /// The incarnations of the objects that a service's instances lie in, or mount.
+    fn incarnations_of(&self, name: &ServiceName, spec: &ServiceSpec) -> BTreeMap<Address, Generation> {
+        let network = spec.template.network.clone().map(Address::Network);
+        let data = spec.template.data().map(|(path, _)| Address::Mount(name.clone(), path.clone()));
+        let known = |address: Address| Some((address.clone(), *self.objects.generations.get(&address)?));
+        network.into_iter().chain(data).filter_map(known).collect()
     }
 
     fn honour(&mut self, address: &Address, entries: &[Entry]) {
@@ -186,16 +237,30 @@ impl<'a> Planner<'a> {
     fn finish(mut self) -> Plan {
         self.changes.sort_by(|one, two| one.address.cmp(&two.address));
         let Input { desired, capabilities, .. } = self.input;
+        let relies_on: Vec<_> = self.operations.steps().map(|(_, step)| facts::relies_on(step)).collect();
+        let mut known = BTreeMap::new();
+        for address in relies_on.iter().flatten() {
+            if !known.contains_key(address) {
+                known.insert(address.clone(), facts::facts(self.actual, address));
+            }
+        }
         Plan {
             project: desired.project.clone(),
             environment: desired.environment.clone(),
             provider: capabilities.provider(),
-            folds: crate::fold::fold(&self.changes),
+            folds: fold(&self.changes),
             changes: self.changes,
             kept: self.kept,
             notices: self.notices,
             operations: self.operations,
             wanted: self.wanted,
+            relies_on,
+            facts: known,
+            selection: Selection::default(),
+            left_out: Vec::new(),
+            files: Files::default(),
+            policies: desired.policies.clone(),
+            reviewed: None,
         }
     }
 }

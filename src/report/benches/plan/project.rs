@@ -74,6 +74,8 @@ fn deployment(resources: usize) -> Deployment {
         gateways: BTreeMap::from([("public".parse().unwrap(), gateway)]),
         services: (0..services).map(|number| (format!("service-{number}").parse().unwrap(), service(number))).collect(),
         shared: Shared::default(),
+        renamed: BTreeMap::new(),
+        policies: BTreeMap::new(),
         origins: Origins::default(),
     }
 }

@@ -1,6 +1,6 @@
 //! Commits and keys.
 
-use crate::support::{backend, full_record, made, open, reader};
+use crate::support::{backend, full_record, fuller_record, made, open, reader};
 use std::{fs, io::Write, path::Path};
 use wharf_model::RevisionNumber;
 use wharf_store::{Holder, StoreError};
@@ -17,15 +17,18 @@ fn reading_what_is_not_there_creates_nothing() {
 
 #[test]
 fn a_commit_reads_back_and_survives_as_a_file() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut writer = open(dir.path());
-    assert_eq!(writer.commit(&full_record(), made()).unwrap(), 1);
-    let standing = reader(dir.path()).read().unwrap();
-    assert_eq!((standing.serial, standing.record), (1, full_record()));
-    let commit = reader(dir.path()).commit(1).unwrap().unwrap();
-    assert_eq!((commit.made, commit.serial), (Some(made()), 1));
-    let text = fs::read_to_string(dir.path().join("dev/commits/0000001.json")).unwrap();
-    insta_like(&text, "commit-of-an-author.json");
+    let cases =
+        [("commit-of-an-author.json", full_record()), ("commit-of-objects-and-an-author.json", fuller_record())];
+    for (file, record) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = open(dir.path());
+        assert_eq!(writer.commit(&record, made()).unwrap(), 1);
+        let standing = reader(dir.path()).read().unwrap();
+        assert_eq!((standing.serial, standing.record), (1, record));
+        let commit = reader(dir.path()).commit(1).unwrap().unwrap();
+        assert_eq!((commit.made, commit.serial), (Some(made()), 1));
+        insta_like(&fs::read_to_string(dir.path().join("dev/commits/0000001.json")).unwrap(), file);
+    }
 }
 
 /// What an older build wrote must read for ever, so the text itself is kept.
@@ -48,11 +51,17 @@ pub(crate) fn kept(name: &str) -> std::path::PathBuf {
 
 #[test]
 fn commits_of_version_one_read_for_ever() {
-    for name in ["commit.json", "commit-of-an-author.json"] {
+    let cases = [
+        ("commit.json", full_record()),
+        ("commit-of-an-author.json", full_record()),
+        ("commit-with-objects.json", fuller_record()),
+        ("commit-of-objects-and-an-author.json", fuller_record()),
+    ];
+    for (name, record) in cases {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("dev/commits")).unwrap();
         fs::copy(kept(name), dir.path().join("dev/commits/0000001.json")).unwrap();
-        assert_eq!(reader(dir.path()).read().unwrap().record, full_record(), "{name}");
+        assert_eq!(reader(dir.path()).read().unwrap().record, record, "{name}");
     }
 }
 

@@ -3,15 +3,16 @@
 use crate::{
     commits::{insta_like, kept},
     support::{
-        NOW, author, backend, beginning, failed, full_record, intent, made, open, reader, revision, started, try_open,
+        NOW, author, backend, beginning, failed, full_record, intent, made, objects, open, reader, revision, started,
+        try_open,
     },
 };
 use std::fs;
 use wharf_model::{
-    ContentDigest, ContentRef, Effect, Ending, GatewayName, InstanceId, Record, RevisionNumber, ServiceName, Timestamp,
-    Wanted,
+    Address, ContentDigest, ContentRef, Effect, Ending, GatewayName, InstanceId, Record, RevisionNumber, ServiceName,
+    Timestamp, Wanted,
 };
-use wharf_store::{Entry, StoreError, Verdict};
+use wharf_store::{Entry, StoreError, Verdict, Want};
 
 const FIRST: &str = "dev/journal/0000000.0000001.ndjson";
 
@@ -52,6 +53,22 @@ fn a_journal_survives_as_a_file_and_reads_for_ever() {
 }
 
 #[test]
+fn what_is_wanted_of_every_kind_reads_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = open(dir.path());
+    let mut journal = writer.journal().unwrap();
+    let wants = objects().into_iter().map(|(address, object)| Want::Object(address, object));
+    for entry in beginning().into_iter().chain(wants.map(|want| Entry::Want(Box::new(want)))) {
+        journal.append(&entry, NOW).unwrap();
+    }
+    let wanted = reader(dir.path()).read().unwrap().wanted;
+    assert_eq!(
+        (wanted.objects, wanted.services.len(), wanted.routes.len(), wanted.gateways.len()),
+        (objects(), 1, 1, 1)
+    );
+}
+
+#[test]
 fn a_record_of_a_journal_is_small() {
     let dir = tempfile::tempdir().unwrap();
     let writer = open(dir.path());
@@ -74,6 +91,10 @@ fn every_kind_of_effect_reads_back() {
         Effect::GatewayGone { gateway: gateway.clone() },
         Effect::RouteSet { gateway: gateway.clone(), service: service.clone() },
         Effect::RouteGone { gateway, service: service.clone() },
+        Effect::ObjectUp { object: "network.inner@g2".parse().unwrap() },
+        Effect::ObjectGone { object: "mount.hello:/models@g1".parse().unwrap() },
+        Effect::Moved { from: Address::Service(service.clone()), to: "service.hallo".parse().unwrap() },
+        Effect::Forgotten { address: "mount.hello:/models".parse().unwrap() },
         Effect::ContentPresent { content },
         Effect::ContentGone { content },
         Effect::InstanceRouted { instance: instance.clone() },

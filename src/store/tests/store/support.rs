@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use wharf_model::{
-    Access, Bytes, Check, ContentDigest, ContentRef, CountOrPercent, Effect, Ending, EnvValue, Expose, FolderPath,
-    GatewaySpec, Generation, Intent, IntentId, Mount, OnFailure, OperationId, Pins, PlanId, Probe, Program, Record,
-    RecordedGateway, RecordedInstance, RecordedRoute, RecordedService, Revision, RevisionNumber, RolloutPolicy,
-    RouteSpec, SecretKey, ServiceSpec, Shutdown, Slot, Template, Timestamp, TokenSpec, Verb,
+    Access, Address, Bytes, Check, ContentDigest, ContentRef, CountOrPercent, DataSpec, Direction, Effect, Ending,
+    EnvValue, ExistingNetwork, Expose, FolderPath, GatewaySpec, Generation, GroupPolicy, GroupSpec, Intent, IntentId,
+    Mount, MountSource, NetworkPlace, NetworkRule, NetworkSpec, NlbSpec, ObjectSpec, OnFailure, OperationId, Pins,
+    PlanId, Probe, Program, Record, RecordedGateway, RecordedInstance, RecordedObject, RecordedRoute, RecordedService,
+    RegistrySpec, Revision, RevisionNumber, RolloutPolicy, RouteSpec, SecretKey, ServiceSpec, Shutdown, Slot, Template,
+    Timestamp, TokenSpec, Verb,
 };
 use wharf_store::{
     Author, Backend, Begin, Entry, FolderBackend, Holder, Made, Patience, Reader, StoreError, Want, Writer,
@@ -52,6 +54,7 @@ pub(crate) fn revision(number: u32) -> Arc<Revision> {
         mounts: BTreeMap::from([("/mnt/data".parse().unwrap(), ContentDigest::of([b"x".as_slice()]))]),
         packages: Some(ContentDigest::of([b"y".as_slice()])),
         secrets: BTreeMap::from([("hf".parse().unwrap(), SecretKey::new([7; 32]).digest("hf", b"v"))]),
+        ..Pins::default()
     };
     Arc::new(Revision { number: RevisionNumber(number), template: spec().template, pins })
 }
@@ -72,6 +75,33 @@ pub(crate) fn gateway() -> GatewaySpec {
     GatewaySpec { max_body: Some(Bytes(1 << 20)), ..GatewaySpec::listening([127, 0, 0, 1].into(), 8600) }
 }
 
+/// One object of each kind.
+pub(crate) fn objects() -> BTreeMap<Address, RecordedObject> {
+    let rule = NetworkRule { direction: Direction::In, range: "10.0.0.0/8".parse().unwrap(), port: Some(443) };
+    let own = NetworkSpec { place: NetworkPlace::Own("10.20.0.0/24".parse().ok()), rules: vec![rule] };
+    let existing = ExistingNetwork { vpc: "v".into(), vswitches: vec!["w".into()], security_group: "g".into() };
+    let existing = NetworkSpec { place: NetworkPlace::Existing(existing), rules: Vec::new() };
+    let nlb = NlbSpec {
+        listeners: BTreeMap::from([(9000, "hello".parse().unwrap())]),
+        existing: Some("nlb-1".into()),
+        public: true,
+        network: Some("inner".parse().unwrap()),
+    };
+    let registry = RegistrySpec { username: "ci".into(), password: "registry".parse().unwrap() };
+    let specs = [
+        ("network.inner", ObjectSpec::Network(own)),
+        ("network.outer", ObjectSpec::Network(existing)),
+        ("nlb.edge", ObjectSpec::Nlb(nlb)),
+        ("group.chat", ObjectSpec::Group(GroupSpec { policy: GroupPolicy::Weights })),
+        ("registry.registry.example.com:5000", ObjectSpec::Registry(registry)),
+        ("mount.hello:/models", ObjectSpec::Data(DataSpec { keep_on_delete: true })),
+    ];
+    let object = |(address, spec): (&str, ObjectSpec)| {
+        (address.parse().unwrap(), RecordedObject { spec, generation: Generation(2) })
+    };
+    specs.into_iter().map(object).collect()
+}
+
 pub(crate) fn full_record() -> Record {
     let mut record = Record::empty("chat".parse().unwrap(), "dev".parse().unwrap());
     let content = ContentRef::Folder(ContentDigest::of([b"x".as_slice()]));
@@ -90,6 +120,27 @@ pub(crate) fn full_record() -> Record {
             trouble: Some((RevisionNumber(2), Ending::RolledBack { because: "it crashed".to_owned() })),
         },
     );
+    record
+}
+
+/// The same with all that came later.
+pub(crate) fn fuller_record() -> Record {
+    let mut record = full_record();
+    record.objects = objects();
+    let service = record.services.get_mut(&"hello".parse().unwrap()).unwrap();
+    let data = Mount::of(MountSource::Data(DataSpec { keep_on_delete: true }));
+    service.spec.template.mounts.insert("/models".parse().unwrap(), data);
+    let newest = Revision {
+        number: RevisionNumber(3),
+        template: service.spec.template.clone(),
+        pins: Pins {
+            image: Some(ContentDigest::of([b"i".as_slice()])),
+            objects: BTreeMap::from([("network.inner".parse().unwrap(), Generation(2))]),
+            ..Pins::default()
+        },
+    };
+    service.revisions.insert(newest.number, Arc::new(newest));
+    record.contents.insert(ContentRef::Image(ContentDigest::of([b"i".as_slice()])));
     record
 }
 

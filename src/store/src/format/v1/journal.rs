@@ -2,13 +2,14 @@
 
 use super::{
     gateway::{GatewayV1, RouteV1},
+    object::ObjectsV1,
     parse,
     record::{AuthorV1, EndingV1},
     spec::{RevisionV1, ServiceV1},
 };
 use crate::{Begin, Entry, Line, Want};
 use serde::{Deserialize, Serialize};
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use wharf_model::{Effect, Intent, IntentId, OperationId, PlanId, RevisionNumber, Timestamp, Verb};
 
 /// One line. What it holds beside the entry is written first.
@@ -38,6 +39,9 @@ enum EntryV1 {
         service: String,
         spec: Box<ServiceV1>,
         revision: Box<RevisionV1>,
+    },
+    WantObjects {
+        objects: ObjectsV1,
     },
     Intent {
         seq: u64,
@@ -70,6 +74,10 @@ enum EffectV1 {
     GatewayGone { gateway: String },
     RouteSet { gateway: String, service: String },
     RouteGone { gateway: String, service: String },
+    ObjectUp { object: String },
+    ObjectGone { object: String },
+    Moved { from: String, to: String },
+    Forgotten { address: String },
     ContentPresent { content: String },
     ContentGone { content: String },
     InstanceStarted { instance: String, revision: u32, endpoint: SocketAddr },
@@ -108,6 +116,10 @@ fn print_want(want: &Want) -> EntryV1 {
             spec: Box::new(ServiceV1::of(spec)),
             revision: Box::new(RevisionV1::of(revision)),
         },
+        Want::Object(address, object) => {
+            let objects = BTreeMap::from([(address.clone(), object.clone())]);
+            EntryV1::WantObjects { objects: ObjectsV1::of(&objects) }
+        }
     }
 }
 
@@ -120,6 +132,10 @@ pub(in crate::format) fn read_line(json: &str) -> Result<Line, String> {
         EntryV1::WantService { service, spec, revision } => {
             let spec = Box::new(spec.read()?);
             Entry::Want(Box::new(Want::Service(parse(&service)?, spec, Arc::new(revision.read()?))))
+        }
+        EntryV1::WantObjects { objects } => {
+            let object = objects.read()?.pop_first().ok_or("no object is named")?;
+            Entry::Want(Box::new(Want::Object(object.0, object.1)))
         }
         EntryV1::Intent { seq, operation, address, verb, object, revision } => Entry::Intent(Intent {
             id: IntentId(seq),
@@ -151,6 +167,10 @@ impl EffectV1 {
             Effect::RouteGone { gateway, service } => {
                 Self::RouteGone { gateway: gateway.to_string(), service: service.to_string() }
             }
+            Effect::ObjectUp { object } => Self::ObjectUp { object: object.to_string() },
+            Effect::ObjectGone { object } => Self::ObjectGone { object: object.to_string() },
+            Effect::Moved { from, to } => Self::Moved { from: from.to_string(), to: to.to_string() },
+            Effect::Forgotten { address } => Self::Forgotten { address: address.to_string() },
             Effect::ContentPresent { content } => Self::ContentPresent { content: content.to_string() },
             Effect::ContentGone { content } => Self::ContentGone { content: content.to_string() },
             Effect::InstanceStarted { instance, revision, endpoint } => {
@@ -176,6 +196,10 @@ impl EffectV1 {
             Self::RouteGone { gateway, service } => {
                 Effect::RouteGone { gateway: parse(&gateway)?, service: parse(&service)? }
             }
+            Self::ObjectUp { object } => Effect::ObjectUp { object: parse(&object)? },
+            Self::ObjectGone { object } => Effect::ObjectGone { object: parse(&object)? },
+            Self::Moved { from, to } => Effect::Moved { from: parse(&from)?, to: parse(&to)? },
+            Self::Forgotten { address } => Effect::Forgotten { address: parse(&address)? },
             Self::ContentPresent { content } => Effect::ContentPresent { content: parse(&content)? },
             Self::ContentGone { content } => Effect::ContentGone { content: parse(&content)? },
             Self::InstanceStarted { instance, revision, endpoint } => {

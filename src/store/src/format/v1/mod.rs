@@ -6,6 +6,7 @@ mod gateway;
 mod journal;
 mod lease;
 mod mount;
+mod object;
 mod record;
 mod resources;
 mod spec;

@@ -3,6 +3,7 @@
 use super::{
     COMMIT,
     gateway::{GatewayV1, RouteV1},
+    object::ObjectsV1,
     parse,
     spec::{RevisionV1, ServiceV1},
 };
@@ -29,6 +30,8 @@ struct CommitV1 {
     gateways: BTreeMap<String, GatewayV1>,
     routes: Vec<RouteV1>,
     services: BTreeMap<String, RecordedServiceV1>,
+    #[serde(default, skip_serializing_if = "ObjectsV1::is_empty")]
+    objects: ObjectsV1,
     contents: Vec<String>,
 }
 
@@ -112,7 +115,7 @@ impl EndingV1 {
 
 pub(in crate::format) fn print_commit(commit: &Commit) -> String {
     let Commit { serial, lineage, made, absorbed, record } = commit;
-    let Record { project, environment, gateways, routes, services, contents } = record;
+    let Record { project, environment, gateways, routes, services, objects, contents } = record;
     let made = made.as_ref().map(|Made { at, doing, by, plan }| MadeV1 {
         at_ms: at.0,
         doing: doing.clone(),
@@ -130,6 +133,7 @@ pub(in crate::format) fn print_commit(commit: &Commit) -> String {
         gateways: gateways.iter().map(|(name, known)| (name.to_string(), GatewayV1::of(&known.spec))).collect(),
         routes: routes.values().map(|known| RouteV1::of(&known.spec)).collect(),
         services: services.iter().map(|(name, known)| (name.to_string(), RecordedServiceV1::of(known))).collect(),
+        objects: ObjectsV1::of(objects),
         contents: contents.iter().map(ToString::to_string).collect(),
     };
     serde_json::to_string_pretty(&commit).expect("strings and numbers become JSON")
@@ -152,6 +156,7 @@ pub(in crate::format) fn read_commit(text: &str, serial: u64) -> Result<Commit, 
         services: services
             .map(|(name, service)| Ok((parse(&name)?, service.read()?)))
             .collect::<Result<_, String>>()?,
+        objects: commit.objects.read()?,
         contents: commit.contents.iter().map(|content| parse(content)).collect::<Result<_, String>>()?,
     };
     let made = commit.made.map(|MadeV1 { at_ms, doing, by, plan }| Made {
