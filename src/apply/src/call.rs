@@ -2,10 +2,9 @@
 
 use crate::dispatcher::{Answer, Ended, Refusal};
 use std::{error::Error, sync::Arc, time::Duration};
-use tokio::{sync::watch, time::timeout};
+use tokio::time::timeout;
 use wharf_model::{Intent, Operation, Outcome};
 use wharf_provider::{Execute, OpContext, ProviderError, Resolution};
-use wharf_store::Mark;
 
 /// How long a call may take: installing libraries is the longest there is.
 const CALL_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -15,26 +14,8 @@ const RESOLVE_LIMIT: Duration = Duration::from_secs(60);
 const RESOLVE_TRIES: u32 = 3;
 const RESOLVE_PAUSE: Duration = Duration::from_millis(500);
 
-/// How far the journal is durable; nothing more ever will be once it has failed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Durable {
-    pub(crate) up_to: Mark,
-    pub(crate) failed: bool,
-}
-
-/// Makes a call, once its intent is durable.
-pub(crate) async fn make(
-    provider: Arc<dyn Execute>,
-    operation: Operation,
-    cx: OpContext,
-    mut durable: watch::Receiver<Durable>,
-    intent: Mark,
-) -> Answer {
-    let reached = durable.wait_for(|durable| durable.failed || durable.up_to >= intent).await;
-    if !reached.is_ok_and(|durable| !durable.failed) {
-        let error = "not made, as its intent could not be written down".to_owned();
-        return Answer::Refused(Refusal { error, help: None });
-    }
+/// Makes a call.
+pub(crate) async fn make(provider: Arc<dyn Execute>, operation: Operation, cx: OpContext) -> Answer {
     match timeout(CALL_LIMIT, provider.execute(&operation, &cx)).await {
         Ok(Ok(outcome)) => Answer::Done(outcome),
         Ok(Err(error)) => refused(&error),

@@ -6,20 +6,16 @@
 
 use crate::{
     Applied, ApplyError, Cancel, Event, Recovered, Settings, call,
-    call::Durable,
-    dispatcher::{Answer, Dispatcher, Ended, Order, Progress, Task, Turn, Width},
+    dispatcher::{Answer, Dispatcher, Ended, Order, Progress, Refusal, Task, Turn, Width},
     ledger::Ledger,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     future::pending,
     sync::Arc,
 };
 use tokio::{
-    sync::{
-        mpsc::{self, UnboundedReceiver, UnboundedSender},
-        watch,
-    },
+    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
     task::{Id, JoinError, JoinSet},
     time::{Instant, Interval, MissedTickBehavior},
 };
@@ -66,7 +62,10 @@ struct Runner<'a> {
     /// What each task of those two is about, for one that does not come back.
     tasks: BTreeMap<Id, Task>,
     writes: JoinSet<Result<Mark, StoreError>>,
-    durable: watch::Sender<Durable>,
+    /// How far the journal is durable.
+    durable: Mark,
+    /// Calls whose intents are not durable yet, in their order.
+    held: VecDeque<(Task, Operation)>,
     /// Why the journal can take no more.
     broken: Option<StoreError>,
     looks: JoinSet<Result<Observed, ProviderError>>,
@@ -109,7 +108,8 @@ impl<'a> Runner<'a> {
             resolving: JoinSet::new(),
             tasks: BTreeMap::new(),
             writes: JoinSet::new(),
-            durable: watch::Sender::default(),
+            durable: Mark::default(),
+            held: VecDeque::new(),
             broken: None,
             looks: JoinSet::new(),
             covered: BTreeSet::new(),
@@ -275,7 +275,7 @@ impl<'a> Runner<'a> {
     }
 
     fn obey(&mut self, orders: Vec<Order>) {
-        let mut orders = std::collections::VecDeque::from(orders);
+        let mut orders = VecDeque::from(orders);
         while let Some(order) = orders.pop_front() {
             match order {
                 Order::Call(task, operation) => self.call(task, operation),
@@ -300,17 +300,28 @@ impl<'a> Runner<'a> {
             object: intent.object.clone(),
         });
         self.intents.insert(task.clone(), (intent, mark, Instant::now()));
-        self.again(task, operation);
+        self.held.push_back((task, operation));
+    }
+
+    /// Makes the calls whose intents are durable.
+    fn release(&mut self) {
+        while let Some((task, operation)) = self.held.pop_front() {
+            if self.intents.get(&task).is_some_and(|(_, mark, _)| *mark > self.durable) {
+                self.held.push_front((task, operation));
+                return;
+            }
+            self.again(task, operation);
+        }
     }
 
     fn again(&mut self, task: Task, operation: Operation) {
-        let Some((intent, mark, _)) = self.intents.get(&task) else { return };
+        let Some((intent, ..)) = self.intents.get(&task) else { return };
         let cx = OpContext {
             operation: intent.operation.clone(),
             secrets: Arc::clone(&self.settings.secrets),
             progress: self.progress_of(&intent.address),
         };
-        let made = call::make(Arc::clone(&self.provider), operation, cx, self.durable.subscribe(), *mark);
+        let made = call::make(Arc::clone(&self.provider), operation, cx);
         let about = task.clone();
         let handle = self.calls.spawn(async move { (about, made.await) });
         self.tasks.insert(handle.id(), task);
@@ -342,13 +353,18 @@ impl<'a> Runner<'a> {
     fn written(&mut self, written: Result<Mark, StoreError>) -> Vec<Order> {
         match written {
             Ok(up_to) => {
-                self.durable.send_modify(|durable| durable.up_to = up_to);
+                self.durable = up_to;
+                self.release();
                 Vec::new()
             }
             Err(error) => {
-                self.durable.send_modify(|durable| durable.failed = true);
                 self.broken.get_or_insert(error);
-                self.dispatcher.stop(self.now())
+                let mut orders = self.dispatcher.stop(self.now());
+                for (task, _) in std::mem::take(&mut self.held) {
+                    let error = "not made, as its intent could not be written down".to_owned();
+                    orders.push(Order::GiveUp(task, Refusal { error, help: None }));
+                }
+                orders
             }
         }
     }
