@@ -4,17 +4,21 @@ CARGO ?= cargo
 FUZZ = $(CARGO) test --workspace --locked --test fuzz -- --ignored --nocapture
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test fuzz bench bench-gateway bench-lang bench-plan demo demo-clean needs needs-bench needs-demo
+.PHONY: help check test simulation kill-test fuzz bench bench-gateway bench-lang bench-apply bench-plan demo demo-clean \
+    needs needs-bench needs-demo
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
 	@echo 'make demo-clean  takes away everything that the demo made'
 	@echo 'make check       formatting, lints and docs, warnings denied'
 	@echo 'make test        every test; installs what they need'
+	@echo 'make simulation  10,000 applies on a simulated platform where anything goes wrong; SEED=n plays one again'
+	@echo 'make kill-test   kills wharf at every boundary of a life of a service; prints the share that went on well'
 	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
 	@echo 'make bench-gateway  the gateway against nginx and haproxy; installs them'
 	@echo 'make bench-lang  of these, how fast a large project is read'
+	@echo 'make bench-apply of these, what an apply costs beside its calls'
 	@echo 'make bench-plan  of these, how fast it is planned, and each view of the plan made'
 
 check: needs
@@ -29,17 +33,30 @@ test: needs
 	$(CARGO) test --workspace --locked; tests=$$?; \
 	wait $$fuzz; found=$$?; \
 	if [ $$found = 0 ]; then grep '^fuzz:' '$(TARGET)/fuzz.txt'; else cat '$(TARGET)/fuzz.txt'; fi; \
-	exit $$((tests | found))
+	test $$((tests | found)) = 0
+	@$(MAKE) --no-print-directory simulation
+
+# SEED=n plays one history and tells it, SEEDS=n sets how many are played.
+simulation:
+	$(CARGO) test --release --locked -p wharf-apply --test apply simulation -- --nocapture
+
+# The score is the last line.
+kill-test: needs
+	@$(CARGO) test --locked -p wharf --test end_to_end cut_off_anywhere -- --ignored --nocapture >'$(TARGET)/kill-test.log' 2>&1; \
+	    ended=$$?; test $$ended = 0 || cat '$(TARGET)/kill-test.log'; grep '^convergence' '$(TARGET)/kill-test.log'; exit $$ended
 
 fuzz:
 	$(FUZZ)
 
-bench: bench-lang bench-plan
+bench: bench-lang bench-plan bench-apply
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway
 
 # Against other proxies, from Debian's packages. Cases are chosen with CASES="http1 64c", say.
 bench-gateway: needs-bench
 	$(CARGO) bench --locked -p wharf-gateway --bench versus -- $(CASES)
+
+bench-apply:
+	$(CARGO) bench --locked -p wharf-apply --bench apply
 
 bench-lang:
 	$(CARGO) bench --locked -p wharf-lang --bench lang

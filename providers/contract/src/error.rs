@@ -41,7 +41,15 @@ pub enum ProviderError {
         /// What the platform said.
         source: Option<Box<dyn Error + Send + Sync>>,
     },
-    /// The platform did not answer, or was busy. The only kind that is tried again.
+    /// The platform did nothing, as it is asked too often. Tried again when it says so.
+    #[error("{attempt}")]
+    Throttled {
+        /// What was tried.
+        attempt: String,
+        /// How long the platform asked us to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The platform did not answer, or was busy: the call may have been done or not. Tried again.
     #[error("{attempt}")]
     Unreachable {
         /// What was tried.
@@ -61,7 +69,7 @@ impl ProviderError {
             | Self::Missing { help, .. }
             | Self::Conflict { help, .. }
             | Self::Denied { help, .. } => Some(help),
-            Self::Unreachable { .. } => None,
+            Self::Throttled { .. } | Self::Unreachable { .. } => None,
         }
     }
 }

@@ -28,13 +28,15 @@
 mod conformance;
 mod error;
 mod faults;
+mod limits;
 mod memory;
 mod secrets;
 pub mod tree;
 
 pub use conformance::{Platform, conformance};
 pub use error::ProviderError;
-pub use faults::{Fault, Faulty};
+pub use faults::{Fault, Faulty, Script};
+pub use limits::Limits;
 pub use memory::MemoryProvider;
 pub use secrets::SecretValues;
 
@@ -168,6 +170,11 @@ pub trait Execute: Observe {
     /// # Errors
     /// Says whether trying again can help; see [`ProviderError`].
     async fn execute(&self, operation: &Operation, cx: &OpContext) -> Result<Outcome, ProviderError>;
+
+    /// How many calls it takes at once.
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
 
     /// Finds out what became of a call that was about to be made when wharf ended, by the object's name and labels.
     ///

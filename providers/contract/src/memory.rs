@@ -35,6 +35,8 @@ struct World {
     /// What a source holds, when it is not what its name alone says.
     sources: BTreeMap<SourceRef, ContentDigest>,
     ports: u16,
+    /// The most instances that each service ever had at once.
+    most: BTreeMap<ServiceName, u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,8 +147,13 @@ impl MemoryProvider {
 
     /// Whether nothing at all is left.
     pub fn is_empty(&self) -> bool {
-        let World { gateways, instances, objects, contents, sources: _, ports: _ } = &*self.world();
+        let World { gateways, instances, objects, contents, sources: _, ports: _, most: _ } = &*self.world();
         gateways.is_empty() && instances.is_empty() && objects.is_empty() && contents.is_empty()
+    }
+
+    /// The most instances that each service ever had at once.
+    pub fn most_living(&self) -> BTreeMap<ServiceName, u32> {
+        self.world().most.clone()
     }
 
     /// Ends an instance's process, as somebody by hand would.
@@ -232,6 +239,12 @@ impl World {
         };
         let (crashes, never_ready) = (has("MEMORY_CRASH"), has("MEMORY_NEVER_READY"));
         self.instances.insert(launch.instance.clone(), Instance { seen, looks: 0, crashes, never_ready });
+        let own = |(id, one): &(&InstanceId, &Instance)| {
+            id.service == launch.instance.service && matches!(one.seen.phase, Phase::Running { .. })
+        };
+        let living = u32::try_from(self.instances.iter().filter(own).count()).unwrap_or(u32::MAX);
+        let most = self.most.entry(launch.instance.service.clone()).or_default();
+        *most = (*most).max(living);
         endpoint
     }
 

@@ -77,9 +77,13 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "write it in the environments that run elsewhere",
         ),
         Field::CrashBlock => lacks("a program that crashed always stays down here", "leave it out: it is as you wish"),
-        Field::Batch | Field::Partition | Field::Paused | Field::Canary | Field::Gate => lacks(
-            "its rollouts go as fast as `max-surge` and `max-unavailable` allow",
-            "set those in this environment, and the steps in the others",
+        Field::Partition | Field::Paused => lacks(
+            "its rollouts go to their end in one apply",
+            "leave it out here; `batch` and `canary` go in steps within an apply",
+        ),
+        Field::Gate => lacks(
+            "its gateway keeps no figures of old and new instances to judge them by",
+            "leave `gate` out here: the instances of a step must stay ready for as long as it bakes",
         ),
         Field::TrafficQueue => lacks(
             "its instances take as many requests at once as come, and none waits",
@@ -161,6 +165,8 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Readiness => Cost::Roll,
         Field::Instances
         | Field::Rollout
+        | Field::Batch
+        | Field::Canary
         | Field::Shutdown
         | Field::Timeout
         | Field::TimeoutConnect

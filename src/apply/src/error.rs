@@ -1,8 +1,6 @@
 //! Why an apply could not be carried out at all. A failed operation is no error here: it is part of the summary.
 
-use wharf_model::{Intent, OperationId};
 use wharf_plan::Flaw;
-use wharf_provider::ProviderError;
 use wharf_store::StoreError;
 
 /// Why nothing, or nothing more, could be done.
@@ -16,19 +14,5 @@ pub enum ApplyError {
     Unsound {
         /// Every contradiction.
         flaws: Vec<Flaw>,
-    },
-    /// What became of an earlier call could not be found out.
-    #[error("cannot find out what became of `{operation}`")]
-    Unresolved {
-        /// Which.
-        operation: OperationId,
-        /// Why not.
-        source: ProviderError,
-    },
-    /// The platform does not say what became of earlier calls.
-    #[error("the platform does not say what became of {}", intents.iter().map(|(intent, why)| format!("`{}` ({why})", intent.operation)).collect::<Vec<_>>().join(", "))]
-    CannotTell {
-        /// Which, and what it said.
-        intents: Vec<(Intent, String)>,
     },
 }

@@ -40,6 +40,15 @@ pub enum Event {
         /// The error and the way out, when it failed.
         error: Option<(String, Option<String>)>,
     },
+    /// A call failed in a way that may pass; it is made again.
+    Again {
+        /// What it is done to.
+        address: Address,
+        /// What was said.
+        error: String,
+        /// After how long.
+        after: Duration,
+    },
     /// A rollout stands otherwise than before.
     Rollout {
         /// Of which service.
@@ -88,6 +97,13 @@ pub enum Failed {
         /// The way out.
         help: Option<String>,
     },
+    /// What became of an earlier call to the same thing is not known, so it is not touched.
+    Unknown {
+        /// The earlier call.
+        operation: OperationId,
+        /// Why that is not known.
+        why: String,
+    },
     /// The rollout went back to the revision before.
     RolledBack(Failure),
     /// The rollout stopped between.
@@ -122,7 +138,7 @@ impl Summary {
     /// The worst of what happened.
     pub fn ended(&self) -> Ended {
         let failed = self.failed.iter().map(|(_, failed)| match failed {
-            Failed::Call { .. } => Ended::Failed,
+            Failed::Call { .. } | Failed::Unknown { .. } => Ended::Failed,
             Failed::RolledBack(_) => Ended::RolledBack,
             Failed::Halted(_) => Ended::Halted,
         });

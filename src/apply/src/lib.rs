@@ -4,15 +4,20 @@
 //! The `dispatcher` decides and never waits; the `runner` waits and never decides. What a plan contains
 //! is the planner's affair, what a call does is the provider's, when a byte is safe is the store's.
 
+mod call;
 mod dispatcher;
 mod error;
 mod event;
+mod format;
 mod ledger;
 mod recovery;
 mod runner;
+mod settings;
 mod sight;
 
 pub use error::ApplyError;
 pub use event::{Ended, Event, Failed, Skipped, Summary};
-pub use recovery::{Recovered, recover};
-pub use runner::{Cancel, Settings, apply};
+pub use format::{Head, Tail, print_event, print_head, print_tail};
+pub use recovery::{Found, Recovered, look_into, recover};
+pub use runner::apply;
+pub use settings::{Applied, Cancel, Settings};

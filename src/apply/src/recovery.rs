@@ -1,9 +1,9 @@
 //! What a writing command does first: it finds out what became of the calls whose outcome nobody wrote down.
 
 use crate::ApplyError;
-use wharf_model::{Effect, Intent, Record};
+use wharf_model::{Effect, Intent, IntentId, Record, Timestamp};
 use wharf_provider::{Execute, Resolution};
-use wharf_store::{Entry, Writer};
+use wharf_store::{Author, Entry, Made, Standing, Writer};
 
 /// What was found.
 #[derive(Debug, Clone)]
@@ -14,27 +14,55 @@ pub struct Recovered {
     pub serial: u64,
     /// Calls of an earlier apply that were resolved now, and whether they had been made.
     pub resolved: Vec<(Intent, bool)>,
+    /// Calls of which the platform does not say what became of them, and why. They hold back what touches the same.
+    pub unknown: Vec<(Intent, String)>,
     /// Whether an earlier apply had not come to its end.
     pub unfinished: bool,
+    /// The number for the next intent.
+    pub next_intent: IntentId,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It was made, with this effect.
+    Applied(Effect),
+    /// It was not made; making it again is safe.
+    NotApplied,
+    /// Nobody can tell, and why.
+    Unknown(String),
+}
+
+/// Asks the platform what became of each unresolved call, and writes nothing down. The platform may clear away what a call
+/// that never came about has left.
+pub async fn look_into(provider: &dyn Execute, standing: &Standing) -> Vec<(Intent, Found)> {
+    let mut found = Vec::new();
+    for intent in &standing.unresolved {
+        found.push((intent.clone(), resolve(provider, intent).await));
+    }
+    found
 }
 
 /// Brings the record up to date. When there is nothing behind the last commit, nothing is written. Doing it again, also
 /// after dying on the way, comes to the same.
 ///
 /// # Errors
-/// When the store or the platform cannot be asked, or the platform cannot tell.
-pub async fn recover(provider: &dyn Execute, writer: &mut Writer) -> Result<Recovered, ApplyError> {
-    let standing = writer.reader().read()?;
-    let mut record = standing.record;
-    if !standing.has_journal {
-        return Ok(Recovered { record, serial: standing.serial, resolved: Vec::new(), unfinished: false });
-    }
-    let mut journal = writer.journal()?;
+/// When the store cannot be read or written.
+pub async fn recover(
+    provider: &dyn Execute,
+    writer: &mut Writer,
+    by: &Author,
+    now: Timestamp,
+) -> Result<Recovered, ApplyError> {
+    let standing = writer.read()?;
+    let found = look_into(provider, &standing).await;
+    let Standing { mut record, wanted, .. } = standing;
     let (mut resolved, mut unknown) = (Vec::new(), Vec::new());
-    for intent in standing.unresolved {
-        let entry = match resolve(provider, &intent).await? {
+    let mut journal = writer.journal()?;
+    for (intent, found) in found {
+        let entry = match found {
             Found::Applied(effect) => {
-                record.absorb(&effect, &standing.wanted);
+                record.absorb(&effect, &wanted);
                 resolved.push((intent.clone(), true));
                 Entry::Done { intent: intent.id, effect }
             }
@@ -48,26 +76,24 @@ pub async fn recover(provider: &dyn Execute, writer: &mut Writer) -> Result<Reco
                 continue;
             }
         };
-        journal.append(&entry)?;
+        journal.add(&entry, now);
     }
-    if !unknown.is_empty() {
-        return Err(ApplyError::CannotTell { intents: unknown });
+    if let Some(batch) = journal.batch() {
+        batch.write()?;
     }
-    let serial = writer.commit(&record)?;
-    Ok(Recovered { record, serial, resolved, unfinished: true })
+    let (mut serial, mut next_intent) = (standing.serial, standing.next_intent);
+    if standing.has_journal && unknown.is_empty() {
+        serial = writer.commit(&record, Made { at: now, doing: "recover".to_owned(), by: by.clone(), plan: None })?;
+        next_intent = IntentId(1);
+    }
+    Ok(Recovered { record, serial, resolved, unknown, unfinished: standing.has_journal, next_intent })
 }
 
-enum Found {
-    Applied(Effect),
-    NotApplied,
-    Unknown(String),
-}
-
-async fn resolve(provider: &dyn Execute, intent: &Intent) -> Result<Found, ApplyError> {
-    let unresolved = |source| ApplyError::Unresolved { operation: intent.operation.clone(), source };
-    Ok(match provider.resolve(intent).await.map_err(unresolved)? {
-        Resolution::NotApplied => Found::NotApplied,
-        Resolution::Applied(outcome) => intent.effect(&outcome).map_or(Found::NotApplied, Found::Applied),
-        Resolution::CannotTell(why) => Found::Unknown(why),
-    })
+async fn resolve(provider: &dyn Execute, intent: &Intent) -> Found {
+    match provider.resolve(intent).await {
+        Ok(Resolution::NotApplied) => Found::NotApplied,
+        Ok(Resolution::Applied(outcome)) => intent.effect(&outcome).map_or(Found::NotApplied, Found::Applied),
+        Ok(Resolution::CannotTell(why)) => Found::Unknown(why),
+        Err(error) => Found::Unknown(crate::call::chain(&error)),
+    }
 }

@@ -1,17 +1,18 @@
 //! Does what the dispatcher orders: makes the calls, takes the looks, keeps the journal, and feeds back what happened.
 //!
-//! One task owns everything; calls and looks run beside it and answer to it. Dropping the future at any moment is the
-//! same as dying there: what was intended stands in the journal, and [`recover`](crate::recover) finds out the rest.
+//! One task owns everything; calls, looks and waits for the disk run beside it and answer to it. What is to be written down
+//! gathers while the disk is waited for, and goes with the next wait. Dropping the future at any moment is the same as
+//! dying there: what was intended stands in the journal, and [`recover`](crate::recover) finds out the rest.
 
 use crate::{
-    ApplyError, Event, Summary,
-    dispatcher::{Dispatcher, Order, Refusal, Task},
+    Applied, ApplyError, Cancel, Event, Recovered, Settings, call,
+    dispatcher::{Answer, Dispatcher, Ended, Order, Progress, Refusal, Task, Turn, Width},
     ledger::Ledger,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    future::pending,
     sync::Arc,
-    time::Duration,
 };
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
@@ -19,64 +20,31 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
-use wharf_model::{Address, Intent, Observed, Operation, Outcome, Record, ServiceName, Timestamp};
+use wharf_model::{Address, Intent, Observed, Operation, ServiceName, Timestamp};
 use wharf_plan::{Plan, check};
-use wharf_provider::{Execute, OpContext, ProviderError, Scope, SecretValues};
-use wharf_store::{Begin, Writer};
+use wharf_provider::{Execute, OpContext, ProviderError, Scope};
+use wharf_store::{Mark, StoreError, Writer};
 
-/// How an apply goes about its work.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The values of the project's secrets.
-    pub secrets: Arc<SecretValues>,
-    /// Who runs it, for the journal.
-    pub who: String,
-    /// When it begins.
-    pub started: Timestamp,
-    /// How many steps run at once.
-    pub room: usize,
-    /// How often instances of a rollout are looked at.
-    pub look_every: Duration,
-}
-
-/// Asks a running apply to stop: it begins nothing new, finishes what runs, and commits.
-#[derive(Debug, Clone, Default)]
-pub struct Cancel(CancellationToken);
-
-impl Cancel {
-    /// Asks. Asking twice is asking once.
-    pub fn ask(&self) {
-        self.0.cancel();
-    }
-}
-
-/// How often a call that found nobody is made in all.
-const TRIES: u32 = 4;
-/// How long the first pause between two tries is; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// How long a call may take: installing libraries is the longest there is.
-const CALL_LIMIT: Duration = Duration::from_secs(15 * 60);
-
-/// Carries out a plan that was made from `record`. When it returns, everything that was done is committed.
+/// Carries out a plan that was made from `ground`. When it returns, everything that was done is committed.
 ///
 /// # Errors
-/// When the plan is not sound, or the store fails: then nothing more is begun, and what ran is left to recovery. Failed
-/// operations are not errors; they are in the summary.
+/// When the plan is not sound, or the store fails: then nothing more is begun, what runs is waited for, and its outcome is
+/// left to recovery. Failed operations are not errors; they are in the summary.
 pub async fn apply(
     plan: &Plan,
-    record: Record,
+    ground: Recovered,
     provider: Arc<dyn Execute>,
     writer: &mut Writer,
     settings: &Settings,
     cancel: &Cancel,
     events: UnboundedSender<Event>,
-) -> Result<(Summary, Record, u64), ApplyError> {
+) -> Result<Applied, ApplyError> {
     let flaws = check(plan);
     let remaining = plan.operations().remaining().filter(|_| flaws.is_empty());
     let Some(remaining) = remaining else { return Err(ApplyError::Unsound { flaws }) };
-    let (plan_id, at, wanted) = (plan.id(), settings.started, plan.wanted().clone());
-    let ledger = Ledger::begin(writer, record, Begin { plan: plan_id, who: settings.who.clone(), at, wanted })?;
-    let dispatcher = Dispatcher::new(plan, remaining, settings.room);
+    let width = Width { calls: settings.calls, rollouts: settings.rollouts, limits: provider.limits() };
+    let dispatcher = Dispatcher::new(plan, remaining, width, &ground.unknown);
+    let ledger = Ledger::begin(writer, ground, plan, settings)?;
     Runner::new(dispatcher, ledger, provider, settings, events).run(&cancel.0).await
 }
 
@@ -87,9 +55,19 @@ struct Runner<'a> {
     settings: &'a Settings,
     events: UnboundedSender<Event>,
     epoch: Instant,
-    calls: JoinSet<Result<Outcome, Refusal>>,
-    /// What each call is, by the task that makes it.
-    under_way: BTreeMap<Id, UnderWay>,
+    /// What was intended and has not come to its end.
+    intents: BTreeMap<Task, (Intent, Mark, Instant)>,
+    calls: JoinSet<(Task, Answer)>,
+    resolving: JoinSet<(Task, Ended)>,
+    /// What each task of those two is about, for one that does not come back.
+    tasks: BTreeMap<Id, Task>,
+    writes: JoinSet<Result<Mark, StoreError>>,
+    /// How far the journal is durable.
+    durable: Mark,
+    /// Calls whose intents are not durable yet, in their order.
+    held: VecDeque<(Task, Operation)>,
+    /// Why the journal can take no more.
+    broken: Option<StoreError>,
     looks: JoinSet<Result<Observed, ProviderError>>,
     /// The services that the look under way still speaks for: none of their calls has ended since it was begun.
     covered: BTreeSet<ServiceName>,
@@ -99,17 +77,14 @@ struct Runner<'a> {
 /// What long calls say of themselves.
 type Words = (UnboundedSender<(Address, String)>, UnboundedReceiver<(Address, String)>);
 
-struct UnderWay {
-    task: Task,
-    intent: Intent,
-    began: Instant,
-}
-
 enum Happened {
     Cancelled,
-    Call(Id, Result<Outcome, Refusal>),
+    Answered(Task, Answer),
+    Resolved(Task, Ended),
+    Written(Result<Mark, StoreError>),
     Look(Result<Observed, ProviderError>),
     Tick,
+    Due,
     Words(Address, String),
 }
 
@@ -128,29 +103,50 @@ impl<'a> Runner<'a> {
             settings,
             events,
             epoch: Instant::now(),
+            intents: BTreeMap::new(),
             calls: JoinSet::new(),
-            under_way: BTreeMap::new(),
+            resolving: JoinSet::new(),
+            tasks: BTreeMap::new(),
+            writes: JoinSet::new(),
+            durable: Mark::default(),
+            held: VecDeque::new(),
+            broken: None,
             looks: JoinSet::new(),
             covered: BTreeSet::new(),
             words: mpsc::unbounded_channel(),
         }
     }
 
-    async fn run(mut self, cancel: &CancellationToken) -> Result<(Summary, Record, u64), ApplyError> {
+    async fn run(mut self, cancel: &CancellationToken) -> Result<Applied, ApplyError> {
         let mut tick = tokio::time::interval(self.settings.look_every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut stopping = false;
         let orders = self.dispatcher.begin(self.now());
-        self.obey(orders)?;
+        self.obey(orders);
+        self.write();
         while !self.dispatcher.is_over() {
             let happened = self.next(&mut tick, cancel, stopping).await;
             stopping |= matches!(happened, Happened::Cancelled);
-            let orders = self.take_in(happened)?;
-            self.obey(orders)?;
+            let orders = self.take_in(happened);
+            self.obey(orders);
+            self.write();
         }
+        self.end().await
+    }
+
+    /// Waits for what is still being written, and commits.
+    async fn end(mut self) -> Result<Applied, ApplyError> {
+        while let Some(written) = self.writes.join_next().await {
+            let orders = self.written(unwrap_write(written));
+            self.obey(orders);
+        }
+        if let Some(error) = self.broken {
+            return Err(ApplyError::Store(error));
+        }
+        let now = self.now();
         let summary = self.dispatcher.into_summary();
-        let (record, serial) = self.ledger.commit()?;
-        Ok((summary, record, serial))
+        let (record, serial, written) = self.ledger.commit(now)?;
+        Ok(Applied { summary, record, serial, written })
     }
 
     fn now(&self) -> Timestamp {
@@ -163,25 +159,55 @@ impl<'a> Runner<'a> {
     }
 
     async fn next(&mut self, tick: &mut Interval, cancel: &CancellationToken, stopping: bool) -> Happened {
-        tokio::select! {
-            () = cancel.cancelled(), if !stopping => Happened::Cancelled,
-            Some(ended) = self.calls.join_next_with_id() => {
-                let (id, result) = unwrap_task(ended);
-                Happened::Call(id, result)
+        let due = self.dispatcher.wake(self.now()).map(|at| self.epoch + at.since(self.settings.started));
+        let due = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => pending().await,
             }
-            Some(look) = self.looks.join_next() => Happened::Look(look.unwrap_or_else(|error| Err(lost(&error)))),
+        };
+        tokio::select! {
+            // In this order, so that a simulated run goes the same way every time.
+            biased;
+            () = cancel.cancelled(), if !stopping => Happened::Cancelled,
+            Some(written) = self.writes.join_next() => Happened::Written(unwrap_write(written)),
+            Some(answered) = self.calls.join_next_with_id() => match answered {
+                Ok((id, (task, answer))) => {
+                    self.tasks.remove(&id);
+                    Happened::Answered(task, answer)
+                }
+                Err(error) => self.did_not_come_back(&error),
+            },
+            Some(resolved) = self.resolving.join_next_with_id() => match resolved {
+                Ok((id, (task, ended))) => {
+                    self.tasks.remove(&id);
+                    Happened::Resolved(task, ended)
+                }
+                Err(error) => self.did_not_come_back(&error),
+            },
+            Some(look) = self.looks.join_next() => Happened::Look(look.unwrap_or_else(|error| Err(blind(&error)))),
             Some((address, words)) = self.words.1.recv() => Happened::Words(address, words),
+            () = due => Happened::Due,
             _ = tick.tick() => Happened::Tick,
         }
     }
 
-    fn take_in(&mut self, happened: Happened) -> Result<Vec<Order>, ApplyError> {
-        Ok(match happened {
+    fn did_not_come_back(&mut self, error: &JoinError) -> Happened {
+        match self.tasks.remove(&error.id()) {
+            Some(task) => Happened::Answered(task, call::lost(error)),
+            None => Happened::Due,
+        }
+    }
+
+    fn take_in(&mut self, happened: Happened) -> Vec<Order> {
+        match happened {
             Happened::Cancelled => {
                 self.tell(Event::Stopping);
                 self.dispatcher.stop(self.now())
             }
-            Happened::Call(id, result) => self.call_ended(id, result)?,
+            Happened::Answered(task, answer) => self.answered(task, answer),
+            Happened::Resolved(task, ended) => self.ended(&task, &ended),
+            Happened::Written(written) => self.written(written),
             Happened::Look(Ok(observed)) => {
                 let covered = std::mem::take(&mut self.covered);
                 self.dispatcher.looked(&observed, &covered, self.now())
@@ -194,29 +220,47 @@ impl<'a> Runner<'a> {
                 self.look();
                 Vec::new()
             }
+            Happened::Due => self.dispatcher.begin(self.now()),
             Happened::Words(address, words) => {
                 self.tell(Event::Says { address, words });
                 Vec::new()
             }
-        })
+        }
     }
 
-    fn call_ended(&mut self, id: Id, result: Result<Outcome, Refusal>) -> Result<Vec<Order>, ApplyError> {
-        let Some(UnderWay { task, intent, began }) = self.under_way.remove(&id) else { return Ok(Vec::new()) };
-        self.ledger.settle(&intent, result.as_ref().map_err(|refusal| refusal.error.as_str()))?;
-        // A look that was begun before this may show what was before this.
-        if let Some(service) = intent.address.service() {
-            self.covered.remove(service);
+    fn answered(&mut self, task: Task, answer: Answer) -> Vec<Order> {
+        let now = self.now();
+        match self.dispatcher.answered(&task, answer, now) {
+            Turn::Over(ended) => self.ended(&task, &ended),
+            Turn::Resolve => vec![Order::Resolve(task)],
+            Turn::Later(at) => {
+                if let Some((intent, ..)) = self.intents.get(&task) {
+                    let (address, error) = (intent.address.clone(), self.dispatcher.said(&task).error);
+                    self.tell(Event::Again { address, error, after: at.since(now) });
+                }
+                self.dispatcher.begin(now)
+            }
         }
-        self.tell(Event::Settled {
-            operation: intent.operation,
-            address: intent.address,
-            verb: intent.verb,
-            object: intent.object,
-            took: began.elapsed(),
-            error: result.as_ref().err().map(|refusal| (refusal.error.clone(), refusal.help.clone())),
-        });
-        Ok(self.dispatcher.call_ended(&task, result, self.now()))
+    }
+
+    fn ended(&mut self, task: &Task, ended: &Ended) -> Vec<Order> {
+        let now = self.now();
+        if let Some((intent, _, began)) = self.intents.remove(task) {
+            self.ledger.settle(&intent, ended, now);
+            // A look that was begun before this may show what was before this.
+            if let Some(service) = intent.address.service() {
+                self.covered.remove(service);
+            }
+            self.tell(Event::Settled {
+                operation: intent.operation,
+                address: intent.address,
+                verb: intent.verb,
+                object: intent.object,
+                took: began.elapsed(),
+                error: call::words(ended),
+            });
+        }
+        self.dispatcher.call_ended(task, ended, now)
     }
 
     fn look(&mut self) {
@@ -230,36 +274,99 @@ impl<'a> Runner<'a> {
         self.looks.spawn(async move { provider.observe(&scope).await });
     }
 
-    fn obey(&mut self, orders: Vec<Order>) -> Result<(), ApplyError> {
-        for order in orders {
+    fn obey(&mut self, orders: Vec<Order>) {
+        let mut orders = VecDeque::from(orders);
+        while let Some(order) = orders.pop_front() {
             match order {
-                Order::Call(task, operation) => self.call(task, operation)?,
-                Order::Note(effect) => self.ledger.note(effect)?,
-                Order::Tell(service, tally, count, waits) => {
+                Order::Call(task, operation) => self.call(task, operation),
+                Order::Again(task, operation) => self.again(task, operation),
+                Order::Resolve(task) => self.resolve(task),
+                Order::GiveUp(task, refusal) => orders.extend(self.ended(&task, &Ended::Refused(refusal))),
+                Order::Note(effect) => self.ledger.note(effect, self.now()),
+                Order::Tell(service, Progress { tally, count, waits }) => {
                     self.tell(Event::Rollout { service, tally, count, waits });
                 }
                 Order::TellTurn(service, failure) => self.tell(Event::TurnedBack { service, failure }),
             }
         }
-        Ok(())
     }
 
-    fn call(&mut self, task: Task, operation: Operation) -> Result<(), ApplyError> {
-        let intent = self.ledger.intend(&operation)?;
+    fn call(&mut self, task: Task, operation: Operation) {
+        let (intent, mark) = self.ledger.intend(&operation, self.now());
         self.tell(Event::Began {
             operation: intent.operation.clone(),
             address: intent.address.clone(),
             verb: intent.verb,
             object: intent.object.clone(),
         });
+        self.intents.insert(task.clone(), (intent, mark, Instant::now()));
+        self.held.push_back((task, operation));
+    }
+
+    /// Makes the calls whose intents are durable.
+    fn release(&mut self) {
+        while let Some((task, operation)) = self.held.pop_front() {
+            if self.intents.get(&task).is_some_and(|(_, mark, _)| *mark > self.durable) {
+                self.held.push_front((task, operation));
+                return;
+            }
+            self.again(task, operation);
+        }
+    }
+
+    fn again(&mut self, task: Task, operation: Operation) {
+        let Some((intent, ..)) = self.intents.get(&task) else { return };
         let cx = OpContext {
             operation: intent.operation.clone(),
             secrets: Arc::clone(&self.settings.secrets),
             progress: self.progress_of(&intent.address),
         };
-        let handle = self.calls.spawn(make(Arc::clone(&self.provider), operation, cx));
-        self.under_way.insert(handle.id(), UnderWay { task, intent, began: Instant::now() });
-        Ok(())
+        let made = call::make(Arc::clone(&self.provider), operation, cx);
+        let about = task.clone();
+        let handle = self.calls.spawn(async move { (about, made.await) });
+        self.tasks.insert(handle.id(), task);
+    }
+
+    fn resolve(&mut self, task: Task) {
+        let Some((intent, ..)) = self.intents.get(&task) else { return };
+        let found = call::find_out(Arc::clone(&self.provider), intent.clone(), self.dispatcher.said(&task));
+        let about = task.clone();
+        let handle = self.resolving.spawn(async move { (about, found.await) });
+        self.tasks.insert(handle.id(), task);
+    }
+
+    /// Has what has gathered written, unless something is being written: then it goes with the next.
+    fn write(&mut self) {
+        if self.broken.is_some() || !self.writes.is_empty() {
+            return;
+        }
+        while let Some(batch) = self.ledger.batch() {
+            if !batch.is_instant() {
+                self.writes.spawn_blocking(|| batch.write());
+                return;
+            }
+            let orders = self.written(batch.write());
+            self.obey(orders);
+        }
+    }
+
+    fn written(&mut self, written: Result<Mark, StoreError>) -> Vec<Order> {
+        match written {
+            Ok(up_to) => {
+                self.durable = up_to;
+                self.release();
+                Vec::new()
+            }
+            Err(error) => {
+                self.broken.get_or_insert(error);
+                let mut orders = self.dispatcher.stop(self.now());
+                for (task, _) in std::mem::take(&mut self.held) {
+                    let error = "not made, as its intent could not be written down".to_owned();
+                    orders.push(Order::GiveUp(task, Refusal { error, help: None }));
+                }
+                orders
+            }
+        }
     }
 
     /// A channel whose words are told as those of `address`.
@@ -276,52 +383,15 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// Makes a call, again when nobody was there.
-async fn make(provider: Arc<dyn Execute>, operation: Operation, cx: OpContext) -> Result<Outcome, Refusal> {
-    let mut pause = FIRST_PAUSE;
-    for left in (0..TRIES).rev() {
-        let made = tokio::time::timeout(CALL_LIMIT, provider.execute(&operation, &cx)).await;
-        let error = match made {
-            Ok(Ok(outcome)) => return Ok(outcome),
-            Ok(Err(error)) => error,
-            Err(_) => {
-                let error = format!("`{}` took longer than {} minutes", operation.id(), CALL_LIMIT.as_secs() / 60);
-                return Err(Refusal { error, help: None });
-            }
-        };
-        match &error {
-            ProviderError::Unreachable { retry_after, .. } if left > 0 => {
-                cx.say(format!("{}; trying again", chain(&error)));
-                tokio::time::sleep(retry_after.unwrap_or(pause)).await;
-                pause *= 2;
-            }
-            _ => return Err(Refusal { error: chain(&error), help: error.help().map(str::to_owned) }),
-        }
-    }
-    unreachable!("the last try returns")
+fn unwrap_write(written: Result<Result<Mark, StoreError>, JoinError>) -> Result<Mark, StoreError> {
+    written.unwrap_or_else(|error| {
+        Err(StoreError::Write { at: "the journal".to_owned(), source: std::io::Error::other(error.to_string()) })
+    })
 }
 
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
-fn unwrap_task(ended: Result<(Id, Result<Outcome, Refusal>), JoinError>) -> (Id, Result<Outcome, Refusal>) {
-    match ended {
-        Ok(ended) => ended,
-        Err(error) => (error.id(), Err(Refusal { error: lost(&error).to_string(), help: None })),
-    }
-}
-
-fn lost(error: &JoinError) -> ProviderError {
+fn blind(error: &JoinError) -> ProviderError {
     ProviderError::Unreachable {
-        attempt: format!("the call did not come back ({error})"),
+        attempt: format!("the look did not come back ({error})"),
         retry_after: None,
         source: None,
     }

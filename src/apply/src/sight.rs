@@ -28,17 +28,21 @@ pub(crate) fn sights(
     .collect()
 }
 
-/// The requests that an instance has under way through all gateways. Without any gateway nobody knows. A gateway that is
-/// down, or does not know the instance, sends it none.
+/// The requests that an instance has under way through all gateways. Without any gateway nobody knows, nor while one still
+/// sends it new ones. A gateway that is down, or does not know the instance, sends it none.
 fn in_flight(observed: &Observed, id: &InstanceId, gateways: &[GatewayName]) -> Option<u64> {
     if gateways.is_empty() {
         return None;
     }
-    let requests = gateways.iter().filter_map(|name| {
-        let gateway = observed.gateways.get(name).filter(|gateway| gateway.running)?;
-        match gateway.routes.get(&id.service)?.endpoints.get(id)? {
-            EndpointState::Serving { in_flight, .. } | EndpointState::Draining { in_flight } => Some(*in_flight),
+    let mut requests = 0;
+    for name in gateways {
+        let gateway = observed.gateways.get(name).filter(|gateway| gateway.running);
+        let route = gateway.and_then(|gateway| gateway.routes.get(&id.service));
+        match route.and_then(|route| route.endpoints.get(id)) {
+            Some(EndpointState::Serving { .. }) => return None,
+            Some(EndpointState::Draining { in_flight }) => requests += in_flight,
+            None => {}
         }
-    });
-    Some(requests.sum())
+    }
+    Some(requests)
 }

@@ -1,7 +1,7 @@
 //! What can be typed. The doc comments are the help.
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 const STYLES: styling::Styles = styling::Styles::styled()
     .header(styling::AnsiColor::Cyan.on_default().bold())
@@ -196,6 +196,11 @@ pub(crate) enum Command {
         /// Does not ask
         #[arg(long, short)]
         yes: bool,
+        /// Waits for another who has the lock, at most so long: 90s, 10m
+        #[arg(long, value_name = "TIME", value_parser = wharf_model::parse_duration, default_value = "0s", hide_default_value = true)]
+        wait: Duration,
+        #[command(flatten)]
+        view: View,
         #[command(flatten)]
         select: Select,
     },
@@ -207,6 +212,25 @@ pub(crate) enum Command {
         /// Stands by what this policy wants approved; may be given several times
         #[arg(long, value_name = "POLICY")]
         approve: Vec<String>,
+        /// Waits for another who has the lock, at most so long: 90s, 10m
+        #[arg(long, value_name = "TIME", value_parser = wharf_model::parse_duration, default_value = "0s", hide_default_value = true)]
+        wait: Duration,
+        #[command(flatten)]
+        view: View,
+    },
+    /// Finds out what became of calls that an apply did not live to see the end of; apply does so too
+    Recover {
+        /// Writes nothing down: tells what was asked and answered, and what follows
+        #[arg(long)]
+        explain: bool,
+        /// Waits for another who has the lock, at most so long: 90s, 10m
+        #[arg(long, value_name = "TIME", value_parser = wharf_model::parse_duration, default_value = "0s", hide_default_value = true)]
+        wait: Duration,
+    },
+    /// Shows who is at work on the environment, and takes the lock away from one who is not
+    Lock {
+        #[command(subcommand)]
+        action: LockAction,
     },
     /// Shows what runs
     Status {
@@ -254,6 +278,30 @@ pub(crate) enum Command {
         #[arg(long)]
         unguarded: bool,
     },
+}
+
+/// Who else is told what an apply does.
+#[derive(Debug, Args)]
+pub(crate) struct View {
+    /// Writes every event as a line of JSON into this file, which is made anew
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+    /// For people, or for programs: then every event is a line of JSON on standard output
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: Format,
+}
+
+/// What is done about the lock.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LockAction {
+    /// Shows who has it, since when, and what is under way
+    Status {
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Takes it away from a holder that is not at work any more
+    Release,
 }
 
 /// Which services a plan is about.

@@ -75,15 +75,17 @@ impl Diagnostic for Fault {
 
 impl From<StoreError> for Box<Fault> {
     fn from(error: StoreError) -> Self {
-        match error {
+        let help = error.help();
+        let mut fault = match error {
             StoreError::Locked { .. } => {
-                let mut fault =
-                    Fault::new(error.to_string()).help("wait until it has ended, then run the command again");
+                let mut fault = Fault::new(error.to_string());
                 fault.exit = Exit::Locked;
                 fault
             }
             error => Fault::new("the record of this environment cannot be used").because(error),
-        }
+        };
+        fault.help = Some(help);
+        fault
     }
 }
 

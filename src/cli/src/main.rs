@@ -4,9 +4,11 @@
 #![allow(clippy::disallowed_methods, reason = "the command line is where the outside world comes in")]
 
 mod arguments;
+mod author;
 mod commands;
 mod exit;
 mod fault;
+mod mortal;
 mod out;
 mod problems;
 mod progress;

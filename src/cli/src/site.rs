@@ -2,14 +2,15 @@
 
 use crate::{
     arguments::Select,
+    author,
     fault::{Ends, Fault},
-    problems,
+    mortal, out, problems,
     project::Project,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use wharf_docker::{DockerProvider, DockerReader, DockerSettings, Logins};
 use wharf_local::{LocalProvider, LocalReader, LocalSettings};
@@ -18,12 +19,17 @@ use wharf_model::{
 };
 use wharf_plan::{Input, Plan, Selection, plan, sources};
 use wharf_provider::{Execute, Observe, Owner, ProviderError, Scope, SecretValues};
-use wharf_store::{Holder, Reader, Writer};
+use wharf_store::{Author, Backend, FolderBackend, Holder, Judgement, Patience, Reader, Times, Waiting, Writer};
 
 /// The time.
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Where the record is kept.
+pub(crate) fn store(project: &Project) -> Arc<dyn Backend> {
+    mortal::store(FolderBackend::new(project.state_dir()))
 }
 
 /// The reading half of the record.
@@ -32,9 +38,36 @@ pub(crate) fn record(project: &Project) -> Reader {
     Reader::new(project.state_dir(), name.clone(), environment.clone())
 }
 
-/// The writing half of the record, locked for `doing`.
-pub(crate) fn lock(project: &Project, doing: &str) -> Ends<Writer> {
-    Ok(Writer::open(record(project), &Holder::this(who(), doing, now()))?)
+/// The writing half of the record, locked for `doing`. Waits for another holder as long as `wait` says.
+pub(crate) fn lock(project: &Project, doing: &str, wait: Duration) -> Ends<Writer> {
+    let Deployment { project: name, environment, .. } = &project.deployment;
+    let holder = Holder::this(who(), doing, now());
+    let reader = record(project);
+    let mut told = Told::default();
+    let mut tell = |waiting: &Waiting| told.tell(&reader, waiting);
+    let patience = Patience { wait, times: Times::default(), told: &mut tell };
+    Ok(Writer::open(store(project), name.clone(), environment.clone(), &holder, patience)?)
+}
+
+/// What was said to one who waits: a line when it begins, and whenever the holder does something else.
+#[derive(Default)]
+struct Told(Option<String>);
+
+impl Told {
+    fn tell(&mut self, reader: &Reader, waiting: &Waiting) {
+        let Some(lease) = &waiting.lease else { return };
+        // Where that cannot be read, who holds it is enough.
+        let under_way = reader.read().map(|standing| standing.unresolved).unwrap_or_default();
+        let doing = under_way.last().map(|intent| format!(": {}", intent.operation)).unwrap_or_default();
+        let words = match waiting.judgement {
+            Judgement::Quiet => format!("{} has the lock, and is not heard of yet", lease.holder),
+            _ => format!("{} has the lock{doing}", lease.holder),
+        };
+        if self.0.as_ref() != Some(&words) {
+            out::note(format!("Waiting: {words}"));
+            self.0 = Some(words);
+        }
+    }
 }
 
 /// The user and the host.
@@ -42,6 +75,11 @@ pub(crate) fn who() -> String {
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "someone".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{user}@{}", if host.trim().is_empty() { "this host" } else { host.trim() })
+}
+
+/// Who runs wharf, from which commit of the project and which run of a pipeline.
+pub(crate) fn author(project: &Project) -> Author {
+    author::author(&project.dir, who())
 }
 
 /// The reading half of the runtime.
@@ -70,8 +108,8 @@ impl Runtime {
     /// For those who make calls.
     pub(crate) fn execute(&self) -> Arc<dyn Execute> {
         match self {
-            Self::Local(local) => local.clone(),
-            Self::Docker(docker) => docker.clone(),
+            Self::Local(local) => mortal::runtime(local.clone()),
+            Self::Docker(docker) => mortal::runtime(docker.clone()),
         }
     }
 

@@ -20,7 +20,7 @@ use wharf_model::{
 };
 use wharf_plan::{Input, Problem, plan};
 use wharf_provider::{Observe, Owner};
-use wharf_store::{Holder, Reader, Writer};
+use wharf_store::{Author, FolderBackend, Holder, Made, Patience, Reader, Writer};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
@@ -101,8 +101,13 @@ fn what_can_be_said_is_written_down_and_read_back() {
     for (case, desired) in projects() {
         let dir = tempfile::tempdir().unwrap();
         let reader = || Reader::new(dir.path(), desired.project.clone(), desired.environment.clone());
-        let mut writer = Writer::open(reader(), &Holder::this("tester".to_owned(), "apply", Timestamp(5))).unwrap();
-        writer.commit(&record(&desired)).unwrap();
+        let holder = Holder::this("tester".to_owned(), "apply", Timestamp(5));
+        let (project, environment) = (desired.project.clone(), desired.environment.clone());
+        let backend = Arc::new(FolderBackend::new(dir.path()));
+        let mut writer = Writer::open(backend, project, environment, &holder, Patience::none(&mut |_| {})).unwrap();
+        let by = Author { who: "tester".to_owned(), ..Author::default() };
+        let made = Made { at: Timestamp(5), doing: "apply".to_owned(), by, plan: None };
+        writer.commit(&record(&desired), made).unwrap();
         assert_eq!(reader().read().unwrap().record, record(&desired), "{case}");
     }
 }

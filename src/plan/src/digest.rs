@@ -83,10 +83,13 @@ fn call(parts: &mut Parts, call: &Call) {
 
 fn rollout(parts: &mut Parts, step: &RolloutStep) {
     let RolloutStep { order, revisions, standing, endpoints, generations, gateways, known_by, shutdown } = step;
-    let Order { service, goal, back, surge, unavailable, min_ready, deadline, grace } = order;
+    let Order { service, goal, back, surge, unavailable, min_ready, deadline, grace, pace } = order;
     parts.add(service).add(goal.revision).add(goal.count);
     parts.all(back.iter().flat_map(|back| [back.revision.0, back.count]));
     parts.add(surge).add(unavailable).add(format_args!("{min_ready:?} {deadline:?} {grace:?}"));
+    if !pace.is_empty() {
+        parts.all(pace.iter().map(|step| format!("{} {:?}", step.share, step.hold)));
+    }
     for revision in revisions.values() {
         parts.revision(revision);
     }

@@ -1,72 +1,77 @@
-//! Commits: numbered files that are created whole or not at all, and never changed.
+//! Commits: numbered objects that are created whole or not at all, and never changed.
 
-use crate::{StoreError, format};
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-};
-use wharf_model::{Lineage, Record};
+use crate::{Author, Backend, Created, Look, StoreError, format};
+use std::collections::BTreeMap;
+use wharf_model::{Lineage, PlanId, Record, Timestamp};
 
-/// The newest commit of a folder.
-pub(crate) struct Newest {
-    pub(crate) serial: u64,
-    pub(crate) lineage: Lineage,
-    pub(crate) record: Record,
+const FOLDER: &str = "commits";
+
+/// One commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its number, from 1.
+    pub serial: u64,
+    /// Which history it belongs to.
+    pub lineage: Lineage,
+    /// How it was made; unknown of the oldest.
+    pub made: Option<Made>,
+    /// How much of each journal behind the commit before is in its record, in bytes.
+    pub absorbed: BTreeMap<String, u64>,
+    /// The record.
+    pub record: Record,
 }
 
-fn folder(dir: &Path) -> PathBuf {
-    dir.join("commits")
+/// How a commit was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// When.
+    pub at: Timestamp,
+    /// By which command: `apply`.
+    pub doing: String,
+    /// By whom.
+    pub by: Author,
+    /// By which plan; none when it was no plan's doing.
+    pub plan: Option<PlanId>,
 }
 
-fn file(dir: &Path, serial: u64) -> PathBuf {
-    folder(dir).join(format!("{serial:07}.json"))
+fn key(serial: u64) -> String {
+    format!("{FOLDER}/{serial:07}.json")
+}
+
+/// The numbers of all commits that are kept, in order.
+pub(crate) fn serials(look: &(impl Look + ?Sized)) -> Result<Vec<u64>, StoreError> {
+    let keys = look.list(FOLDER)?;
+    let number = |key: &String| key.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(".json")?.parse().ok();
+    let mut serials: Vec<u64> = keys.iter().filter_map(number).collect();
+    serials.sort_unstable();
+    Ok(serials)
 }
 
 /// Reads the newest commit; none when nothing was ever committed.
-pub(crate) fn newest(dir: &Path) -> Result<Option<Newest>, StoreError> {
-    let Some(serial) = serials(dir)?.max() else { return Ok(None) };
-    let path = file(dir, serial);
-    let text = fs::read_to_string(&path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
-    let (lineage, record) = format::read_commit(&text, &path, serial)?;
-    Ok(Some(Newest { serial, lineage, record }))
+pub(crate) fn newest(look: &(impl Look + ?Sized)) -> Result<Option<Commit>, StoreError> {
+    let Some(serial) = serials(look)?.pop() else { return Ok(None) };
+    read(look, serial)
 }
 
-fn serials(dir: &Path) -> Result<impl Iterator<Item = u64>, StoreError> {
-    let path = folder(dir);
-    let names = match fs::read_dir(&path) {
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>(),
-        Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(source) => Err(source),
-    };
-    let names = names.map_err(|source| StoreError::Read { path, source })?;
-    Ok(names.into_iter().filter_map(|name| name.to_str()?.strip_suffix(".json")?.parse().ok()))
+/// Reads a commit; none when it is not kept.
+pub(crate) fn read(look: &(impl Look + ?Sized), serial: u64) -> Result<Option<Commit>, StoreError> {
+    let key = key(serial);
+    let Some(bytes) = look.read(&key)? else { return Ok(None) };
+    format::read_commit(&bytes, &look.place(&key), serial).map(Some)
 }
 
-/// Makes commit `serial`. When it returns, the commit is on disk and durable.
+/// Makes a commit. When it returns, the commit is durable.
 ///
 /// # Errors
-/// [`StoreError::Overtaken`] when that commit exists.
-pub(crate) fn create(dir: &Path, serial: u64, lineage: &Lineage, record: &Record) -> Result<(), StoreError> {
-    let path = file(dir, serial);
-    let text = format::print_commit(serial, lineage, record);
-    let temp = folder(dir).join(format!(".{serial:07}.{}", std::process::id()));
-    let made = write_durably(&temp, text.as_bytes())
-        .and_then(|()| fs::hard_link(&temp, &path))
-        .and_then(|()| File::open(folder(dir))?.sync_all());
-    // The link is the commit; what is left of the temporary name does no harm.
-    drop(fs::remove_file(&temp));
-    match made {
-        Ok(()) => Ok(()),
-        Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => Err(StoreError::Overtaken { serial }),
-        Err(source) => Err(StoreError::Write { path, source }),
+/// [`StoreError::Overtaken`] when a commit of its number exists.
+pub(crate) fn create(backend: &dyn Backend, commit: &Commit) -> Result<(), StoreError> {
+    match backend.create(&key(commit.serial), format::print_commit(commit).as_bytes())? {
+        Created::Now => Ok(()),
+        Created::Before => Err(StoreError::Overtaken { serial: commit.serial }),
     }
 }
 
-/// Writes a private file and waits until it is on disk.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// Removes a commit that nobody needs.
+pub(crate) fn delete(backend: &dyn Backend, serial: u64) -> Result<(), StoreError> {
+    backend.delete(&key(serial))
 }

@@ -1,55 +1,119 @@
-//! A store's two halves: one that only reads, and one that holds the lock and writes.
+//! A store's two halves: one that only reads, and one that holds the lease and writes.
 
-use crate::{Entry, Holder, Journal, StoreError, commit, journal, lock};
-use std::{
-    fs::{self, DirBuilder},
-    io,
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
+use crate::{
+    Backend, Commit, Created, Entry, Epoch, FolderBackend, Holder, Journal, Lease, Look, Made, Patience, Presence,
+    StoreError, Want, commit,
+    journal::{self, JournalId, Lines},
+    lease, retention,
 };
-use wharf_model::{EnvironmentName, Intent, Lineage, ProjectName, Record, SecretKey, Wanted};
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use wharf_model::{EnvironmentName, Intent, IntentId, Lineage, ProjectName, Record, SecretKey, Wanted};
 
 /// An environment's record, as it stands.
 #[derive(Debug, Clone)]
 pub struct Standing {
     /// The number of the last commit; 0 when there is none.
     pub serial: u64,
-    /// The last commit, with the journal behind it absorbed.
+    /// The last commit, with the journals behind it absorbed.
     pub record: Record,
     /// Calls that were about to be made, and of which nobody wrote down what came of them.
     pub unresolved: Vec<Intent>,
-    /// What the apply that wrote the journal set out to make.
+    /// What the applies that wrote the journals set out to make.
     pub wanted: Wanted,
     /// Whether there is anything behind the last commit.
     pub has_journal: bool,
+    /// The number for the next intent.
+    pub next_intent: IntentId,
+    /// How much of each journal is in the record, in bytes.
+    absorbed: BTreeMap<String, u64>,
 }
 
-/// The read half. It cannot write: it holds no lock and opens no file for writing.
+/// The read half. It cannot write: it holds nothing that could.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    dir: PathBuf,
+    look: Arc<dyn Look>,
     project: ProjectName,
     environment: EnvironmentName,
 }
 
 impl Reader {
-    /// A reader of the store in `dir`, which need not exist.
+    /// A reader of the store in a folder, which need not exist.
     pub fn new(dir: impl Into<PathBuf>, project: ProjectName, environment: EnvironmentName) -> Self {
-        Self { dir: dir.into(), project, environment }
+        Self::over(Arc::new(FolderBackend::new(dir)), project, environment)
+    }
+
+    /// A reader of any store.
+    pub fn over(look: Arc<dyn Look>, project: ProjectName, environment: EnvironmentName) -> Self {
+        Self { look, project, environment }
+    }
+
+    pub(crate) fn look(&self) -> &dyn Look {
+        &*self.look
     }
 
     /// Reads the record as it stands. A store that does not exist is an empty record.
     ///
     /// # Errors
-    /// When a file cannot be read or is not what was written.
+    /// When something cannot be read or is not what was written.
     pub fn read(&self) -> Result<Standing, StoreError> {
-        let newest = commit::newest(&self.dir)?;
-        let (serial, record) = match newest {
-            Some(newest) => (newest.serial, newest.record),
-            None => (0, Record::empty(self.project.clone(), self.environment.clone())),
+        let newest = commit::newest(&*self.look)?;
+        let mut absorbed = BTreeMap::new();
+        let mut standing = match newest {
+            Some(commit) => {
+                absorbed = commit.absorbed;
+                Standing::at(commit.serial, commit.record)
+            }
+            None => Standing::at(0, Record::empty(self.project.clone(), self.environment.clone())),
         };
-        let (entries, _) = journal::read(&journal::path(&self.dir, serial))?;
-        Ok(Standing::of(serial, record, entries))
+        for (id, key) in journal::all(&*self.look)? {
+            if id.serial == standing.serial {
+                let lines = journal::read(&*self.look, &key)?;
+                standing.absorb(&key, lines);
+            } else if id.serial + 1 == standing.serial && !absorbed.is_empty() {
+                let lines = journal::read(&*self.look, &key)?;
+                standing.doubt(lines, absorbed.get(&key).copied().unwrap_or(0));
+            }
+        }
+        Ok(standing)
+    }
+
+    /// The numbers of the commits that are kept, in order.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn serials(&self) -> Result<Vec<u64>, StoreError> {
+        commit::serials(&*self.look)
+    }
+
+    /// A commit; none when it is not kept.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not what was written.
+    pub fn commit(&self, serial: u64) -> Result<Option<Commit>, StoreError> {
+        commit::read(&*self.look, serial)
+    }
+
+    /// How the lease stands, and whether its holder is seen at work; none when nobody ever held it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn lease(&self) -> Result<Option<(Lease, Presence)>, StoreError> {
+        let Some(lease) = lease::read(&*self.look)? else { return Ok(None) };
+        let near = lease.holder.is_near(&Holder::this(String::new(), "", wharf_model::Timestamp(0)));
+        let presence = match self.look.presence()? {
+            // Of those elsewhere this machine knows nothing.
+            Presence::Nobody if !near => Presence::Unknown,
+            presence => presence,
+        };
+        Ok(Some((lease, presence)))
     }
 
     /// The key of the secrets' digests; none before the first write.
@@ -57,69 +121,118 @@ impl Reader {
     /// # Errors
     /// When it is there and cannot be read.
     pub fn key(&self) -> Result<Option<SecretKey>, StoreError> {
-        let path = self.dir.join("key");
-        match fs::read(&path) {
-            Ok(bytes) => match <[u8; 32]>::try_from(bytes) {
-                Ok(bytes) => Ok(Some(SecretKey::new(bytes))),
-                Err(_) => Err(StoreError::Damaged { path, problem: "a key has 32 bytes".to_owned() }),
-            },
-            Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(StoreError::Read { path, source }),
+        let Some(bytes) = self.look.read(KEY)? else { return Ok(None) };
+        match <[u8; 32]>::try_from(bytes) {
+            Ok(bytes) => Ok(Some(SecretKey::new(bytes))),
+            Err(_) => Err(StoreError::Damaged { at: self.look.place(KEY), problem: "a key has 32 bytes".to_owned() }),
         }
     }
 }
+
+const KEY: &str = "key";
 
 impl Standing {
-    fn of(serial: u64, mut record: Record, entries: Vec<Entry>) -> Self {
-        let has_journal = !entries.is_empty();
-        let mut wanted = Wanted::default();
-        let mut unresolved: Vec<Intent> = Vec::new();
-        for entry in entries {
-            match entry {
-                Entry::Begin(begin) => wanted = begin.wanted,
-                Entry::Intent(intent) => unresolved.push(intent),
+    fn at(serial: u64, record: Record) -> Self {
+        Self {
+            serial,
+            record,
+            unresolved: Vec::new(),
+            wanted: Wanted::default(),
+            has_journal: false,
+            next_intent: IntentId(1),
+            absorbed: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in a journal behind the last commit.
+    fn absorb(&mut self, key: &str, lines: Lines) {
+        self.has_journal |= !lines.lines.is_empty();
+        self.absorbed.insert(key.to_owned(), lines.whole());
+        for line in lines.lines {
+            match line.entry {
+                Entry::Begin(_) => {}
+                Entry::Want(want) => self.want(*want),
+                Entry::Intent(intent) => self.intended(intent),
                 Entry::Done { intent, effect } => {
-                    unresolved.retain(|open| open.id != intent);
-                    record.absorb(&effect, &wanted);
+                    self.unresolved.retain(|open| open.id != intent);
+                    self.record.absorb(&effect, &self.wanted);
                 }
-                Entry::Failed { intent, .. } => unresolved.retain(|open| open.id != intent),
-                Entry::Note(effect) => record.absorb(&effect, &wanted),
+                Entry::Failed { intent, .. } => self.unresolved.retain(|open| open.id != intent),
+                Entry::Note(effect) => self.record.absorb(&effect, &self.wanted),
             }
         }
-        Self { serial, record, unresolved, wanted, has_journal }
+    }
+
+    /// Takes in a journal behind the commit before the last: what somebody wrote there whose lease was lost, and who was
+    /// overtaken. Its calls are looked into afresh, whatever it says came of them.
+    fn doubt(&mut self, lines: Lines, known: u64) {
+        for (line, end) in lines.lines.into_iter().zip(lines.ends) {
+            match line.entry {
+                Entry::Want(want) => self.want(*want),
+                Entry::Intent(intent) if end > known => {
+                    self.has_journal = true;
+                    self.intended(intent);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn want(&mut self, want: Want) {
+        match want {
+            Want::Gateway(name, spec) => drop(self.wanted.gateways.insert(name, spec)),
+            Want::Route(spec) => {
+                drop(self.wanted.routes.insert((spec.gateway.clone(), spec.service.clone()), spec));
+            }
+            Want::Object(address, object) => drop(self.wanted.objects.insert(address, object)),
+            Want::Service(name, spec, revision) => drop(self.wanted.services.insert(name, (*spec, revision))),
+        }
+    }
+
+    fn intended(&mut self, intent: Intent) {
+        self.next_intent = self.next_intent.max(IntentId(intent.id.0.saturating_add(1)));
+        self.unresolved.push(intent);
     }
 }
 
-/// The write half: holds the lock for as long as it lives.
+/// The write half: holds the lease for as long as it lives.
 #[derive(Debug)]
 pub struct Writer {
+    backend: Arc<dyn Backend>,
     reader: Reader,
     lineage: Lineage,
     serial: u64,
-    _lock: lock::Lock,
+    /// How much of the journals behind the last commit was read.
+    absorbed: BTreeMap<String, u64>,
+    /// How long our own journal behind it is.
+    own: Arc<AtomicU64>,
+    lease: lease::Held,
 }
 
 impl Writer {
-    /// Takes the lock and makes what a first write needs: the folders and the key.
+    /// Takes the lease and makes what a first write needs: the key.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] with the holder, when another process has the lock; otherwise when the disk does not do
-    /// what is asked.
-    pub fn open(reader: Reader, holder: &Holder) -> Result<Self, StoreError> {
-        let dir = reader.dir.clone();
-        for folder in [dir.clone(), dir.join("commits"), dir.join("journal")] {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
-            made.map_err(|source| StoreError::Write { path: folder, source })?;
-        }
-        let lock = lock::take(&dir, holder)?;
+    /// [`StoreError::Locked`] with the holder, when another has the lease and patience has run out; otherwise when the
+    /// backend does not do what is asked.
+    pub fn open(
+        backend: Arc<dyn Backend>,
+        project: ProjectName,
+        environment: EnvironmentName,
+        holder: &Holder,
+        mut patience: Patience<'_>,
+    ) -> Result<Self, StoreError> {
+        let lease = lease::acquire(&backend, holder, &mut patience)?;
+        let reader = Reader::over(backend.clone(), project, environment);
         if reader.key()?.is_none() {
-            write_key(&dir)?;
+            // One that was made meanwhile is as good.
+            let _made: Created = backend.create(KEY, &random::<32>()?)?;
         }
-        let (lineage, serial) = match commit::newest(&dir)? {
+        let (lineage, serial) = match commit::newest(&*backend)? {
             Some(newest) => (newest.lineage, newest.serial),
             None => (Lineage(hex::encode(random::<16>()?).into()), 0),
         };
-        Ok(Self { reader, lineage, serial, _lock: lock })
+        Ok(Self { backend, reader, lineage, serial, absorbed: BTreeMap::new(), own: Arc::default(), lease })
     }
 
     /// The read half.
@@ -127,22 +240,86 @@ impl Writer {
         &self.reader
     }
 
-    /// Opens the journal behind the last commit.
-    ///
-    /// # Errors
-    /// When it is damaged, or cannot be written.
-    pub fn journal(&self) -> Result<Journal, StoreError> {
-        Journal::open(&self.reader.dir, self.serial)
+    /// Which turn of the lease this is.
+    pub fn epoch(&self) -> Epoch {
+        self.lease.epoch()
     }
 
-    /// Makes the next commit. The journal behind it is empty.
+    /// Reads the record as it stands: what the next commit is to be made from.
     ///
     /// # Errors
-    /// [`StoreError::Overtaken`] when another writer made it, whatever the lock said.
-    pub fn commit(&mut self, record: &Record) -> Result<u64, StoreError> {
-        commit::create(&self.reader.dir, self.serial + 1, &self.lineage, record)?;
-        self.serial += 1;
-        Ok(self.serial)
+    /// As [`Reader::read`].
+    pub fn read(&mut self) -> Result<Standing, StoreError> {
+        let standing = self.reader.read()?;
+        self.absorbed.clone_from(&standing.absorbed);
+        Ok(standing)
+    }
+
+    /// Opens our journal behind the last commit.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn journal(&self) -> Result<Journal, StoreError> {
+        let id = self.journal_id();
+        Journal::open(self.backend.clone(), id, self.lease.pulse().clone(), self.own.clone())
+    }
+
+    fn journal_id(&self) -> JournalId {
+        JournalId { serial: self.serial, epoch: self.lease.epoch() }
+    }
+
+    /// Makes the next commit, with all that was read and written in our own journal in it. The journal behind it is empty.
+    ///
+    /// # Errors
+    /// [`StoreError::Overtaken`] when another writer made it, whatever the lease said.
+    pub fn commit(&mut self, record: &Record, made: Made) -> Result<u64, StoreError> {
+        self.lease.pulse().check()?;
+        let mut absorbed = std::mem::take(&mut self.absorbed);
+        let own = self.own.swap(0, Ordering::SeqCst);
+        if own > 0 {
+            absorbed.insert(self.journal_id().key(), own);
+        }
+        let serial = self.serial + 1;
+        let (lineage, record) = (self.lineage.clone(), record.clone());
+        commit::create(&*self.backend, &Commit { serial, lineage, made: Some(made), absorbed, record })?;
+        self.serial = serial;
+        Ok(serial)
+    }
+
+    /// Removes commits and journals that are too old to be of use; never one that a rollback needs. Nothing is lost when
+    /// it ends on the way.
+    ///
+    /// # Errors
+    /// When something cannot be read or removed.
+    pub fn prune(&self, keep: usize) -> Result<usize, StoreError> {
+        retention::prune(&*self.backend, keep)
+    }
+}
+
+/// What came of taking a lease away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Released {
+    /// Nobody held it.
+    Nobody,
+    /// It was taken away from its holder, who notices at the next sign of life and begins nothing more.
+    From(Lease),
+    /// Its holder is seen at work on this machine: end the process instead, and the lease ends with it.
+    AtWork(Lease),
+}
+
+/// Takes the lease away from whoever holds it.
+///
+/// # Errors
+/// When it cannot be read or ended.
+pub fn release(backend: Arc<dyn Backend>, reader: &Reader) -> Result<Released, StoreError> {
+    match reader.lease()? {
+        None => Ok(Released::Nobody),
+        Some((lease, _)) if lease.ended => Ok(Released::Nobody),
+        Some((lease, Presence::Somebody)) => Ok(Released::AtWork(lease)),
+        Some((lease, Presence::Nobody | Presence::Unknown)) => {
+            lease::release(&*backend, lease.epoch)?;
+            Ok(Released::From(lease))
+        }
     }
 }
 
@@ -150,11 +327,4 @@ fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| StoreError::Random(io::Error::other(error.to_string())))?;
     Ok(bytes)
-}
-
-fn write_key(dir: &Path) -> Result<(), StoreError> {
-    let path = dir.join("key");
-    let temp = dir.join(".key");
-    let written = commit::write_durably(&temp, &random::<32>()?).and_then(|()| fs::rename(&temp, &path));
-    written.map_err(|source| StoreError::Write { path, source })
 }

@@ -2,13 +2,16 @@
 
 use super::carry_out::{Reviewed, Work, carry_out};
 use crate::{
-    arguments::{Select, Shared},
+    arguments::{Select, Shared, View},
     exit::Exit,
     fault::{Ends, Fault},
     out,
     project::{Project, Secrets, Told},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use wharf_plan::SavedPlan;
 use wharf_report::{bold, dim};
 
@@ -19,6 +22,8 @@ pub(super) struct Wanted {
     pub(super) approve: Vec<String>,
     pub(super) yes: bool,
     pub(super) select: Select,
+    pub(super) wait: Duration,
+    pub(super) view: View,
 }
 
 pub(super) async fn run(shared: &Shared, wanted: &Wanted) -> Ends<Exit> {
@@ -37,6 +42,8 @@ pub(super) async fn run(shared: &Shared, wanted: &Wanted) -> Ends<Exit> {
         select: Some(&wanted.select),
         reviewed,
         approved: &wanted.approve,
+        wait: wanted.wait,
+        view: &wanted.view,
     };
     let (exit, _) = carry_out(work).await?;
     if exit == Exit::Done {

@@ -1,7 +1,7 @@
 //! What `apply` and `destroy` share: lock, recover, look, plan, ask, run, and say how it ended.
 
 use crate::{
-    arguments::Select,
+    arguments::{Format, Select, View},
     exit::Exit,
     fault::{Ends, Fault},
     out, progress,
@@ -16,7 +16,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
-use wharf_apply::{Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
+use wharf_apply::{Applied, Cancel, Ended, Failed, Head, Recovered, Settings, Skipped, Summary, Tail, apply, recover};
 use wharf_model::Deployment;
 use wharf_plan::{Plan, Ruling, SavedPlan, rollout::Failure};
 use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
@@ -29,6 +29,10 @@ pub(super) struct Work<'a> {
     pub(super) doing: &'a str,
     /// Whether nobody is asked.
     pub(super) yes: bool,
+    /// How long another holder of the lock is waited for.
+    pub(super) wait: Duration,
+    /// Who else is told what happens.
+    pub(super) view: &'a View,
     /// Which services; all of them when nobody chose.
     pub(super) select: Option<&'a Select>,
     /// What somebody said yes to already.
@@ -47,8 +51,10 @@ pub(super) enum Reviewed<'a> {
     Saved(Box<SavedPlan>),
 }
 
-/// How many steps run at once.
-const ROOM: usize = 10;
+/// How many calls are under way at once.
+const CALLS: usize = 64;
+/// How many rollouts are.
+const ROLLOUTS: usize = 10;
 /// How often instances of a rollout are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How many of a failing instance's last lines are shown.
@@ -59,8 +65,9 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Runtime)> {
     let project = work.project;
     let runtime = site::provider(project)?;
     let platform = runtime.execute();
-    let mut writer = site::lock(project, work.doing)?;
-    let recovered = recover(&*platform, &mut writer).await?;
+    let mut writer = site::lock(project, work.doing, work.wait)?;
+    let by = site::author(project);
+    let recovered = recover(&*platform, &mut writer, &by, site::now()).await?;
     tell_recovered(&recovered);
     let key = writer.reader().key()?;
     let sight = site::look(project, work.desired, key.as_ref(), &*platform).await?;
@@ -99,23 +106,50 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Runtime)> {
     }
     let settings = Settings {
         secrets: site::share(&project.secrets),
-        who: site::who(),
+        by,
+        doing: work.doing.to_owned(),
         started: site::now(),
-        room: ROOM,
+        calls: CALLS,
+        rollouts: ROLLOUTS,
         look_every: LOOK_EVERY,
     };
     let cancel = Cancel::default();
     let watch = tokio::spawn(watch_signals(cancel.clone()));
     let (events, told) = mpsc::unbounded_channel();
-    let view = tokio::spawn(progress::follow(told));
+    let mut stream = progress::Stream::open(work.view.events.as_deref(), work.view.format == Format::Json)?;
+    stream.begin(&Head {
+        project: &project.deployment.project,
+        environment: &project.deployment.environment,
+        doing: work.doing,
+        by: &settings.by,
+        plan: &plan.id(),
+        steps: plan.operations().len(),
+    });
+    let view = tokio::spawn(progress::follow(told, stream));
     let began = tokio::time::Instant::now();
-    let applied = apply(&plan, recovered.record, platform.clone(), &mut writer, &settings, &cancel, events).await;
+    let applied = apply(&plan, recovered, platform, &mut writer, &settings, &cancel, events).await;
     watch.abort();
     // The view ends with the events; one that failed has nothing more to show.
-    drop(view.await);
-    let (summary, _, serial) = applied?;
+    let stream = view.await.ok();
+    let Applied { summary, serial, .. } = applied?;
+    if let Some(mut stream) = stream {
+        let addresses = addresses(work.desired);
+        stream.end(&Tail { summary: &summary, commit: serial, took: began.elapsed(), addresses: &addresses });
+    }
     tell_summary(&summary, serial, began.elapsed());
     Ok((summary.ended().into(), runtime))
+}
+
+/// Where the services of a project can be called, once they are there.
+fn addresses(desired: &Deployment) -> Vec<String> {
+    let of = |(name, spec): (&wharf_model::ServiceName, &wharf_model::ServiceSpec)| {
+        let gateways = spec.exposes.keys().filter_map(|gateway| desired.gateways.get(gateway));
+        let url = |gateway: &wharf_model::GatewaySpec| {
+            format!("http://{}/api/predict/{name}/", std::net::SocketAddr::new(gateway.address, gateway.port))
+        };
+        gateways.map(url).collect::<Vec<_>>()
+    };
+    desired.services.iter().flat_map(of).collect()
 }
 
 fn tell_recovered(recovered: &Recovered) {
@@ -125,6 +159,9 @@ fn tell_recovered(recovered: &Recovered) {
     for (intent, made) in &recovered.resolved {
         let what = if *made { "was made" } else { "was not made" };
         out::note(format!("  {} {what}", intent.operation));
+    }
+    for (intent, why) in &recovered.unknown {
+        out::alert(format!("{} nobody can tell what became of `{}`: {why}", warn("note:"), intent.operation));
     }
 }
 
@@ -191,7 +228,7 @@ async fn watch_signals(cancel: Cancel) {
     }
 }
 
-fn tell_summary(summary: &Summary, serial: u64, took: Duration) {
+fn tell_summary(summary: &Summary, serial: Option<u64>, took: Duration) {
     for (address, failed) in &summary.failed {
         match failed {
             Failed::Call { error, help } => {
@@ -199,6 +236,13 @@ fn tell_summary(summary: &Summary, serial: u64, took: Duration) {
                 if let Some(help) = help {
                     out::alert(format!("  {} {help}", dim("help:")));
                 }
+            }
+            Failed::Unknown { operation, why } => {
+                out::alert(format!(
+                    "{} {address} was left alone: nobody can tell what became of `{operation}`: {why}",
+                    bad("✗")
+                ));
+                out::alert(format!("  {} `wharf recover --explain` shows what was asked and answered", dim("help:")));
             }
             Failed::RolledBack(failure) => {
                 out::alert(format!("{} {address} was rolled back: {failure}", bad("✗")));
@@ -217,7 +261,7 @@ fn tell_summary(summary: &Summary, serial: u64, took: Duration) {
         };
         out::alert(format!("{} {address} was skipped: {why}", warn("-")));
     }
-    let tail = dim(format!("commit {serial}"));
+    let tail = dim(serial.map_or("not committed: the journal has it".to_owned(), |serial| format!("commit {serial}")));
     let took = duration(took);
     match summary.ended() {
         Ended::Done => out::note(format!("{} in {took}.   {tail}", good("Done"))),

@@ -2,14 +2,21 @@
 
 use super::carry_out::{Reviewed, Work, carry_out};
 use crate::{
-    arguments,
+    arguments::{self, View},
     exit::Exit,
     fault::Ends,
     project::{Project, Secrets, Told},
 };
+use std::time::Duration;
 use wharf_model::{Deployment, Shared};
 
-pub(super) async fn run(shared: &arguments::Shared, yes: bool, approve: &[String]) -> Ends<Exit> {
+pub(super) async fn run(
+    shared: &arguments::Shared,
+    yes: bool,
+    approve: &[String],
+    wait: Duration,
+    view: &View,
+) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
     let mut desired: Deployment = project.deployment.clone();
     desired.services.clear();
@@ -24,6 +31,8 @@ pub(super) async fn run(shared: &arguments::Shared, yes: bool, approve: &[String
         select: None,
         reviewed: Reviewed::Nothing,
         approved: approve,
+        wait,
+        view,
     };
     let (exit, runtime) = carry_out(work).await?;
     if exit == Exit::Done {

@@ -11,9 +11,11 @@ mod fmt;
 mod gateway;
 mod init;
 mod invoke;
+mod lock;
 mod logs;
 mod plan;
 mod provenance;
+mod recover;
 mod schema;
 mod show;
 mod status;
@@ -39,10 +41,15 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Plan { detailed_exitcode, out, select, since, format } => {
             wait(plan::run(&shared, &plan::Wanted { detailed_exitcode, out, select, since, format }))
         }
-        Command::Apply { plan, expect_plan, approve, yes, select } => {
-            wait(apply::run(&shared, &apply::Wanted { plan, expect_plan, approve, yes, select }))
+        Command::Apply { plan, expect_plan, approve, yes, select, wait: patience, view } => {
+            let wanted = apply::Wanted { plan, expect_plan, approve, yes, select, wait: patience, view };
+            wait(apply::run(&shared, &wanted))
         }
-        Command::Destroy { yes, approve } => wait(destroy::run(&shared, yes, &approve)),
+        Command::Destroy { yes, approve, wait: patience, view } => {
+            wait(destroy::run(&shared, yes, &approve, patience, &view))
+        }
+        Command::Recover { explain, wait: patience } => wait(recover::run(&shared, explain, patience)),
+        Command::Lock { action } => lock::run(&shared, &action),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),
         Command::Exec { instance, command } => wait(exec::run(&shared, &instance, &command)),

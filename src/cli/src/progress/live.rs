@@ -71,6 +71,15 @@ impl Board {
                     Some((error, _)) => format!("{} {verb} {name}: {error}", bad("✗")),
                 });
             }
+            Event::Again { address, error, after } => {
+                let bar = self.by_address.get(&address).and_then(|operation| self.calls.get(operation));
+                if let Some(bar) = bar {
+                    bar.set_message(format!(
+                        "{address} {}",
+                        warn(format!("{error}; trying again in {}", duration(after)))
+                    ));
+                }
+            }
             Event::Rollout { service, tally, count, waits } => self.rollout(service, tally, count, &waits),
             Event::TurnedBack { service, failure } => {
                 self.print(format!("{} {service}: {failure}; {}", bad("✗"), bold("going back")));

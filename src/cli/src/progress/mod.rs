@@ -1,15 +1,33 @@
-//! How a running apply is shown: a live board on a terminal, a line per event elsewhere. Both read the same events.
+//! How a running apply is shown: a live board on a terminal, a line per event elsewhere, and lines of JSON for programs. All
+//! read the same events.
 
 mod live;
 mod plain;
+mod stream;
+
+pub(crate) use stream::Stream;
 
 use crate::out;
 use std::io::IsTerminal;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use wharf_apply::Event;
 
-/// Shows events until there are no more.
-pub(crate) async fn follow(events: UnboundedReceiver<Event>) {
+/// Shows events until there are no more, and hands back the stream that took them.
+pub(crate) async fn follow(mut events: UnboundedReceiver<Event>, mut stream: Stream) -> Stream {
+    let (shown, seen) = mpsc::unbounded_channel();
+    let pass_on = async move {
+        while let Some(event) = events.recv().await {
+            stream.take(&event);
+            // With --quiet nobody looks.
+            drop(shown.send(event));
+        }
+        stream
+    };
+    let (stream, ()) = tokio::join!(pass_on, show(seen));
+    stream
+}
+
+async fn show(events: UnboundedReceiver<Event>) {
     if out::is_quiet() {
         return;
     }

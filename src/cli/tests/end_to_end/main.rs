@@ -5,7 +5,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 
+mod boundaries;
 mod destroy;
+mod events;
 mod examples;
 mod gateway;
 mod kill;

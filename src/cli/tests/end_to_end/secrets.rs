@@ -73,12 +73,15 @@ fn proof(value: &str) -> String {
 #[test]
 fn a_value_shows_up_nowhere_but_where_it_is_needed() {
     let site = site("secret-canary");
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 13] = [
         &["validate", "-vvv"],
         &["plan", "-vvv"],
         &["plan", "--format", "json", "-vvv"],
-        &["apply", "--yes", "-vvv"],
+        &["apply", "--yes", "-vvv", "--events", "events.ndjson", "--format", "json"],
         &["plan", "-vvv"],
+        &["lock", "status", "-vvv"],
+        &["recover", "--explain", "-vvv"],
+        &["recover", "-vvv"],
         &["status", "-vvv"],
         &["status", "--format", "json", "-vvv"],
         &["invoke", "--include", "-vvv"],
@@ -104,6 +107,29 @@ fn a_value_is_in_no_process_list_while_instances_start() {
     let ended = apply.end();
     assert_eq!(ended.code, 0, "{}", ended.said);
     assert_untold(&site, &ended.said, "apply");
+}
+
+/// A revision that fails after one that served: rolled back, then killed half-way, then recovered.
+#[test]
+fn a_rollback_and_a_killed_apply_do_not_tell_the_value() {
+    let mut site = site("secret-back");
+    site.done(&["apply", "--yes", "-q"]);
+    site.write("app/app.py", "import os, sys\nsys.exit(f'no luck for {len(os.environ[\"API_KEY\"])}')\n");
+    let events = ["apply", "--yes", "-vvv", "--events", "events.ndjson"];
+    let back = site.run(&events);
+    assert_eq!(back.code, 6, "{}", back.said);
+    assert_untold(&site, &back.said, "a rollback");
+    site.write("app/app.py", PROGRAM);
+    site.replace("wharf.kdl", "API_KEY", "LEVEL \"two\"; API_KEY");
+    for at in ["5", "9", "14"] {
+        site.env.insert("WHARF_DIES_AT".to_owned(), at.to_owned());
+        let killed = site.run(&events);
+        assert_untold(&site, &killed.said, "an apply that was killed");
+    }
+    site.env.remove("WHARF_DIES_AT");
+    assert_untold(&site, &site.done(&["recover", "--explain", "-vvv"]), "recover");
+    assert_untold(&site, &site.done(&events), "the apply after it");
+    assert_eq!(site.done(&["invoke"]).trim(), proof(CANARY));
 }
 
 #[test]

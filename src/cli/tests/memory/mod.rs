@@ -5,14 +5,14 @@
 use secrecy::SecretString;
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
-use wharf_apply::{Cancel, Ended, Settings, apply};
+use wharf_apply::{Cancel, Ended, Settings, apply, recover};
 use wharf_lang::{Request, SourceFile, load};
 use wharf_model::{
     ContentDigest, Deployment, FolderPath, Record, SecretDigest, SecretKey, SecretName, SourceRef, Timestamp,
 };
 use wharf_plan::{Input, Plan, check, plan, sources};
 use wharf_provider::{MemoryProvider, Observe, Scope, SecretValues};
-use wharf_store::{Holder, Reader, Writer};
+use wharf_store::{Author, FolderBackend, Holder, Patience, Reader, Writer};
 
 /// What every secret's value holds.
 pub(crate) const CANARY: &str = "canary-5be1";
@@ -79,24 +79,29 @@ impl Site {
     }
 
     pub(crate) async fn carry_out(&self, plan: &Plan) {
-        let mut writer =
-            Writer::open(self.reader(), &Holder::this("tester".to_owned(), "apply", Timestamp(0))).unwrap();
-        let record = self.record();
+        let holder = Holder::this("tester".to_owned(), "apply", Timestamp(0));
+        let (project, environment) = ("shop".parse().unwrap(), "default".parse().unwrap());
+        let backend = Arc::new(FolderBackend::new(self.store.path()));
+        let mut writer = Writer::open(backend, project, environment, &holder, Patience::none(&mut |_| {})).unwrap();
+        let by = Author { who: "tester".to_owned(), ..Author::default() };
+        let ground = recover(&*self.memory, &mut writer, &by, Timestamp(1_000_000)).await.unwrap();
         let mut secrets = SecretValues::default();
         for (name, value) in &self.secrets {
             secrets.insert(name.clone(), SecretString::from(value.clone()));
         }
         let settings = Settings {
             secrets: Arc::new(secrets),
-            who: "tester".to_owned(),
+            by,
+            doing: "apply".to_owned(),
             started: Timestamp(1_000_000),
-            room: 8,
+            calls: 8,
+            rollouts: 8,
             look_every: Duration::from_millis(250),
         };
         let (events, _) = mpsc::unbounded_channel();
         let cancel = Cancel::default();
-        let applied = apply(plan, record, self.memory.clone(), &mut writer, &settings, &cancel, events).await;
-        assert_eq!(applied.unwrap().0.ended(), Ended::Done);
+        let applied = apply(plan, ground, self.memory.clone(), &mut writer, &settings, &cancel, events).await;
+        assert_eq!(applied.unwrap().summary.ended(), Ended::Done);
     }
 
     pub(crate) fn meddle(&mut self, line: &str) {

@@ -84,9 +84,12 @@ pub struct Canary {
 impl Canary {
     fn list(&self, list: &mut List) {
         let Self { steps, gate } = self;
+        // A step's own gate is a gate like that of all: who cannot honour the one cannot honour the other.
+        let own = steps.iter().filter_map(|step| Some(format!("{} at {}", step.gate.as_ref()?, step.share)));
+        let gates: Vec<_> = Some(gate.to_string()).filter(|gate| !gate.is_empty()).into_iter().chain(own).collect();
         let steps: Vec<_> = steps.iter().map(ToString::to_string).collect();
         list.text(Field::Canary, steps.join(", "));
-        list.some(Field::Gate, Some(gate.to_string()).filter(|gate| !gate.is_empty()));
+        list.some(Field::Gate, Some(gates.join("; ")).filter(|gates| !gates.is_empty()));
     }
 }
 

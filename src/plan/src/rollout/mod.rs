@@ -10,6 +10,7 @@
 //! has run out; and it always ends.
 
 mod failure;
+mod pace;
 mod preview;
 mod step;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 mod wait;
 
 pub use failure::Failure;
+pub use pace::PaceStep;
 pub use preview::{Preview, PreviewStep, preview};
 pub use wait::Wait;
 
@@ -54,6 +56,8 @@ pub struct Order {
     pub deadline: Duration,
     /// How long an instance may drain.
     pub grace: Duration,
+    /// In which steps it goes, when it replaces instances.
+    pub pace: Vec<PaceStep>,
 }
 
 impl Order {
@@ -71,6 +75,7 @@ impl Order {
             min_ready: policy.min_ready,
             deadline: policy.deadline,
             grace,
+            pace: pace::steps(policy.pace.as_ref(), goal.count),
         }
     }
 }
@@ -211,6 +216,8 @@ struct Tracked {
     ours: bool,
     /// How often stopping or draining it failed.
     refusals: u8,
+    /// How many looks have missed it since it was started, and before one saw it.
+    missed: u8,
     sight: Option<Sight>,
 }
 
@@ -223,6 +230,9 @@ pub struct Rollout {
     generations: BTreeMap<Slot, Generation>,
     high_water: u32,
     progress_at: Timestamp,
+    /// Whether instances of another revision stood when it began.
+    replaces: bool,
+    pace: pace::Progress,
 }
 
 impl Rollout {
@@ -241,6 +251,8 @@ impl Rollout {
             generations,
             high_water: 0,
             progress_at: now,
+            replaces: false,
+            pace: pace::Progress::default(),
         };
         for (instance, standing) in standing {
             let highest = rollout.generations.entry(instance.slot).or_insert(instance.generation);
@@ -251,7 +263,8 @@ impl Rollout {
                 Traffic::Draining => Stage::Draining { since: now, in_flight: None },
             };
             let revision = standing.revision;
-            let tracked = Tracked { revision, stage, pending: None, ours: false, refusals: 0, sight: None };
+            rollout.replaces |= revision != rollout.order.goal.revision;
+            let tracked = Tracked { revision, stage, pending: None, ours: false, refusals: 0, missed: 0, sight: None };
             rollout.instances.insert(instance, tracked);
         }
         rollout

@@ -44,7 +44,7 @@ pub fn preview(
     let mut settled = Vec::new();
     let mut figures = None;
     // Each instance takes four actions and a wait at most, so this is far beyond what an ideal service needs.
-    let bound = 16 * (standing.len() + order.goal.count as usize + 2);
+    let bound = 16 * (standing.len() + order.goal.count as usize + order.pace.len() + 2);
     for _ in 0..bound {
         let seen = Seen { look: Some(ideal.clone()), settled: std::mem::take(&mut settled) };
         let (next, actions) = rollout.step(&seen, now);
@@ -56,7 +56,8 @@ pub fn preview(
             break;
         }
         if actions.is_empty() {
-            now = now + order.min_ready.max(Duration::from_millis(1));
+            let watched = rollout.held_until().filter(|until| *until > now);
+            now = watched.unwrap_or(now + order.min_ready.max(Duration::from_millis(1)));
         }
         for action in actions {
             match action {

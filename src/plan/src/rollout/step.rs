@@ -6,6 +6,8 @@ use wharf_model::{Generation, InstanceId, Slot, Timestamp, Verb};
 
 /// How often draining or stopping an instance is tried before the rollout halts.
 const REFUSALS: u8 = 3;
+/// How many looks may miss an instance that was started and never seen, before it counts as ended.
+const UNSEEN: u8 = 3;
 
 impl Rollout {
     /// One step: what is known now, and what to do about it. Actions that are under way are not ordered again. Once the
@@ -25,6 +27,7 @@ impl Rollout {
             return (self, Vec::new());
         }
         self.note_progress(now);
+        self.pace(now);
         if let Some(failure) = failure.or_else(|| self.overdue(now)) {
             self.fail(failure, now);
         }
@@ -101,7 +104,8 @@ impl Rollout {
         let absent = Sight::absent();
         for (instance, tracked) in &mut self.instances {
             let sight = look.get(instance).unwrap_or(&absent);
-            if tracked.pending == Some(Verb::Start) && !look.contains_key(instance) {
+            if !look.contains_key(instance) && tracked.is_awaited() {
+                tracked.missed = tracked.missed.saturating_add(1);
                 continue;
             }
             let was_new = tracked.ours && tracked.revision == goal;
@@ -116,7 +120,7 @@ impl Rollout {
         failure
     }
 
-    fn ready_of_goal(&self) -> u32 {
+    pub(super) fn ready_of_goal(&self) -> u32 {
         let goal = self.goal().revision;
         let ready = |tracked: &&Tracked| tracked.revision == goal && tracked.stage == Stage::Serving { ready: true };
         count(self.instances.values().filter(ready))
@@ -133,7 +137,12 @@ impl Rollout {
     /// Whether there has been no progress for the deadline. While an instance drains, its grace is the bound.
     fn overdue(&self, now: Timestamp) -> Option<Failure> {
         let draining = self.instances.values().any(|tracked| matches!(tracked.stage, Stage::Draining { .. }));
-        if draining || self.ready_of_goal() >= self.goal().count || now.since(self.progress_at) < self.order.deadline {
+        let watched = self.held_until().is_some();
+        if draining
+            || watched
+            || self.ready_of_goal() >= self.goal().count
+            || now.since(self.progress_at) < self.order.deadline
+        {
             return None;
         }
         let goal = self.goal().revision;
@@ -168,6 +177,7 @@ impl Rollout {
     fn arrived(&self) -> bool {
         let goal = self.goal();
         matches!(self.phase, Phase::Forward | Phase::Back(_))
+            && self.pace_step().is_none()
             && count(self.instances.values()) == goal.count
             && self.ready_of_goal() == goal.count
             && self.instances.values().all(|tracked| tracked.pending.is_none())
@@ -236,11 +246,18 @@ impl Rollout {
     /// Unwanted instances that serve: those that are not ready first, then as many ready ones as capacity allows.
     fn drains(&self, wanted: &BTreeSet<&InstanceId>) -> Vec<Action> {
         let floor = self.goal().count.saturating_sub(self.order.unavailable);
-        let capacity = self
+        let ready: Vec<_> = self
             .instances
-            .values()
-            .filter(|tracked| tracked.stage == Stage::Serving { ready: true } && tracked.pending != Some(Verb::Drain));
-        let mut spare = count(capacity).saturating_sub(floor);
+            .iter()
+            .filter(|(_, tracked)| {
+                tracked.stage == Stage::Serving { ready: true } && tracked.pending != Some(Verb::Drain)
+            })
+            .map(|(instance, _)| instance)
+            .collect();
+        let unwanted = count(ready.iter().filter(|instance| !wanted.contains(*instance)));
+        // What a step does not replace yet serves on, whatever might be missing.
+        let kept = self.goal().count - self.ceiling();
+        let mut spare = count(ready.iter()).saturating_sub(floor).min(unwanted.saturating_sub(kept));
         let mut actions = Vec::new();
         for (instance, tracked) in self.idle() {
             match tracked.stage {
@@ -258,11 +275,13 @@ impl Rollout {
         actions
     }
 
-    /// New incarnations for the slots that have none, as far as the surge allows.
+    /// New incarnations for the slots that have none, as far as the surge allows. One that has ended keeps its place until
+    /// it is stopped: a look may be wrong about it.
     fn starts(&self, wanted: &BTreeSet<&InstanceId>) -> Vec<Action> {
         let goal = self.goal();
-        let living = count(self.instances.values().filter(|tracked| tracked.stage != Stage::Ended));
+        let living = count(self.instances.values());
         let room = (goal.count + self.order.surge).saturating_sub(living);
+        let room = room.min(self.ceiling().saturating_sub(count(wanted.iter())));
         let held: BTreeSet<Slot> = wanted.iter().map(|instance| instance.slot).collect();
         let free = (0..goal.count).map(Slot).filter(|slot| !held.contains(slot));
         let start = |slot: Slot| {
@@ -278,7 +297,7 @@ impl Rollout {
         if let Action::Start(_, revision) = action {
             self.generations.insert(instance.slot, instance.generation);
             let (revision, stage) = (*revision, Stage::Starting);
-            let started = Tracked { revision, stage, pending: None, ours: true, refusals: 0, sight: None };
+            let started = Tracked { revision, stage, pending: None, ours: true, refusals: 0, missed: 0, sight: None };
             self.instances.insert(instance.clone(), started);
         }
         if let Some(tracked) = self.instances.get_mut(instance) {
@@ -288,6 +307,13 @@ impl Rollout {
 }
 
 impl Tracked {
+    /// Whether it may be missing from a look although it is there: it is being started, or was just now, and a platform
+    /// may need a few looks until it shows what it has.
+    fn is_awaited(&self) -> bool {
+        let unseen = self.ours && self.sight.is_none() && self.stage == Stage::Waiting;
+        self.pending == Some(Verb::Start) || (unseen && self.missed < UNSEEN)
+    }
+
     /// Takes in what a look found. What is under way is believed to come about: its outcome settles it.
     fn see(&mut self, sight: &Sight, now: Timestamp) {
         let before = self.sight.take().and_then(|sight| sight.answer);

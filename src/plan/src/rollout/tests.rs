@@ -1,6 +1,6 @@
 //! Rollouts in a simulated world that may be as unkind as it likes. The world checks the bounds by its own books.
 
-use super::{Action, Goal, Order, Phase, Rollout, Seen, Settled, Sight, Standing, Traffic};
+use super::{Action, Goal, Order, PaceStep, Phase, Rollout, Seen, Settled, Sight, Standing, Traffic};
 use proptest::prelude::*;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,17 @@ struct Shape {
     surge: u32,
     unavailable: u32,
     can_go_back: bool,
+    pace: &'static [PaceStep],
 }
+
+impl Shape {
+    fn is_new(&self, instance: &InstanceId) -> bool {
+        instance.generation > Generation(1) || instance.slot.0 >= self.old
+    }
+}
+
+/// One first, then two, each watched for a while.
+const STEPS: &[PaceStep] = &[PaceStep { share: 1, hold: TICK }, PaceStep { share: 2, hold: Duration::ZERO }];
 
 fn order(shape: Shape) -> Order {
     Order {
@@ -31,6 +41,7 @@ fn order(shape: Shape) -> Order {
         min_ready: 2 * TICK,
         deadline: 6 * TICK,
         grace: 3 * TICK,
+        pace: shape.pace.to_vec(),
     }
 }
 
@@ -73,6 +84,8 @@ struct World {
     under_way: Vec<Action>,
     /// Every name that was ever used.
     used: BTreeSet<InstanceId>,
+    /// The most new instances that a look ever found ready at once.
+    most_ready: u32,
 }
 
 impl World {
@@ -88,6 +101,7 @@ impl World {
             rollout: Rollout::new(order(shape), (0..shape.old).map(standing), BTreeMap::new(), now),
             under_way: Vec::new(),
             used: (0..shape.old).map(name).collect(),
+            most_ready: 0,
         }
     }
 
@@ -102,7 +116,7 @@ impl World {
         let now = self.now;
         let mut look = BTreeMap::new();
         for (instance, body) in &mut self.bodies {
-            let new = instance.generation > Generation(1);
+            let new = self.shape.is_new(instance);
             let ready = body.alive
                 && match weather {
                     Weather::NothingReady => false,
@@ -115,6 +129,8 @@ impl World {
             let ended = (!body.alive).then_some(Exit::Code(1));
             look.insert(instance.clone(), Sight { ended, ready, answer: None, in_flight, last_lines: Vec::new() });
         }
+        let ready = self.new_ones().filter(|(_, body)| body.ready_since.is_some()).count();
+        self.most_ready = self.most_ready.max(u32::try_from(ready).unwrap());
         look
     }
 
@@ -151,6 +167,17 @@ impl World {
         Settled { instance, verb: action.verb(), error: refused.then(|| "the platform is in a mood".to_owned()) }
     }
 
+    fn new_ones(&self) -> impl Iterator<Item = (&InstanceId, &Body)> {
+        self.bodies.iter().filter(|(instance, _)| self.shape.is_new(instance))
+    }
+
+    /// How many new instances the steps allow, by what was ever seen ready.
+    fn allowed(&self) -> u32 {
+        let step = self.shape.pace.iter().find(|step| self.most_ready < step.share);
+        let paced = self.shape.old > 0 && matches!(self.rollout.phase(), Phase::Forward);
+        step.filter(|_| paced).map_or(u32::MAX, |step| step.share)
+    }
+
     fn living(&self) -> u32 {
         let starting = self.under_way.iter().filter(|action| action.verb() == Verb::Start).count();
         u32::try_from(self.bodies.values().filter(|body| body.alive).count() + starting).unwrap()
@@ -175,6 +202,9 @@ impl World {
             Action::Start(..) => {
                 assert!(self.used.insert(instance.clone()), "{instance} is used twice");
                 assert!(self.living() < goal.count + self.shape.surge, "one too many: {instance}");
+                let starting = self.under_way.iter().filter(|action| action.verb() == Verb::Start).count();
+                let new = self.new_ones().filter(|(_, body)| body.alive).count() + starting;
+                assert!(u32::try_from(new).unwrap() < self.allowed(), "{instance} is ahead of its step");
             }
             Action::Route(_) => {
                 let since = body.unwrap().ready_since.expect("ready");
@@ -229,14 +259,26 @@ impl World {
 /// More ticks than any rollout of these sizes may take.
 const LONG: u32 = 200;
 
+/// Every shape of up to two instances.
 fn shapes() -> Vec<Shape> {
     let mut shapes = Vec::new();
-    for old in 0..=2 {
-        for count in 0..=2 {
-            for (surge, unavailable) in [(1, 0), (0, 1), (1, 1), (2, 0)] {
-                for can_go_back in [false, true] {
-                    shapes.push(Shape { old, count, surge, unavailable, can_go_back: can_go_back && old > 0 });
-                }
+    for (old, count) in (0..=2).flat_map(|old| (0..=2).map(move |count| (old, count))) {
+        for (surge, unavailable) in [(1, 0), (0, 1), (1, 1), (2, 0)] {
+            for can_go_back in [false, true] {
+                shapes.push(Shape { old, count, surge, unavailable, can_go_back: can_go_back && old > 0, pace: &[] });
+            }
+        }
+    }
+    shapes
+}
+
+/// Shapes of up to five instances, some of which go in steps.
+fn larger_shapes() -> Vec<Shape> {
+    let mut shapes = Vec::new();
+    for (old, count) in (0..=5).flat_map(|old| (3..=5).map(move |count| (old, count))) {
+        for (surge, unavailable) in [(1, 0), (0, 1), (2, 1), (0, 3), (5, 0)] {
+            for pace in [&[], STEPS] {
+                shapes.push(Shape { old, count, surge, unavailable, can_go_back: old > 0, pace });
             }
         }
     }
@@ -245,7 +287,7 @@ fn shapes() -> Vec<Shape> {
 
 #[test]
 fn in_fair_weather_every_shape_arrives() {
-    for shape in shapes() {
+    for shape in shapes().into_iter().chain(larger_shapes()) {
         let world = World::new(shape).run_out(Weather::Fair, LONG);
         assert_eq!(world.rollout.phase(), &Phase::Done, "{shape:?}");
         let left: Vec<_> = world.bodies.iter().map(|(instance, body)| (instance.slot.0, body.routed)).collect();
@@ -279,23 +321,31 @@ const MENU: [Weather; 8] = [
 /// Every sequence of weathers up to a length, then each kind of steady weather to the end.
 #[test]
 fn no_sequence_of_weathers_breaks_a_bound() {
-    for shape in shapes() {
-        let mut front = vec![World::new(shape)];
-        for _ in 0..5 {
-            front = front
-                .iter()
-                .flat_map(|world| MENU.map(|weather| world.after(weather)))
-                .filter(|world| !world.over())
-                .collect();
-            let mut seen = BTreeSet::new();
-            front.retain(|world| seen.insert(world.portrait()));
-        }
-        for world in front {
-            world.copy().run_out(Weather::NewNotReady, LONG);
-            world.copy().run_out(Weather::Refused, LONG);
-            world.run_out(Weather::Fair, LONG);
-        }
+    let small: usize = shapes().into_iter().map(|shape| explore(shape, 5)).sum();
+    let large: usize = larger_shapes().into_iter().map(|shape| explore(shape, 3)).sum();
+    println!("{small} states of up to 2 instances and {large} of up to 5 were explored, and each was run to its end");
+    assert!(small > 30_000 && large > 20_000, "only {small} and {large} states were explored");
+}
+
+/// Explores what can become of a rollout in so many ticks. Answers how many states there were.
+fn explore(shape: Shape, ticks: u32) -> usize {
+    let (mut front, mut explored) = (vec![World::new(shape)], 1);
+    for _ in 0..ticks {
+        front = front
+            .iter()
+            .flat_map(|world| MENU.map(|weather| world.after(weather)))
+            .filter(|world| !world.over())
+            .collect();
+        let mut seen = BTreeSet::new();
+        front.retain(|world| seen.insert(world.portrait()));
+        explored += front.len();
     }
+    for world in front {
+        world.copy().run_out(Weather::NewNotReady, LONG);
+        world.copy().run_out(Weather::Refused, LONG);
+        world.run_out(Weather::Fair, LONG);
+    }
+    explored
 }
 
 impl World {
@@ -307,6 +357,7 @@ impl World {
             rollout: self.rollout.clone(),
             under_way: self.under_way.clone(),
             used: self.used.clone(),
+            most_ready: self.most_ready,
         }
     }
 
@@ -340,10 +391,12 @@ proptest! {
     fn hostile_weather_breaks_no_bound_and_ends(
         (old, count, surge, unavailable) in (0_u32..6, 0_u32..6, 0_u32..3, 0_u32..3),
         can_go_back in any::<bool>(),
+        steps in any::<bool>(),
         weathers in prop::collection::vec(weather(), 0..80),
     ) {
+        let pace = if steps { STEPS } else { &[] };
         prop_assume!(surge + unavailable > 0);
-        let mut world = World::new(Shape { old, count, surge, unavailable, can_go_back: can_go_back && old > 0 });
+        let mut world = World::new(Shape { old, count, surge, unavailable, can_go_back: can_go_back && old > 0, pace });
         for weather in weathers {
             world.tick(weather);
         }
@@ -352,14 +405,50 @@ proptest! {
 
     #[test]
     fn steadily_dying_instances_end_it_too(which in 0_u8..6, count in 1_u32..5) {
-        let shape = Shape { old: count, count, surge: 1, unavailable: 0, can_go_back: true };
+        let shape = Shape { old: count, count, surge: 1, unavailable: 0, can_go_back: true, pace: &[] };
         World::new(shape).run_out(Weather::Dies(which), 1_000);
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn fifty_instances_keep_the_bounds_too(
+        (old, count, surge, unavailable) in (0_u32..=50, 0_u32..=50, 0_u32..=12, 0_u32..=12),
+        steps in any::<bool>(),
+        weathers in prop::collection::vec(weather(), 0..60),
+    ) {
+        prop_assume!(surge + unavailable > 0);
+        let pace = if steps { STEPS } else { &[] };
+        let mut world = World::new(Shape { old, count, surge, unavailable, can_go_back: old > 0, pace });
+        for weather in weathers {
+            world.tick(weather);
+        }
+        world.run_out(Weather::Fair, 2_000);
+    }
+}
+
+#[test]
+fn a_roll_in_steps_watches_each_before_it_goes_on() {
+    let shape = Shape { old: 4, count: 4, surge: 1, unavailable: 0, can_go_back: true, pace: STEPS };
+    let mut order = order(shape);
+    order.pace = vec![PaceStep { share: 1, hold: 60 * TICK }, PaceStep { share: 2, hold: 120 * TICK }];
+    let standing: BTreeMap<_, _> = World::new(shape)
+        .bodies
+        .keys()
+        .map(|name| (name.clone(), Standing { revision: OLD, traffic: Traffic::Served }))
+        .collect();
+    let preview = super::preview(&order, &standing, &BTreeMap::new(), |_| true);
+    assert_eq!((preview.lowest_ready, preview.most_living), (4, 5));
+    assert_eq!(preview.at_least, 180 * TICK + 4 * 2 * TICK);
+    let first = preview.steps.iter().take(4).map(|step| step.verb).collect::<Vec<_>>();
+    assert_eq!(first, [Verb::Start, Verb::Route, Verb::Drain, Verb::Stop]);
+}
+
 #[test]
 fn the_preview_of_a_roll_reads_as_one_would_tell_it() {
-    let shape = Shape { old: 2, count: 2, surge: 1, unavailable: 0, can_go_back: true };
+    let shape = Shape { old: 2, count: 2, surge: 1, unavailable: 0, can_go_back: true, pace: &[] };
     let world = World::new(shape);
     let standing =
         world.bodies.keys().map(|name| (name.clone(), Standing { revision: OLD, traffic: Traffic::Served })).collect();

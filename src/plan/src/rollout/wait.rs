@@ -21,6 +21,15 @@ pub enum Wait {
         /// Until when.
         until: Timestamp,
     },
+    /// The instances of a step to have been watched for long enough.
+    Watched {
+        /// How many are of the new revision.
+        share: u32,
+        /// Of how many.
+        count: u32,
+        /// Until when.
+        until: Timestamp,
+    },
     /// An instance to finish its requests.
     Drained {
         /// Which.
@@ -38,6 +47,9 @@ impl fmt::Display for Wait {
             Self::Ready { instance, heard: Some(heard) } => write!(f, "waiting until {instance} is ready ({heard})"),
             Self::Ready { instance, heard: None } => write!(f, "waiting until {instance} is ready"),
             Self::MinReady { instance, .. } => write!(f, "{instance} is ready; making sure it stays so"),
+            Self::Watched { share, count, .. } => {
+                write!(f, "{share} of {count} are new; watching them before it goes on")
+            }
             Self::Drained { instance, in_flight: Some(1), .. } => write!(f, "draining {instance}: 1 request under way"),
             Self::Drained { instance, in_flight: Some(count), .. } => {
                 write!(f, "draining {instance}: {count} requests under way")
@@ -63,6 +75,8 @@ impl Rollout {
             }
             Stage::Starting | Stage::Serving { .. } | Stage::Ended => None,
         };
-        self.instances.iter().filter_map(wait).collect()
+        let step = self.pace_step().zip(self.held_until());
+        let watched = step.map(|(step, until)| Wait::Watched { share: step.share, count: self.goal().count, until });
+        self.instances.iter().filter_map(wait).chain(watched).collect()
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn mark(text: &str, site: &Site) -> String {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         (digits == 5).then_some((digits, "NNNNN"))
     });
+    let text = after(&text, "tester@", &|rest| Some((rest.find(' ')?, "HOST")));
     // The program of these tests, which the kernel names in 15 letters.
     let text = after(&text, "end_to_end", &|rest| Some((rest.find(' ')?, "")));
     let text = after(&text, "\"instance\": \"", &|rest| Some((rest.find('"')?, "INSTANCE")));

@@ -4,27 +4,43 @@ use super::{
     gateway::{GatewayV1, RouteV1},
     object::ObjectsV1,
     parse,
-    record::EndingV1,
+    record::{AuthorV1, EndingV1},
     spec::{RevisionV1, ServiceV1},
 };
-use crate::{Begin, Entry};
+use crate::{Begin, Entry, Line, Want};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
-use wharf_model::{
-    Effect, GatewayName, Intent, IntentId, OperationId, PlanId, RevisionNumber, ServiceName, Timestamp, Verb, Wanted,
-};
+use wharf_model::{Effect, Intent, IntentId, OperationId, PlanId, RevisionNumber, Timestamp, Verb};
+
+/// One line. What it holds beside the entry is written first.
+#[derive(Serialize, Deserialize)]
+struct LineV1 {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at_ms: Option<u64>,
+    #[serde(flatten)]
+    entry: EntryV1,
+}
 
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "entry", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "entry", rename_all = "kebab-case")]
 enum EntryV1 {
     Begin {
         plan: String,
-        who: String,
-        at_ms: u64,
-        gateways: BTreeMap<String, GatewayV1>,
-        routes: Vec<RouteV1>,
-        services: BTreeMap<String, (ServiceV1, RevisionV1)>,
-        #[serde(default, skip_serializing_if = "ObjectsV1::is_empty")]
+        by: AuthorV1,
+    },
+    WantGateway {
+        gateway: String,
+        spec: GatewayV1,
+    },
+    WantRoute {
+        spec: RouteV1,
+    },
+    WantService {
+        service: String,
+        spec: Box<ServiceV1>,
+        revision: Box<RevisionV1>,
+    },
+    WantObjects {
         objects: ObjectsV1,
     },
     Intent {
@@ -38,6 +54,7 @@ enum EntryV1 {
     },
     Done {
         seq: u64,
+        #[serde(flatten)]
         effect: EffectV1,
     },
     Failed {
@@ -45,12 +62,13 @@ enum EntryV1 {
         error: String,
     },
     Note {
+        #[serde(flatten)]
         effect: EffectV1,
     },
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(tag = "effect", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "effect", rename_all = "kebab-case")]
 enum EffectV1 {
     GatewayUp { gateway: String },
     GatewayGone { gateway: String },
@@ -70,9 +88,10 @@ enum EffectV1 {
     RolloutEnded { service: String, ending: EndingV1 },
 }
 
-pub(in crate::format) fn print_entry(entry: &Entry) -> String {
+pub(in crate::format) fn print_line(entry: &Entry, at: Timestamp) -> String {
     let entry = match entry {
-        Entry::Begin(begin) => print_begin(begin),
+        Entry::Begin(Begin { plan, by }) => EntryV1::Begin { plan: plan.to_string(), by: AuthorV1::of(by) },
+        Entry::Want(want) => print_want(want),
         Entry::Intent(intent) => EntryV1::Intent {
             seq: intent.id.0,
             operation: intent.operation.to_string(),
@@ -85,34 +104,39 @@ pub(in crate::format) fn print_entry(entry: &Entry) -> String {
         Entry::Failed { intent, error } => EntryV1::Failed { seq: intent.0, error: error.clone() },
         Entry::Note(effect) => EntryV1::Note { effect: EffectV1::of(effect) },
     };
-    serde_json::to_string(&entry).expect("strings and numbers become JSON")
+    serde_json::to_string(&LineV1 { at_ms: Some(at.0), entry }).expect("strings and numbers become JSON")
 }
 
-fn print_begin(begin: &Begin) -> EntryV1 {
-    let Begin { plan, who, at, wanted: Wanted { gateways, routes, services, objects } } = begin;
-    let service = |(spec, revision): &(wharf_model::ServiceSpec, Arc<wharf_model::Revision>)| {
-        (ServiceV1::of(spec), RevisionV1::of(revision))
-    };
-    EntryV1::Begin {
-        plan: plan.to_string(),
-        who: who.clone(),
-        at_ms: at.0,
-        gateways: gateways.iter().map(|(name, spec)| (name.to_string(), GatewayV1::of(spec))).collect(),
-        routes: routes.values().map(RouteV1::of).collect(),
-        services: services.iter().map(|(name, one)| (name.to_string(), service(one))).collect(),
-        objects: ObjectsV1::of(objects),
+fn print_want(want: &Want) -> EntryV1 {
+    match want {
+        Want::Gateway(name, spec) => EntryV1::WantGateway { gateway: name.to_string(), spec: GatewayV1::of(spec) },
+        Want::Route(spec) => EntryV1::WantRoute { spec: RouteV1::of(spec) },
+        Want::Service(name, spec, revision) => EntryV1::WantService {
+            service: name.to_string(),
+            spec: Box::new(ServiceV1::of(spec)),
+            revision: Box::new(RevisionV1::of(revision)),
+        },
+        Want::Object(address, object) => {
+            let objects = BTreeMap::from([(address.clone(), object.clone())]);
+            EntryV1::WantObjects { objects: ObjectsV1::of(&objects) }
+        }
     }
 }
 
-pub(in crate::format) fn read_entry(json: &str) -> Result<Entry, String> {
-    let entry: EntryV1 = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    Ok(match entry {
-        EntryV1::Begin { plan, who, at_ms, gateways, routes, services, objects } => Entry::Begin(Box::new(Begin {
-            plan: PlanId(plan.into()),
-            who,
-            at: Timestamp(at_ms),
-            wanted: Wanted { objects: objects.read()?, ..read_wanted(gateways, routes, services)? },
-        })),
+pub(in crate::format) fn read_line(json: &str) -> Result<Line, String> {
+    let line: LineV1 = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    let entry = match line.entry {
+        EntryV1::Begin { plan, by } => Entry::Begin(Begin { plan: PlanId(plan.into()), by: by.read() }),
+        EntryV1::WantGateway { gateway, spec } => Entry::Want(Box::new(Want::Gateway(parse(&gateway)?, spec.read()?))),
+        EntryV1::WantRoute { spec } => Entry::Want(Box::new(Want::Route(spec.read()?))),
+        EntryV1::WantService { service, spec, revision } => {
+            let spec = Box::new(spec.read()?);
+            Entry::Want(Box::new(Want::Service(parse(&service)?, spec, Arc::new(revision.read()?))))
+        }
+        EntryV1::WantObjects { objects } => {
+            let object = objects.read()?.pop_first().ok_or("no object is named")?;
+            Entry::Want(Box::new(Want::Object(object.0, object.1)))
+        }
         EntryV1::Intent { seq, operation, address, verb, object, revision } => Entry::Intent(Intent {
             id: IntentId(seq),
             operation: OperationId(operation.into()),
@@ -124,30 +148,12 @@ pub(in crate::format) fn read_entry(json: &str) -> Result<Entry, String> {
         EntryV1::Done { seq, effect } => Entry::Done { intent: IntentId(seq), effect: effect.read()? },
         EntryV1::Failed { seq, error } => Entry::Failed { intent: IntentId(seq), error },
         EntryV1::Note { effect } => Entry::Note(effect.read()?),
-    })
+    };
+    Ok(Line { at: line.at_ms.map(Timestamp), entry })
 }
 
 fn read_verb(text: &str) -> Result<Verb, String> {
     Verb::ALL.into_iter().find(|verb| verb.as_str() == text).ok_or_else(|| format!("`{text}` is no verb"))
-}
-
-fn read_wanted(
-    gateways: BTreeMap<String, GatewayV1>,
-    routes: Vec<RouteV1>,
-    services: BTreeMap<String, (ServiceV1, RevisionV1)>,
-) -> Result<Wanted, String> {
-    let mut wanted = Wanted::default();
-    for (name, spec) in gateways {
-        wanted.gateways.insert(parse::<GatewayName>(&name)?, spec.read()?);
-    }
-    for route in routes {
-        let spec = route.read()?;
-        wanted.routes.insert((spec.gateway.clone(), spec.service.clone()), spec);
-    }
-    for (name, (spec, revision)) in services {
-        wanted.services.insert(parse::<ServiceName>(&name)?, (spec.read()?, Arc::new(revision.read()?)));
-    }
-    Ok(wanted)
 }
 
 impl EffectV1 {

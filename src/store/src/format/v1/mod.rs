@@ -4,6 +4,7 @@ mod container;
 mod elastic;
 mod gateway;
 mod journal;
+mod lease;
 mod mount;
 mod object;
 mod record;
@@ -11,13 +12,16 @@ mod resources;
 mod spec;
 mod stored;
 
-pub(super) use journal::{print_entry, read_entry};
+pub(super) use journal::{print_line, read_line};
+pub(super) use lease::{print_lease, read_lease};
 pub(super) use record::{print_commit, read_commit};
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
 /// What a commit of this version calls itself.
 pub(super) const COMMIT: &str = "wharf.record/1";
+/// What a claim of the lease of this version calls itself.
+pub(super) const LEASE: &str = "wharf.lease/1";
 
 fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())

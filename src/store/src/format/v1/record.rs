@@ -7,11 +7,12 @@ use super::{
     parse,
     spec::{RevisionV1, ServiceV1},
 };
+use crate::{Author, Commit, Made};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use wharf_model::{
-    Ending, Generation, Lineage, Record, RecordedGateway, RecordedInstance, RecordedRoute, RecordedService,
-    RevisionNumber, Slot,
+    Ending, Generation, Lineage, PlanId, Record, RecordedGateway, RecordedInstance, RecordedRoute, RecordedService,
+    RevisionNumber, Slot, Timestamp,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -20,6 +21,10 @@ struct CommitV1 {
     format: String,
     serial: u64,
     lineage: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made: Option<MadeV1>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    absorbed: BTreeMap<String, u64>,
     project: String,
     environment: String,
     gateways: BTreeMap<String, GatewayV1>,
@@ -28,6 +33,39 @@ struct CommitV1 {
     #[serde(default, skip_serializing_if = "ObjectsV1::is_empty")]
     objects: ObjectsV1,
     contents: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MadeV1 {
+    at_ms: u64,
+    doing: String,
+    by: AuthorV1,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plan: Option<String>,
+}
+
+/// Who does something; of journals too.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuthorV1 {
+    who: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    commit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
+}
+
+impl AuthorV1 {
+    pub(super) fn of(author: &Author) -> Self {
+        let Author { who, commit, run } = author.clone();
+        Self { who, commit, run }
+    }
+
+    pub(super) fn read(self) -> Author {
+        let Self { who, commit, run } = self;
+        Author { who, commit, run }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -75,12 +113,21 @@ impl EndingV1 {
     }
 }
 
-pub(in crate::format) fn print_commit(serial: u64, lineage: &Lineage, record: &Record) -> String {
+pub(in crate::format) fn print_commit(commit: &Commit) -> String {
+    let Commit { serial, lineage, made, absorbed, record } = commit;
     let Record { project, environment, gateways, routes, services, objects, contents } = record;
+    let made = made.as_ref().map(|Made { at, doing, by, plan }| MadeV1 {
+        at_ms: at.0,
+        doing: doing.clone(),
+        by: AuthorV1::of(by),
+        plan: plan.as_ref().map(ToString::to_string),
+    });
     let commit = CommitV1 {
         format: COMMIT.to_owned(),
-        serial,
+        serial: *serial,
         lineage: lineage.to_string(),
+        made,
+        absorbed: absorbed.clone(),
         project: project.to_string(),
         environment: environment.to_string(),
         gateways: gateways.iter().map(|(name, known)| (name.to_string(), GatewayV1::of(&known.spec))).collect(),
@@ -92,7 +139,7 @@ pub(in crate::format) fn print_commit(serial: u64, lineage: &Lineage, record: &R
     serde_json::to_string_pretty(&commit).expect("strings and numbers become JSON")
 }
 
-pub(in crate::format) fn read_commit(text: &str, serial: u64) -> Result<(Lineage, Record), String> {
+pub(in crate::format) fn read_commit(text: &str, serial: u64) -> Result<Commit, String> {
     let commit: CommitV1 = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if commit.serial != serial {
         return Err(format!("it says that it is commit {}", commit.serial));
@@ -112,7 +159,13 @@ pub(in crate::format) fn read_commit(text: &str, serial: u64) -> Result<(Lineage
         objects: commit.objects.read()?,
         contents: commit.contents.iter().map(|content| parse(content)).collect::<Result<_, String>>()?,
     };
-    Ok((Lineage(commit.lineage.into()), record))
+    let made = commit.made.map(|MadeV1 { at_ms, doing, by, plan }| Made {
+        at: Timestamp(at_ms),
+        doing,
+        by: by.read(),
+        plan: plan.map(|plan| PlanId(plan.into())),
+    });
+    Ok(Commit { serial, lineage: Lineage(commit.lineage.into()), made, absorbed: commit.absorbed, record })
 }
 
 type RouteKey = (wharf_model::GatewayName, wharf_model::ServiceName);
