@@ -10,7 +10,7 @@ const STYLES: styling::Styles = styling::Styles::styled()
     .placeholder(styling::AnsiColor::Yellow.on_default());
 
 const EXIT_CODES: &str = "Exit codes: 0 done, or nothing to do; 1 error; 2 changes found (plan --detailed-exitcode); \
-                          4 locked; 6 rolled back; 7 halted; 130 interrupted.";
+                          3 the plan is stale; 4 locked; 6 rolled back; 7 halted; 130 interrupted.";
 
 /// Infrastructure as code for AI inference services: describe them in KDL, plan, apply.
 #[derive(Debug, Parser)]
@@ -152,15 +152,31 @@ pub(crate) enum Command {
         /// Ends with exit code 2 when there are changes
         #[arg(long)]
         detailed_exitcode: bool,
+        /// Writes the plan to a file too, for `wharf apply FILE`
+        #[arg(short, long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        select: Select,
         /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },
     /// Makes what runs into what the files describe
+    ///
+    /// With a FILE that `wharf plan --out` wrote, or with the id of a plan, it does what that plan says and nothing else,
+    /// without asking; when what the plan rests on has changed, it does nothing and ends with exit code 3.
     Apply {
+        /// A plan that was saved
+        #[arg(value_name = "FILE")]
+        plan: Option<PathBuf>,
+        /// Plans again, and goes on only when the plan has this id
+        #[arg(long, value_name = "ID", conflicts_with = "plan")]
+        expect_plan: Option<String>,
         /// Does not ask
         #[arg(long, short)]
         yes: bool,
+        #[command(flatten)]
+        select: Select,
     },
     /// Removes everything that apply made
     Destroy {
@@ -200,6 +216,17 @@ pub(crate) enum Command {
         #[arg(long = "dir", value_name = "FOLDER")]
         folder: PathBuf,
     },
+}
+
+/// Which services a plan is about.
+#[derive(Debug, Args)]
+pub(crate) struct Select {
+    /// Plans this service and what it needs, and nothing else; may be given several times
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) only: Vec<String>,
+    /// Leaves this service alone, and what needs it; may be given several times
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) except: Vec<String>,
 }
 
 /// One request.

@@ -12,6 +12,8 @@ pub(crate) enum Exit {
     Error = 1,
     /// There are changes (`plan --detailed-exitcode`).
     Changes = 2,
+    /// What a plan that was reviewed rests on is not so any more.
+    Stale = 3,
     /// Somebody else holds the lock.
     Locked = 4,
     /// A service went back to the revision before.

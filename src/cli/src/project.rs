@@ -12,8 +12,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use wharf_lang::{IncludeError, Problems, Request, Resolved, Severity, SourceFile, load, with_included};
-use wharf_model::{Deployment, SecretName, SecretSource, ServiceSpec};
+use wharf_lang::{Defaults, IncludeError, Problems, Request, Resolved, Severity, SourceFile, load, with_included};
+use wharf_model::{Deployment, Fingerprint, SecretName, SecretSource, ServiceSpec};
+use wharf_plan::Files;
 use wharf_provider::SecretValues;
 
 /// A project that holds together, with the values of the secrets that it uses.
@@ -99,6 +100,13 @@ impl Project {
         };
         let values = values(&deployment, &read.into_inner());
         Ok(Self { dir, files: loaded.files, deployment, resolved, secrets: values })
+    }
+
+    /// Digests of its files, and of what they come to with their inputs in this environment.
+    pub(crate) fn digests(&self) -> Files {
+        let files = self.files.iter().map(|file| (file.name.clone(), Fingerprint::of([file.text.as_bytes()])));
+        let whole = self.resolved.text(Defaults::Hidden);
+        files.chain([("(inputs)".into(), Fingerprint::of([whole.as_bytes()]))]).collect()
     }
 
     /// Where the environment's record and what belongs to it are kept.

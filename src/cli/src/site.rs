@@ -1,18 +1,21 @@
 //! Wires a project to its record and its runtime. Commands that only look get the reading halves, and nothing else.
 
 use crate::{
+    arguments::Select,
     fault::{Ends, Fault},
     problems,
     project::Project,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 use wharf_local::{LocalProvider, LocalReader, LocalSettings};
-use wharf_model::{Deployment, ProviderSpec, Record, SecretDigest, SecretKey, SecretName, Timestamp};
-use wharf_plan::{Input, Plan, plan, sources};
+use wharf_model::{
+    Deployment, Observed, ProviderSpec, Record, SecretDigest, SecretKey, SecretName, ServiceName, Timestamp,
+};
+use wharf_plan::{Input, Plan, Selection, plan, sources};
 use wharf_provider::{Observe, Owner, Scope, SecretValues};
 use wharf_store::{Holder, Reader, Writer};
 
@@ -80,6 +83,42 @@ pub(crate) fn digests(key: Option<&SecretKey>, secrets: &SecretValues) -> BTreeM
     secrets.names().filter_map(digest).collect()
 }
 
+/// What one look found, with all else that a plan depends on beside the files and the record.
+pub(crate) struct Sight {
+    observed: Observed,
+    digests: BTreeMap<SecretName, SecretDigest>,
+}
+
+impl Sight {
+    /// What a plan is made from.
+    pub(crate) fn input<'a>(
+        &'a self,
+        desired: &'a Deployment,
+        recorded: &'a Record,
+        runtime: &'a dyn Observe,
+    ) -> Input<'a> {
+        let Self { observed, digests } = self;
+        Input { desired, capabilities: runtime.capabilities(), recorded, observed, digests }
+    }
+}
+
+/// Looks once, in bulk.
+pub(crate) async fn look(
+    project: &Project,
+    desired: &Deployment,
+    key: Option<&SecretKey>,
+    runtime: &dyn Observe,
+) -> Ends<Sight> {
+    let scope = Scope { services: None, probe: true, sources: sources(desired) };
+    let observed = runtime.observe(&scope).await?;
+    Ok(Sight { observed, digests: digests(key, &project.secrets) })
+}
+
+/// The plan, or every reason why there is none.
+pub(crate) fn plan_of(project: &Project, input: &Input) -> Ends<Plan> {
+    plan(input).map_err(|found| problems::show(project, &found))
+}
+
 /// Looks once, and plans.
 pub(crate) async fn make_plan(
     project: &Project,
@@ -88,12 +127,26 @@ pub(crate) async fn make_plan(
     key: Option<&SecretKey>,
     runtime: &dyn Observe,
 ) -> Ends<Plan> {
-    let scope = Scope { services: None, probe: true, sources: sources(desired) };
-    let observed = runtime.observe(&scope).await?;
-    let digests = digests(key, &project.secrets);
-    let capabilities = runtime.capabilities();
-    let input = Input { desired, capabilities, recorded, observed: &observed, digests: &digests };
-    plan(&input).map_err(|found| problems::show(project, &found))
+    let sight = look(project, desired, key, runtime).await?;
+    plan_of(project, &sight.input(desired, recorded, runtime))
+}
+
+/// The services that were chosen, each known to the files or to the record.
+pub(crate) fn selection(select: &Select, desired: &Deployment, recorded: &Record) -> Ends<Selection> {
+    let known: BTreeSet<&ServiceName> = desired.services.keys().chain(recorded.services.keys()).collect();
+    let find = |text: &String| {
+        let found = known.iter().find(|name| name.as_str() == text);
+        found.map(|name| (*name).clone()).ok_or_else(|| {
+            let fault = Fault::new(format!("there is no service `{text}`, neither in the files nor in the record"));
+            let names: Vec<_> = known.iter().map(|name| name.as_str()).collect();
+            let listed = format!("the services are: {}", names.join(", "));
+            fault.help(wharf_lang::did_you_mean(text, names.iter().copied()).unwrap_or(listed))
+        })
+    };
+    Ok(Selection {
+        only: select.only.iter().map(find).collect::<Ends<_>>()?,
+        except: select.except.iter().map(find).collect::<Ends<_>>()?,
+    })
 }
 
 /// The secrets, to be shared among calls.

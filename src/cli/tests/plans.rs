@@ -6,100 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![allow(clippy::disallowed_methods, reason = "cases are files")]
 
-use secrecy::SecretString;
+mod memory;
+
+use memory::{CANARY, Site, read};
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
 };
-use tokio::sync::mpsc;
-use wharf_apply::{Cancel, Ended, Settings, apply};
-use wharf_lang::{Request, SourceFile, load};
-use wharf_model::{
-    ContentDigest, Deployment, FolderPath, Record, SecretDigest, SecretKey, SecretName, SourceRef, Timestamp,
-};
-use wharf_plan::{Input, Plan, check, plan, sources};
-use wharf_provider::{MemoryProvider, Observe, Scope, SecretValues};
 use wharf_report::Layout;
-use wharf_store::{Holder, Reader, Writer};
-
-const CANARY: &str = "canary-5be1";
-
-struct Site {
-    memory: Arc<MemoryProvider>,
-    store: tempfile::TempDir,
-    secrets: BTreeMap<SecretName, String>,
-}
-
-fn read(path: &Path, name: &str) -> Deployment {
-    let files = [SourceFile { name: name.into(), text: fs::read_to_string(path).unwrap().into() }];
-    let request = Request { files: &files, wharf_version: "0.1.0", ..Request::default() };
-    let loaded = load(&request);
-    let errors: Vec<_> = loaded.problems.errors().map(ToString::to_string).collect();
-    loaded.deployment.unwrap_or_else(|| panic!("{}: {errors:?}", path.display()))
-}
-
-impl Site {
-    fn new() -> Self {
-        let secrets = BTreeMap::from([("shop-token".parse().unwrap(), format!("{CANARY}-first"))]);
-        Self { memory: Arc::default(), store: tempfile::tempdir().unwrap(), secrets }
-    }
-
-    fn reader(&self) -> Reader {
-        Reader::new(self.store.path(), "shop".parse().unwrap(), "default".parse().unwrap())
-    }
-
-    fn digests(&self) -> BTreeMap<SecretName, SecretDigest> {
-        let key = SecretKey::new([7; 32]);
-        self.secrets.iter().map(|(name, value)| (name.clone(), key.digest(name.as_str(), value.as_bytes()))).collect()
-    }
-
-    async fn plan(&self, desired: &Deployment, recorded: &Record) -> Plan {
-        let scope = Scope { services: None, probe: true, sources: sources(desired) };
-        let observed = self.memory.observe(&scope).await.unwrap();
-        let (capabilities, digests) = (self.memory.capabilities(), self.digests());
-        let made = plan(&Input { desired, capabilities, recorded, observed: &observed, digests: &digests }).unwrap();
-        assert_eq!(check(&made), []);
-        made
-    }
-
-    async fn apply(&self, desired: &Deployment) {
-        let mut writer =
-            Writer::open(self.reader(), &Holder::this("tester".to_owned(), "apply", Timestamp(0))).unwrap();
-        let record = self.reader().read().unwrap().record;
-        let plan = self.plan(desired, &record).await;
-        let mut secrets = SecretValues::default();
-        for (name, value) in &self.secrets {
-            secrets.insert(name.clone(), SecretString::from(value.clone()));
-        }
-        let settings = Settings {
-            secrets: Arc::new(secrets),
-            who: "tester".to_owned(),
-            started: Timestamp(1_000_000),
-            room: 8,
-            look_every: Duration::from_millis(250),
-        };
-        let (events, _) = mpsc::unbounded_channel();
-        let cancel = Cancel::default();
-        let applied = apply(&plan, record, self.memory.clone(), &mut writer, &settings, &cancel, events).await;
-        assert_eq!(applied.unwrap().0.ended(), Ended::Done);
-    }
-
-    fn meddle(&mut self, line: &str) {
-        let words: Vec<_> = line.split(' ').collect();
-        match words.as_slice() {
-            ["kill", instance] => self.memory.kill(&instance.parse().unwrap()),
-            ["source", folder, content] => {
-                let source = SourceRef::Folder(FolderPath((*folder).into()));
-                self.memory.change_source(source, ContentDigest::of([content.as_bytes()]));
-            }
-            ["secret", name, value] => drop(self.secrets.insert(name.parse().unwrap(), format!("{CANARY}-{value}"))),
-            _ => panic!("nobody knows how to `{line}`"),
-        }
-    }
-}
 
 async fn run(case: &Path) -> (String, String) {
     let mut site = Site::new();
@@ -109,16 +23,13 @@ async fn run(case: &Path) -> (String, String) {
     for line in fs::read_to_string(case.join("meddle.txt")).unwrap_or_default().lines() {
         site.meddle(line);
     }
-    let record = site.reader().read().unwrap().record;
     let desired = read(&case.join("project.kdl"), "project.kdl");
-    let plan = site.plan(&desired, &record).await;
-    let again = site.plan(&desired, &record).await;
+    let plan = site.plan(&desired).await;
+    let again = site.plan(&desired).await;
     assert_eq!(plan.json(), again.json(), "the same in, the same bytes out");
     let shown = plain(&wharf_report::plan(&plan, Layout { width: 100 }));
-    let applied = site.apply(&desired);
-    applied.await;
-    let after = site.reader().read().unwrap().record;
-    assert!(site.plan(&desired, &after).await.is_empty(), "{}: after an apply the plan is empty", case.display());
+    site.apply(&desired).await;
+    assert!(site.plan(&desired).await.is_empty(), "{}: after an apply the plan is empty", case.display());
     (shown, plan.json() + "\n")
 }
 

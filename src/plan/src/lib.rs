@@ -6,22 +6,30 @@
 
 mod change;
 mod check;
+mod digest;
+mod facts;
 mod fold;
 mod format;
 mod operations;
+mod part;
 mod planner;
 mod problem;
 pub mod rollout;
+mod saved;
+mod select;
 
 pub use change::{Cause, Change, Counts, Incarnation, ReplaceOrder, Risk, What};
 pub use check::{Flaw, check};
+pub use facts::{Facts, Fields};
 pub use fold::Fold;
 pub use operations::{Operations, RolloutStep, Step, StepId};
 pub use planner::{Input, plan, sources};
 pub use problem::{Notice, Problem};
+pub use saved::{Became, Files, SavedPlan, SavedPlanError, Side, Stale, StaleReason};
+pub use select::{LeftOut, Selection, WhyLeftOut};
 
-use std::sync::Arc;
-use wharf_model::{EnvironmentName, Fingerprint, PlanId, ProjectName, Wanted};
+use std::collections::BTreeMap;
+use wharf_model::{Address, EnvironmentName, PlanId, ProjectName, Wanted};
 
 /// What will be done, and why. Made by [`plan`] alone, and never changed.
 #[derive(Debug, Clone)]
@@ -35,6 +43,14 @@ pub struct Plan {
     notices: Vec<Notice>,
     operations: Operations,
     wanted: Wanted,
+    /// The resources whose facts each step relies on, by its id.
+    relies_on: Vec<Vec<Address>>,
+    facts: BTreeMap<Address, Facts>,
+    selection: Selection,
+    left_out: Vec<LeftOut>,
+    files: Files,
+    /// The plan that somebody reviewed, when this one is what was found of it.
+    reviewed: Option<PlanId>,
 }
 
 impl Plan {
@@ -89,6 +105,37 @@ impl Plan {
         self.operations.is_empty()
     }
 
+    /// The resources whose facts a step relies on.
+    pub fn relies_on(&self, step: StepId) -> &[Address] {
+        self.relies_on.get(step.0 as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// What was recorded and observed of every resource that a step relies on, in the order of their addresses.
+    pub fn facts(&self) -> impl Iterator<Item = (&Address, &Facts)> {
+        self.facts.iter()
+    }
+
+    /// Which services it is about.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// The changes that the files ask for and that it does not make, in the order of their addresses.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
+    /// The texts that it was made from, as far as anybody said.
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// Says which texts it was made from. Its id stays the same: it stands for what will be done, not for how that is
+    /// written.
+    pub fn made_from(self, files: Files) -> Self {
+        Self { files, ..self }
+    }
+
     /// How many changes there are of each kind.
     pub fn counts(&self) -> Counts {
         Counts::of(&self.changes)
@@ -99,9 +146,8 @@ impl Plan {
         format::v1::print(self)
     }
 
-    /// The digest of [`Plan::json`].
+    /// The digest of [`Plan::json`] without the files; of a plan that was saved, the id that it was saved under.
     pub fn id(&self) -> PlanId {
-        let digest = Fingerprint::of([format::v1::body(self).as_bytes()]);
-        PlanId(Arc::from(&digest.to_string()[..16]))
+        self.reviewed.clone().unwrap_or_else(|| format::v1::id(self))
     }
 }

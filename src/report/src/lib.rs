@@ -4,10 +4,12 @@
 
 mod difference;
 mod plan;
+mod stale;
 mod status;
 mod text;
 
 pub use difference::difference;
 pub use plan::{Layout, plan};
+pub use stale::stale;
 pub use status::{StatusInput, status, status_json};
 pub use text::{bad, bold, dim, duration, good, tame, warn};

@@ -1,6 +1,7 @@
 //! What `apply` and `destroy` share: lock, recover, look, plan, ask, run, and say how it ended.
 
 use crate::{
+    arguments::Select,
     exit::Exit,
     fault::{Ends, Fault},
     out, progress,
@@ -19,7 +20,7 @@ use tokio::{
 use wharf_apply::{Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
 use wharf_local::LocalProvider;
 use wharf_model::Deployment;
-use wharf_plan::rollout::Failure;
+use wharf_plan::{Plan, SavedPlan, rollout::Failure};
 use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
 
 /// What is to be done.
@@ -30,6 +31,20 @@ pub(super) struct Work<'a> {
     pub(super) doing: &'a str,
     /// Whether nobody is asked.
     pub(super) yes: bool,
+    /// Which services; all of them when nobody chose.
+    pub(super) select: Option<&'a Select>,
+    /// What somebody said yes to already.
+    pub(super) reviewed: Reviewed<'a>,
+}
+
+/// The plan that was reviewed before.
+pub(super) enum Reviewed<'a> {
+    /// None was.
+    Nothing,
+    /// The one with this id.
+    Id(&'a str),
+    /// One that was saved.
+    Saved(Box<SavedPlan>),
 }
 
 /// How many steps run at once.
@@ -47,12 +62,34 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
     let recovered = recover(&*runtime, &mut writer).await?;
     tell_recovered(&recovered);
     let key = writer.reader().key()?;
-    let plan = site::make_plan(project, work.desired, &recovered.record, key.as_ref(), &*runtime).await?;
+    let sight = site::look(project, work.desired, key.as_ref(), &*runtime).await?;
+    let input = sight.input(work.desired, &recovered.record, &*runtime);
+    let plan = site::plan_of(project, &input)?;
+    let plan = match &work.reviewed {
+        Reviewed::Saved(saved) => match saved.find_in(plan.made_from(project.digests()), &input) {
+            Ok(plan) => plan,
+            Err(stale) => {
+                out::alert(wharf_report::stale(saved.id(), &stale).trim_end());
+                return Ok((Exit::Stale, runtime));
+            }
+        },
+        Reviewed::Nothing | Reviewed::Id(_) => match work.select {
+            Some(select) => plan.select(&site::selection(select, work.desired, &recovered.record)?),
+            None => plan,
+        },
+    };
     out::note(wharf_report::plan(&plan, Layout { width: out::width() }).trim_end());
     if plan.is_empty() {
         return Ok((Exit::Done, runtime));
     }
-    if !work.yes && !confirmed(work.doing)? {
+    if let Reviewed::Id(id) = work.reviewed
+        && plan.id().0.as_ref() != id
+    {
+        tell_other_plan(&plan, id);
+        return Ok((Exit::Stale, runtime));
+    }
+    let asks = !work.yes && matches!(work.reviewed, Reviewed::Nothing);
+    if asks && !confirmed(work.doing)? {
         out::note("Nothing was done.");
         return Ok((Exit::Interrupted, runtime));
     }
@@ -85,6 +122,11 @@ fn tell_recovered(recovered: &Recovered) {
         let what = if *made { "was made" } else { "was not made" };
         out::note(format!("  {} {what}", intent.operation));
     }
+}
+
+fn tell_other_plan(plan: &Plan, expected: &str) {
+    out::alert(format!("{} this is plan {}, and plan {expected} was expected; nothing was done", bad("✗"), plan.id()));
+    out::alert(format!("  {} review this one, and expect its id", dim("help:")));
 }
 
 fn confirmed(doing: &str) -> Ends<bool> {

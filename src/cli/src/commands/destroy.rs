@@ -1,20 +1,23 @@
 //! `wharf destroy`: an apply of a project that declares nothing.
 
-use super::carry_out::{Work, carry_out};
+use super::carry_out::{Reviewed, Work, carry_out};
 use crate::{
-    arguments::Shared,
+    arguments,
     exit::Exit,
     fault::Ends,
     project::{Project, Secrets, Told},
 };
-use wharf_model::Deployment;
+use wharf_model::{Deployment, Shared};
 
-pub(super) async fn run(shared: &Shared, yes: bool) -> Ends<Exit> {
+pub(super) async fn run(shared: &arguments::Shared, yes: bool) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
     let mut desired: Deployment = project.deployment.clone();
     desired.services.clear();
     desired.gateways.clear();
-    let (exit, runtime) = carry_out(Work { project: &project, desired: &desired, doing: "destroy", yes }).await?;
+    desired.shared = Shared::default();
+    let work =
+        Work { project: &project, desired: &desired, doing: "destroy", yes, select: None, reviewed: Reviewed::Nothing };
+    let (exit, runtime) = carry_out(work).await?;
     if exit == Exit::Done {
         runtime.clean_up().await?;
     }

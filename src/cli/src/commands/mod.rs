@@ -35,8 +35,12 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Explain { what, format } => explain::run(&shared, what.as_deref(), format),
         Command::DiffEnv { left, right, format } => diff_env::run(&shared, &left, &right, format),
         Command::Schema { format } => schema::run(format),
-        Command::Plan { detailed_exitcode, format } => wait(plan::run(&shared, detailed_exitcode, format)),
-        Command::Apply { yes } => wait(apply::run(&shared, yes)),
+        Command::Plan { detailed_exitcode, out, select, format } => {
+            wait(plan::run(&shared, &plan::Wanted { detailed_exitcode, out, select, format }))
+        }
+        Command::Apply { plan, expect_plan, yes, select } => {
+            wait(apply::run(&shared, &apply::Wanted { plan, expect_plan, yes, select }))
+        }
         Command::Destroy { yes } => wait(destroy::run(&shared, yes)),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),

@@ -1,16 +1,29 @@
 //! `wharf plan`: holds only what can look.
 
 use crate::{
-    arguments::{Format, Shared},
+    arguments::{Format, Select, Shared},
     exit::Exit,
-    fault::Ends,
+    fault::{Ends, Fault},
     out,
     project::{Project, Secrets, Told},
     site,
 };
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+use wharf_plan::Plan;
 use wharf_report::{Layout, warn};
 
-pub(super) async fn run(shared: &Shared, detailed_exitcode: bool, format: Format) -> Ends<Exit> {
+/// What was asked for.
+pub(super) struct Wanted {
+    pub(super) detailed_exitcode: bool,
+    pub(super) out: Option<PathBuf>,
+    pub(super) select: Select,
+    pub(super) format: Format,
+}
+
+pub(super) async fn run(shared: &Shared, wanted: &Wanted) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Needed, Told::All)?;
     let record = site::record(&project);
     let (standing, key) = (record.read()?, record.key()?);
@@ -21,11 +34,35 @@ pub(super) async fn run(shared: &Shared, detailed_exitcode: bool, format: Format
             warn("note:")
         ));
     }
+    let selection = site::selection(&wanted.select, &project.deployment, &standing.record)?;
     let runtime = site::reader(&project)?;
     let plan = site::make_plan(&project, &project.deployment, &standing.record, key.as_ref(), &runtime).await?;
-    match format {
+    let plan = plan.select(&selection);
+    if let Some(file) = &wanted.out {
+        save(file, &plan.clone().made_from(project.digests()))?;
+    }
+    match wanted.format {
         Format::Human => out::result(wharf_report::plan(&plan, Layout { width: out::width() })),
         Format::Json => out::result(format_args!("{}\n", plan.json())),
     }
-    Ok(if detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
+    if let Some(file) = &wanted.out {
+        out::note(format!("\nSaved. `wharf apply {}` carries out this plan and no other.", file.display()));
+    }
+    Ok(if wanted.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
+}
+
+/// Writes the plan beside its place and moves it there, so that nobody reads half of it.
+fn save(file: &Path, plan: &Plan) -> Ends<()> {
+    let failed = |cause| Fault::new(format!("cannot write the plan to {}", file.display())).because(cause);
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    let write = || {
+        let mut new = std::fs::File::create(&beside)?;
+        new.write_all(plan.json().as_bytes())?;
+        new.write_all(b"\n")?;
+        new.sync_all()?;
+        std::fs::rename(&beside, file)
+    };
+    write().map_err(failed)
 }

@@ -1,26 +1,65 @@
-//! Version 1 of the plan as JSON.
+//! Version 1 of the plan as JSON: what `docs/plan-format.md` describes and its schema checks.
 
-use crate::{Cause, Plan, Risk, Step, What, rollout::Preview};
-use serde::Serialize;
-use wharf_model::{Difference, Entry, Origin, Value};
+use crate::{
+    Cause, Fields, LeftOut, Plan, Risk, Selection, Step, What, WhyLeftOut,
+    facts::{Facts, shown},
+    rollout::Preview,
+};
+use serde::{Deserialize, Serialize};
+use std::{borrow::Cow, collections::BTreeMap};
+use wharf_model::{Difference, Entry, Fingerprint, Origin, PlanId};
 
-#[derive(Serialize)]
-struct Document<'a> {
-    format: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    project: &'a str,
-    environment: &'a str,
-    provider: &'a str,
+/// The format that this module reads and writes.
+pub(crate) const FORMAT: &str = "wharf.plan/1";
+
+type Word = Cow<'static, str>;
+
+/// A plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Document {
+    pub(crate) format: Word,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
+    pub(crate) project: String,
+    pub(crate) environment: String,
+    pub(crate) provider: Word,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) files: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    selection: Option<SelectionV1>,
     counts: CountsV1,
-    changes: Vec<ChangeV1>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) changes: Vec<ChangeV1>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     folds: Vec<Vec<usize>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<LeftOutV1>,
     notices: Vec<String>,
-    operations: Vec<OperationV1>,
+    pub(crate) operations: Vec<OperationV1>,
+    pub(crate) facts: BTreeMap<String, FactsV1>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SelectionV1 {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    only: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    except: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeftOutV1 {
+    address: String,
+    action: Word,
+    why: Word,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    needs: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct CountsV1 {
     create: usize,
     update: usize,
@@ -34,35 +73,37 @@ struct CountsV1 {
     keep: usize,
 }
 
-#[derive(Serialize)]
-struct ChangeV1 {
-    address: String,
-    action: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeV1 {
+    pub(crate) address: String,
+    action: Word,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     from: Option<String>,
     because: Vec<CauseV1>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     fields: Vec<FieldV1>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     risks: Vec<RiskV1>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     rollout: Option<RolloutV1>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct FieldV1 {
     field: String,
     value: String,
 }
 
-#[derive(Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum CauseV1 {
     Declared { at: Option<PlaceV1> },
     NotDeclared,
     Written { field: String, before: Option<String>, after: Option<String>, at: Option<PlaceV1> },
     Source { field: String, before: Option<String>, after: Option<String>, at: Option<PlaceV1> },
-    Seen { field: &'static str, saw: String },
+    Seen { field: Word, saw: String },
     Unfinished { why: String },
     Unused,
     Renamed { from: String, at: Option<PlaceV1> },
@@ -70,15 +111,16 @@ enum CauseV1 {
     KeptOnDelete,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct PlaceV1 {
     file: String,
     line: u32,
     column: u32,
 }
 
-#[derive(Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum RiskV1 {
     DataLoss { what: String },
     Replacement,
@@ -86,7 +128,8 @@ enum RiskV1 {
     CapacityDip { lowest: u32, wanted: u32 },
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RolloutV1 {
     steps: Vec<StepV1>,
     lowest_ready: u32,
@@ -94,42 +137,82 @@ struct RolloutV1 {
     at_least_ms: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StepV1 {
-    verb: &'static str,
+    verb: Word,
     instances: Vec<String>,
     ready: u32,
 }
 
-#[derive(Serialize)]
-struct OperationV1 {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OperationV1 {
     id: u32,
-    after: Vec<u32>,
-    verb: &'static str,
-    address: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    object: Option<String>,
+    pub(crate) after: Vec<u32>,
+    pub(crate) verb: Word,
+    pub(crate) address: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) object: Option<String>,
+    pub(crate) digest: String,
+    pub(crate) relies_on: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FactsV1 {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) recorded: Option<Fields>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) observed: Option<Fields>,
 }
 
 /// The plan with its id.
 pub(crate) fn print(plan: &Plan) -> String {
-    text(plan, Some(plan.id().to_string()))
+    let mut document = document(plan);
+    document.id = Some(document.id().to_string());
+    document.files = plan.files().iter().map(|(name, digest)| (name.to_string(), digest.to_string())).collect();
+    document.text()
 }
 
-/// The plan without its id: what the id is a digest of.
-pub(crate) fn body(plan: &Plan) -> String {
-    text(plan, None)
+/// The plan's id: a digest of all that it says, but of the files that it was made from.
+pub(crate) fn id(plan: &Plan) -> PlanId {
+    document(plan).id()
 }
 
-fn text(plan: &Plan, id: Option<String>) -> String {
+/// Reads a plan as [`print`] writes it.
+pub(crate) fn read(text: &str) -> Result<Document, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+impl Document {
+    /// The id that belongs to what a document says that was read.
+    pub(crate) fn own_id(&self) -> PlanId {
+        Self { id: None, files: BTreeMap::new(), ..self.clone() }.id()
+    }
+
+    /// The id of a document without an id and files.
+    fn id(&self) -> PlanId {
+        let digest = Fingerprint::of([self.text().as_bytes()]);
+        PlanId(digest.to_string()[..16].into())
+    }
+
+    fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("strings and numbers become JSON")
+    }
+}
+
+fn document(plan: &Plan) -> Document {
     let counts = plan.counts();
     let folds = plan.folds().iter().filter(|fold| fold.times() > 1);
-    let document = Document {
-        format: "wharf.plan/1",
-        id,
-        project: plan.project().as_str(),
-        environment: plan.environment().as_str(),
-        provider: plan.provider(),
+    Document {
+        format: FORMAT.into(),
+        id: None,
+        project: plan.project().to_string(),
+        environment: plan.environment().to_string(),
+        provider: plan.provider().into(),
+        files: BTreeMap::new(),
+        selection: (!plan.selection().is_all()).then(|| selection(plan.selection())),
         counts: CountsV1 {
             create: counts.create,
             update: counts.update,
@@ -143,10 +226,32 @@ fn text(plan: &Plan, id: Option<String>) -> String {
         },
         changes: plan.changes().iter().map(change).collect(),
         folds: folds.map(|fold| fold.changes.clone()).collect(),
+        left_out: plan.left_out().iter().map(left_out).collect(),
         notices: plan.notices().iter().map(ToString::to_string).collect(),
         operations: operations(plan),
+        facts: plan.facts().map(|(address, facts)| (address.to_string(), facts_v1(facts))).collect(),
+    }
+}
+
+fn selection(selection: &Selection) -> SelectionV1 {
+    let Selection { only, except } = selection;
+    SelectionV1 {
+        only: only.iter().map(ToString::to_string).collect(),
+        except: except.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn left_out(left: &LeftOut) -> LeftOutV1 {
+    let (why, needs) = match &left.why {
+        WhyLeftOut::NotSelected => ("not-selected", None),
+        WhyLeftOut::Excepted => ("excepted", None),
+        WhyLeftOut::Needs(address) => ("needs", Some(address.to_string())),
     };
-    serde_json::to_string_pretty(&document).expect("strings and numbers become JSON")
+    LeftOutV1 { address: left.address.to_string(), action: left.action.into(), why: why.into(), needs }
+}
+
+fn facts_v1(facts: &Facts) -> FactsV1 {
+    FactsV1 { recorded: facts.recorded.clone(), observed: facts.observed.clone() }
 }
 
 fn change(change: &crate::Change) -> ChangeV1 {
@@ -156,7 +261,7 @@ fn change(change: &crate::Change) -> ChangeV1 {
     };
     ChangeV1 {
         address: change.address.to_string(),
-        action: change.what.action(),
+        action: change.what.action().into(),
         from: match &change.what {
             What::Replace { from, .. } => Some(from.to_string()),
             What::Move { from, .. } => Some(from.to_string()),
@@ -187,7 +292,7 @@ fn cause(cause: &Cause) -> CauseV1 {
             let (field, before, after) = sides(difference);
             CauseV1::Source { field, before, after, at: origin.as_ref().map(place) }
         }
-        Cause::Seen { field, saw } => CauseV1::Seen { field, saw: saw.clone() },
+        Cause::Seen { field, saw } => CauseV1::Seen { field: (*field).into(), saw: saw.clone() },
         Cause::Unfinished(why) => CauseV1::Unfinished { why: why.clone() },
         Cause::Unused => CauseV1::Unused,
         Cause::Renamed { from, origin } => CauseV1::Renamed { from: from.to_string(), at: origin.as_ref().map(place) },
@@ -197,14 +302,7 @@ fn cause(cause: &Cause) -> CauseV1 {
 }
 
 fn sides(difference: &Difference) -> (String, Option<String>, Option<String>) {
-    (difference.path.to_string(), difference.before.as_ref().map(value), difference.after.as_ref().map(value))
-}
-
-fn value(value: &Value) -> String {
-    match value {
-        Value::Secret(name, Some(digest)) => format!("(secret){name} {}", digest.short()),
-        other => other.to_string(),
-    }
+    (difference.path.to_string(), difference.before.as_ref().map(shown), difference.after.as_ref().map(shown))
 }
 
 fn place(origin: &Origin) -> PlaceV1 {
@@ -222,7 +320,7 @@ fn risk(risk: &Risk) -> RiskV1 {
 
 fn rollout(preview: &Preview) -> RolloutV1 {
     let step = |step: &crate::rollout::PreviewStep| StepV1 {
-        verb: step.verb.as_str(),
+        verb: step.verb.as_str().into(),
         instances: step.instances.iter().map(ToString::to_string).collect(),
         ready: step.ready,
     };
@@ -235,15 +333,25 @@ fn rollout(preview: &Preview) -> RolloutV1 {
 }
 
 fn operations(plan: &Plan) -> Vec<OperationV1> {
-    let one = |(id, step): (crate::StepId, &Step)| {
-        let mut after: Vec<_> = plan.operations().before(id).map(|step| step.0).collect();
-        after.sort_unstable();
-        let (verb, object) = match step {
-            Step::Call(operation) => (operation.call.verb().as_str(), Some(operation.call.object())),
-            Step::Rollout(_) => ("rollout", None),
-            Step::Note(..) => ("record", None),
-        };
-        OperationV1 { id: id.0, after, verb, address: step.address().to_string(), object }
+    plan.operations().steps().map(|(id, step)| operation(plan, id, step)).collect()
+}
+
+/// One step as it is written down.
+pub(crate) fn operation(plan: &Plan, id: crate::StepId, step: &Step) -> OperationV1 {
+    let mut after: Vec<_> = plan.operations().before(id).map(|step| step.0).collect();
+    after.sort_unstable();
+    let (verb, object) = match step {
+        Step::Call(operation) => (operation.call.verb().as_str(), Some(operation.call.object())),
+        Step::Rollout(_) => ("rollout", None),
+        Step::Note(..) => ("record", None),
     };
-    plan.operations().steps().map(one).collect()
+    OperationV1 {
+        id: id.0,
+        after,
+        verb: verb.into(),
+        address: step.address().to_string(),
+        object,
+        digest: step.digest(plan.wanted()).to_string(),
+        relies_on: plan.relies_on(id).iter().map(ToString::to_string).collect(),
+    }
 }

@@ -8,7 +8,7 @@ mod entry;
 mod service;
 mod standing;
 
-use crate::{Change, Notice, Operations, Plan, Problem, Step, StepId, problem};
+use crate::{Change, Files, Notice, Operations, Plan, Problem, Selection, Step, StepId, facts, fold::fold, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_model::{
     Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, InstanceId, Mount,
@@ -186,16 +186,29 @@ impl<'a> Planner<'a> {
     fn finish(mut self) -> Plan {
         self.changes.sort_by(|one, two| one.address.cmp(&two.address));
         let Input { desired, capabilities, .. } = self.input;
+        let relies_on: Vec<_> = self.operations.steps().map(|(_, step)| facts::relies_on(step)).collect();
+        let mut known = BTreeMap::new();
+        for address in relies_on.iter().flatten() {
+            if !known.contains_key(address) {
+                known.insert(address.clone(), facts::facts(self.input, address));
+            }
+        }
         Plan {
             project: desired.project.clone(),
             environment: desired.environment.clone(),
             provider: capabilities.provider(),
-            folds: crate::fold::fold(&self.changes),
+            folds: fold(&self.changes),
             changes: self.changes,
             kept: self.kept,
             notices: self.notices,
             operations: self.operations,
             wanted: self.wanted,
+            relies_on,
+            facts: known,
+            selection: Selection::default(),
+            left_out: Vec::new(),
+            files: Files::default(),
+            reviewed: None,
         }
     }
 }

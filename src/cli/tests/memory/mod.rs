@@ -1,0 +1,114 @@
+//! A project's record on disk and its runtime in memory: whole plans and applies without a process.
+
+#![allow(dead_code, reason = "each test uses what it needs")]
+
+use secrecy::SecretString;
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
+use wharf_apply::{Cancel, Ended, Settings, apply};
+use wharf_lang::{Request, SourceFile, load};
+use wharf_model::{
+    ContentDigest, Deployment, FolderPath, Record, SecretDigest, SecretKey, SecretName, SourceRef, Timestamp,
+};
+use wharf_plan::{Input, Plan, check, plan, sources};
+use wharf_provider::{MemoryProvider, Observe, Scope, SecretValues};
+use wharf_store::{Holder, Reader, Writer};
+
+/// What every secret's value holds.
+pub(crate) const CANARY: &str = "canary-5be1";
+
+/// A project's record and its runtime.
+pub(crate) struct Site {
+    pub(crate) memory: Arc<MemoryProvider>,
+    store: tempfile::TempDir,
+    secrets: BTreeMap<SecretName, String>,
+}
+
+/// The project in a file that is called `name` from then on.
+pub(crate) fn read(path: &Path, name: &str) -> Deployment {
+    parse(&fs::read_to_string(path).unwrap(), name)
+}
+
+/// The project that a text describes.
+pub(crate) fn parse(text: &str, name: &str) -> Deployment {
+    let files = [SourceFile { name: name.into(), text: text.into() }];
+    let request = Request { files: &files, wharf_version: "0.1.0", ..Request::default() };
+    let loaded = load(&request);
+    let errors: Vec<_> = loaded.problems.errors().map(ToString::to_string).collect();
+    loaded.deployment.unwrap_or_else(|| panic!("{name}: {errors:?}"))
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let secrets = BTreeMap::from([("shop-token".parse().unwrap(), format!("{CANARY}-first"))]);
+        Self { memory: Arc::default(), store: tempfile::tempdir().unwrap(), secrets }
+    }
+
+    fn reader(&self) -> Reader {
+        Reader::new(self.store.path(), "shop".parse().unwrap(), "default".parse().unwrap())
+    }
+
+    fn digests(&self) -> BTreeMap<SecretName, SecretDigest> {
+        let key = SecretKey::new([7; 32]);
+        self.secrets.iter().map(|(name, value)| (name.clone(), key.digest(name.as_str(), value.as_bytes()))).collect()
+    }
+
+    /// What was last written down.
+    pub(crate) fn record(&self) -> Record {
+        self.reader().read().unwrap().record
+    }
+
+    /// Plans from one look, and hands what that was made from to `with` too.
+    pub(crate) async fn plan_with<T>(&self, desired: &Deployment, with: impl FnOnce(Plan, &Input) -> T) -> T {
+        let recorded = self.record();
+        let scope = Scope { services: None, probe: true, sources: sources(desired) };
+        let observed = self.memory.observe(&scope).await.unwrap();
+        let (capabilities, digests) = (self.memory.capabilities(), self.digests());
+        let input = Input { desired, capabilities, recorded: &recorded, observed: &observed, digests: &digests };
+        let made = plan(&input).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        assert_eq!(check(&made), []);
+        with(made, &input)
+    }
+
+    pub(crate) async fn plan(&self, desired: &Deployment) -> Plan {
+        self.plan_with(desired, |plan, _| plan).await
+    }
+
+    pub(crate) async fn apply(&self, desired: &Deployment) {
+        self.carry_out(&self.plan(desired).await).await;
+    }
+
+    pub(crate) async fn carry_out(&self, plan: &Plan) {
+        let mut writer =
+            Writer::open(self.reader(), &Holder::this("tester".to_owned(), "apply", Timestamp(0))).unwrap();
+        let record = self.record();
+        let mut secrets = SecretValues::default();
+        for (name, value) in &self.secrets {
+            secrets.insert(name.clone(), SecretString::from(value.clone()));
+        }
+        let settings = Settings {
+            secrets: Arc::new(secrets),
+            who: "tester".to_owned(),
+            started: Timestamp(1_000_000),
+            room: 8,
+            look_every: Duration::from_millis(250),
+        };
+        let (events, _) = mpsc::unbounded_channel();
+        let cancel = Cancel::default();
+        let applied = apply(plan, record, self.memory.clone(), &mut writer, &settings, &cancel, events).await;
+        assert_eq!(applied.unwrap().0.ended(), Ended::Done);
+    }
+
+    pub(crate) fn meddle(&mut self, line: &str) {
+        let words: Vec<_> = line.split(' ').collect();
+        match words.as_slice() {
+            ["kill", instance] => self.memory.kill(&instance.parse().unwrap()),
+            ["source", folder, content] => {
+                let source = SourceRef::Folder(FolderPath((*folder).into()));
+                self.memory.change_source(source, ContentDigest::of([content.as_bytes()]));
+            }
+            ["secret", name, value] => drop(self.secrets.insert(name.parse().unwrap(), format!("{CANARY}-{value}"))),
+            _ => panic!("nobody knows how to `{line}`"),
+        }
+    }
+}

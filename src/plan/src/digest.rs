@@ -1,0 +1,91 @@
+//! What a step comes to, as one digest: two steps with the same digest do the same.
+
+use crate::{RolloutStep, Step, facts::shown, rollout::Order};
+use wharf_model::{Address, Call, Entry, Fingerprint, Revision, Wanted};
+
+/// The parts of a digest while they are gathered.
+#[derive(Default)]
+struct Parts(Vec<String>);
+
+impl Parts {
+    fn add(&mut self, part: impl std::fmt::Display) -> &mut Self {
+        self.0.push(part.to_string());
+        self
+    }
+
+    fn entries(&mut self, entries: Vec<Entry>) -> &mut Self {
+        self.0.extend(entries.iter().map(|entry| format!("{}={}", entry.path, shown(&entry.value))));
+        self
+    }
+
+    fn revision(&mut self, revision: &Revision) -> &mut Self {
+        self.add(revision.number).entries(revision.template.entries(&revision.pins))
+    }
+
+    fn all<T: std::fmt::Display>(&mut self, list: impl IntoIterator<Item = T>) -> &mut Self {
+        self.add("[");
+        for one in list {
+            self.add(one);
+        }
+        self.add("]")
+    }
+}
+
+impl Step {
+    /// Stands for all that the step does. Secrets' values are in it as keyed digests alone.
+    ///
+    /// `wanted` is what the record takes over when it is done.
+    pub(crate) fn digest(&self, wanted: &Wanted) -> Fingerprint {
+        let mut parts = Parts::default();
+        if let Address::Service(name) = self.address()
+            && let Some((spec, revision)) = wanted.services.get(&name)
+        {
+            parts.entries(spec.entries(&revision.pins));
+        }
+        match self {
+            Self::Call(operation) => {
+                parts.add(operation.id());
+                call(&mut parts, &operation.call);
+            }
+            Self::Rollout(step) => rollout(&mut parts, step),
+            // An effect is small, and says by names alone what the record takes over from the plan.
+            Self::Note(address, effect) => drop(parts.add(address).add(format_args!("{effect:?}"))),
+        }
+        Fingerprint::of(parts.0.iter().map(String::as_bytes))
+    }
+}
+
+fn call(parts: &mut Parts, call: &Call) {
+    match call {
+        Call::PrepareFolder { content, folder } => drop(parts.add(content).add(folder)),
+        Call::PreparePackages { content, requirements } => drop(parts.add(content).all(requirements)),
+        Call::DropContent { content } => drop(parts.add(content)),
+        Call::PutGateway { gateway, spec } => drop(parts.add(gateway).entries(spec.entries())),
+        Call::DeleteGateway { gateway } => drop(parts.add(gateway)),
+        Call::PutRoute { route } => drop(parts.entries(route.entries())),
+        Call::DeleteRoute { gateway, service } => drop(parts.add(gateway).add(service)),
+        Call::StartInstance(launch) => drop(parts.add(&launch.instance).revision(&launch.revision)),
+        Call::RouteInstance { instance, endpoint, gateways, probe } => {
+            parts.add(instance).add(endpoint).all(gateways).add(format_args!("{probe:?}"));
+        }
+        Call::DrainInstance { instance, gateways, shutdown } => {
+            parts.add(instance).all(gateways).add(format_args!("{shutdown:?}"));
+        }
+        Call::StopInstance { instance, gateways } => drop(parts.add(instance).all(gateways)),
+    }
+}
+
+fn rollout(parts: &mut Parts, step: &RolloutStep) {
+    let RolloutStep { order, revisions, standing, endpoints, generations, gateways, known_by, shutdown } = step;
+    let Order { service, goal, back, surge, unavailable, min_ready, deadline, grace } = order;
+    parts.add(service).add(goal.revision).add(goal.count);
+    parts.all(back.iter().flat_map(|back| [back.revision.0, back.count]));
+    parts.add(surge).add(unavailable).add(format_args!("{min_ready:?} {deadline:?} {grace:?}"));
+    for revision in revisions.values() {
+        parts.revision(revision);
+    }
+    parts.all(standing.iter().map(|(id, standing)| format!("{id} {} {:?}", standing.revision, standing.traffic)));
+    parts.all(endpoints.iter().map(|(id, endpoint)| format!("{id} {endpoint}")));
+    parts.all(generations.iter().map(|(slot, generation)| format!("{slot} {generation}")));
+    parts.all(gateways).all(known_by).add(format_args!("{shutdown:?}"));
+}

@@ -1,0 +1,205 @@
+//! What a plan relies on: of every resource that a step touches, what was recorded and what was observed when the plan
+//! was made. A plan that was saved holds for as long as these facts do, whatever else has changed.
+//!
+//! What comes and goes by itself (whether a probe passes, how many requests are under way) is no fact: it decides
+//! nothing about which steps there are.
+
+use crate::{Input, Step};
+use std::collections::BTreeMap;
+use wharf_model::{
+    Address, Call, ContentRef, EndpointState, Entry, Mount, ObservedGateway, Phase, RecordedService, ServiceName,
+    SourceRef, Value,
+};
+
+/// Fields with their values, as a plan shows them.
+pub type Fields = BTreeMap<String, String>;
+
+/// What is known of one resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// What was last written down; none when nothing was.
+    pub recorded: Option<Fields>,
+    /// What was seen; none when nothing was.
+    pub observed: Option<Fields>,
+}
+
+/// The resources whose facts a step relies on.
+pub(crate) fn relies_on(step: &Step) -> Vec<Address> {
+    match step {
+        Step::Note(address, _) => vec![address.clone()],
+        Step::Rollout(rollout) => {
+            let service = &rollout.order.service;
+            let goal = rollout.revisions.get(&rollout.order.goal.revision);
+            let pins = goal.map(|revision| &revision.pins);
+            let mounts = pins.into_iter().flat_map(|pins| pins.mounts.keys());
+            let mounts = mounts.map(|path| Address::Mount(service.clone(), path.clone()));
+            let packages = pins.and_then(|pins| pins.packages).map(|_| Address::Packages(service.clone()));
+            let routes = rollout.known_by.iter().map(|gateway| Address::Route(gateway.clone(), service.clone()));
+            std::iter::once(Address::Service(service.clone())).chain(mounts).chain(packages).chain(routes).collect()
+        }
+        Step::Call(operation) => {
+            let own = operation.address.clone();
+            match &operation.call {
+                Call::PrepareFolder { content, .. } | Call::PreparePackages { content, .. } => {
+                    vec![own, Address::Content(*content)]
+                }
+                Call::PutRoute { route } => vec![own, Address::Gateway(route.gateway.clone())],
+                Call::DeleteRoute { gateway, .. } => vec![own, Address::Gateway(gateway.clone())],
+                Call::RouteInstance { instance, gateways, .. }
+                | Call::DrainInstance { instance, gateways, .. }
+                | Call::StopInstance { instance, gateways } => {
+                    let route =
+                        |gateway: &wharf_model::GatewayName| Address::Route(gateway.clone(), instance.service.clone());
+                    let service = Address::Service(instance.service.clone());
+                    std::iter::once(service).chain(gateways.iter().map(route)).collect()
+                }
+                Call::StartInstance(launch) => vec![Address::Service(launch.instance.service.clone())],
+                Call::PutGateway { .. } | Call::DeleteGateway { .. } | Call::DropContent { .. } => vec![own],
+            }
+        }
+    }
+}
+
+/// What is recorded and observed of a resource now.
+pub(crate) fn facts(input: &Input, address: &Address) -> Facts {
+    let (record, observed) = (input.recorded, input.observed);
+    match address {
+        Address::Gateway(name) => Facts {
+            recorded: record.gateways.get(name).map(|known| fields(known.spec.entries())),
+            observed: observed.gateways.get(name).map(gateway),
+        },
+        Address::Route(gateway, service) => Facts {
+            recorded: record.routes.get(&(gateway.clone(), service.clone())).map(|known| fields(known.spec.entries())),
+            observed: observed.gateways.get(gateway).and_then(|seen| route(seen, service)),
+        },
+        Address::Service(name) => {
+            Facts { recorded: record.services.get(name).map(service), observed: instances(input, name) }
+        }
+        Address::Instance(name, _) => facts(input, &Address::Service(name.clone())),
+        Address::Mount(name, path) => {
+            let mounts = input.desired.services.get(name).map(|spec| &spec.template.mounts);
+            let folder = mounts.and_then(|mounts| mounts.get(path)).and_then(Mount::as_snapshot);
+            let current = record.services.get(name).and_then(RecordedService::current_revision);
+            let pin = current.and_then(|revision| revision.pins.mounts.get(path));
+            Facts {
+                recorded: pin.map(|pin| one("content", pin)),
+                observed: folder.and_then(|folder| source(input, &SourceRef::Folder(folder.clone()))),
+            }
+        }
+        Address::Packages(name) => {
+            let wanted = input.desired.services.get(name).map(|spec| spec.template.packages.clone());
+            let current = record.services.get(name).and_then(RecordedService::current_revision);
+            let pin = current.and_then(|revision| revision.pins.packages);
+            Facts {
+                recorded: pin.map(|pin| one("content", pin)),
+                observed: wanted.and_then(|list| source(input, &SourceRef::Packages(list))),
+            }
+        }
+        Address::Content(content) => Facts {
+            recorded: record.contents.get(content).map(present),
+            observed: observed.contents.get(content).map(present),
+        },
+        Address::Group(_) | Address::Network(_) | Address::Nlb(_) | Address::Registry(_) => Facts::default(),
+    }
+}
+
+/// What the files ask of a resource, as far as it can be told beside its facts.
+pub(crate) fn wanted(input: &Input, plan: &crate::Plan, address: &Address) -> Option<Fields> {
+    match address {
+        Address::Gateway(name) => input.desired.gateways.get(name).map(|spec| fields(spec.entries())),
+        Address::Route(gateway, service) => {
+            let routes = input.desired.routes_of(service, input.digests);
+            routes.iter().find(|route| route.gateway == *gateway).map(|route| fields(route.entries()))
+        }
+        Address::Service(name) => {
+            let (spec, revision) = plan.wanted().services.get(name)?;
+            Some(fields(spec.entries(&revision.pins)))
+        }
+        _ => None,
+    }
+}
+
+fn fields(entries: Vec<Entry>) -> Fields {
+    entries.into_iter().map(|entry| (entry.path.to_string(), shown(&entry.value))).collect()
+}
+
+/// A value as a plan shows it to programs: of a secret its name, and what tells one value from another.
+pub(crate) fn shown(value: &Value) -> String {
+    match value {
+        Value::Secret(name, Some(digest)) => format!("(secret){name} {}", digest.short()),
+        other => other.to_string(),
+    }
+}
+
+fn one(field: &str, value: impl std::fmt::Display) -> Fields {
+    Fields::from([(field.to_owned(), value.to_string())])
+}
+
+fn present(_: &ContentRef) -> Fields {
+    one("content", "present")
+}
+
+fn source(input: &Input, source: &SourceRef) -> Option<Fields> {
+    let pin = input.observed.sources.get(source)?.as_ref().ok()?;
+    Some(one("content", pin.content))
+}
+
+fn service(known: &RecordedService) -> Fields {
+    let RecordedService { spec, current, revisions: _, instances, generations: _, trouble } = known;
+    let mut all = match known.current_revision() {
+        Some(revision) => {
+            let spec = wharf_model::ServiceSpec { template: revision.template.clone(), ..spec.clone() };
+            fields(spec.entries(&revision.pins))
+        }
+        None => fields(spec.entries(&wharf_model::Pins::default())),
+    };
+    all.extend(current.map(|number| ("revision".to_owned(), number.to_string())));
+    all.extend(
+        trouble.as_ref().map(|(number, _)| ("last rollout".to_owned(), format!("to {number} did not end well"))),
+    );
+    let instance = |(id, known): (&wharf_model::InstanceId, &wharf_model::RecordedInstance)| {
+        (id.to_string(), format!("{} at {}", known.revision, known.endpoint))
+    };
+    all.extend(instances.iter().map(instance));
+    all
+}
+
+fn instances(input: &Input, service: &ServiceName) -> Option<Fields> {
+    let first = wharf_model::InstanceId {
+        service: service.clone(),
+        slot: wharf_model::Slot(0),
+        generation: wharf_model::Generation(0),
+    };
+    let seen = input.observed.instances.range(first..).take_while(|(id, _)| id.service == *service);
+    let mut all = Fields::new();
+    for (id, instance) in seen {
+        let phase = match &instance.phase {
+            Phase::Running { .. } => "runs".to_owned(),
+            Phase::Ended(exit) => exit.to_string(),
+        };
+        all.insert(id.to_string(), format!("{phase}, {} at {}", instance.revision, instance.endpoint));
+    }
+    Some(all).filter(|all| !all.is_empty())
+}
+
+fn gateway(seen: &ObservedGateway) -> Fields {
+    let ObservedGateway { running, listen, fingerprint, routes: _ } = seen;
+    let mut all = one("process", if *running { "runs" } else { "does not run" });
+    all.extend(listen.map(|listen| ("listen".to_owned(), listen.to_string())));
+    all.extend(fingerprint.map(|print| ("label".to_owned(), print.to_string())));
+    all
+}
+
+fn route(seen: &ObservedGateway, service: &ServiceName) -> Option<Fields> {
+    let route = seen.routes.get(service)?;
+    let mut all = Fields::new();
+    all.extend(route.fingerprint.map(|print| ("label".to_owned(), print.to_string())));
+    for (id, state) in &route.endpoints {
+        let state = match state {
+            EndpointState::Serving { .. } => "gets requests",
+            EndpointState::Draining { .. } => "gets no new requests",
+        };
+        all.insert(id.to_string(), state.to_owned());
+    }
+    Some(all)
+}

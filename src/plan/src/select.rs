@@ -1,0 +1,111 @@
+//! Some services of a plan, with all that they need; and what is left out, and why.
+
+use crate::{Plan, StepId, part::step_of};
+use std::collections::{BTreeMap, BTreeSet};
+use wharf_model::{Address, ServiceName};
+
+/// Which services a plan is about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// These, with what they need; all when empty.
+    pub only: BTreeSet<ServiceName>,
+    /// Not these, nor what needs them.
+    pub except: BTreeSet<ServiceName>,
+}
+
+impl Selection {
+    /// Whether it leaves nothing out.
+    pub fn is_all(&self) -> bool {
+        self.only.is_empty() && self.except.is_empty()
+    }
+}
+
+/// A change that the files ask for and a plan does not make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// To which resource.
+    pub address: Address,
+    /// Which action.
+    pub action: &'static str,
+    /// Why not.
+    pub why: WhyLeftOut,
+}
+
+/// Why a change is left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhyLeftOut {
+    /// It belongs to no service that was named, and none of those needs it.
+    NotSelected,
+    /// Its service was named as one to leave alone.
+    Excepted,
+    /// It comes after a change that is left out.
+    Needs(Address),
+}
+
+impl Plan {
+    /// Leaves out what the selection does not cover. What is left needs nothing that is left out.
+    pub fn select(self, selection: &Selection) -> Self {
+        if selection.is_all() {
+            return self;
+        }
+        let all: BTreeSet<StepId> = self.operations().steps().map(|(id, _)| id).collect();
+        let chosen = if selection.only.is_empty() { all } else { self.with_needs(&selection.only) };
+        let without = self.with_dependents(&selection.except);
+        let kept = chosen.iter().copied().filter(|id| !without.contains_key(id)).collect();
+        let blocked: BTreeMap<Address, Address> = without
+            .iter()
+            .filter_map(|(id, root)| Some((self.operations().step(*id)?.address(), root.clone())))
+            .collect();
+        let (plan, left) = self.part(&kept);
+        let why = |address: &Address| match blocked.get(&step_of(address)) {
+            _ if address.service().is_some_and(|service| selection.except.contains(service)) => WhyLeftOut::Excepted,
+            Some(root) => WhyLeftOut::Needs(root.clone()),
+            None => WhyLeftOut::NotSelected,
+        };
+        let left_out = left.iter().map(|change| LeftOut {
+            address: change.address.clone(),
+            action: change.what.action(),
+            why: why(&change.address),
+        });
+        Self { selection: selection.clone(), left_out: left_out.collect(), ..plan }
+    }
+
+    /// The steps of the services, with all that they wait for, and the contents that nobody else needs afterwards.
+    fn with_needs(&self, services: &BTreeSet<ServiceName>) -> BTreeSet<StepId> {
+        let mut chosen = BTreeSet::new();
+        let mut front: Vec<StepId> = self.steps_of(services).collect();
+        while let Some(id) = front.pop() {
+            if chosen.insert(id) {
+                front.extend(self.operations().before(id));
+            }
+        }
+        let only_theirs = |id: StepId| {
+            let mut before = self.operations().before(id).peekable();
+            before.peek().is_some() && before.all(|earlier| chosen.contains(&earlier))
+        };
+        let contents = self.operations().steps().filter(|(_, step)| matches!(step.address(), Address::Content(_)));
+        let contents: Vec<_> = contents.map(|(id, _)| id).filter(|id| only_theirs(*id)).collect();
+        chosen.extend(contents);
+        chosen
+    }
+
+    /// The steps of the services, with all that wait for them; each with the address that it all began with.
+    fn with_dependents(&self, services: &BTreeSet<ServiceName>) -> BTreeMap<StepId, Address> {
+        let mut found = BTreeMap::new();
+        let roots = self.steps_of(services).filter_map(|id| Some((id, self.operations().step(id)?.address())));
+        let mut front: Vec<(StepId, Address)> = roots.collect();
+        while let Some((id, root)) = front.pop() {
+            if found.contains_key(&id) {
+                continue;
+            }
+            front.extend(self.operations().after(id).map(|later| (later, root.clone())));
+            found.insert(id, root);
+        }
+        found
+    }
+
+    fn steps_of(&self, services: &BTreeSet<ServiceName>) -> impl Iterator<Item = StepId> {
+        let of = move |address: &Address| address.service().is_some_and(|service| services.contains(service));
+        self.operations().steps().filter(move |(_, step)| of(&step.address())).map(|(id, _)| id)
+    }
+}
