@@ -199,6 +199,12 @@ fn print(deployment: &Deployment) -> String {
             print_fields(&mut page, deployment, &address, &route.entries());
         }
     }
+    for rule in &deployment.ignores {
+        let (service, until) = (rule.service.as_ref(), rule.until.map(|day| format!(" until {day}")));
+        let of = service.map(|name| format!(" of service {name}")).unwrap_or_default();
+        let at = rule.origin.as_ref().map(|at| format!("{at}:{}", at.column)).unwrap_or_default();
+        let _ = writeln!(page, "ignore {}{of}{}: {}  ({at})", rule.path, until.unwrap_or_default(), rule.reason);
+    }
     page
 }
 
@@ -266,7 +272,9 @@ fn every_project_means_the_same_when_it_is_expanded() {
 }
 
 fn without_places(deployment: Deployment) -> Deployment {
-    Deployment { origins: Origins::default(), ..deployment }
+    let mut ignores = deployment.ignores;
+    ignores.iter_mut().for_each(|rule| rule.origin = None);
+    Deployment { origins: Origins::default(), ignores, ..deployment }
 }
 
 #[test]

@@ -14,7 +14,7 @@ mod secrets;
 pub use conformance::{Platform, conformance};
 pub use error::ProviderError;
 pub use faults::{Fault, Faulty};
-pub use memory::MemoryProvider;
+pub use memory::{MemoryProvider, Stays};
 pub use secrets::SecretValues;
 
 use async_trait::async_trait;

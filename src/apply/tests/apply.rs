@@ -45,6 +45,7 @@ fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
         gateways,
         services: services.iter().map(|(name, spec)| (name.parse().unwrap(), spec.clone())).collect(),
         shared: Shared::default(),
+        ignores: Vec::new(),
         origins: Origins::default(),
     }
 }

@@ -12,6 +12,7 @@ mod deployment;
 mod digest;
 mod entries;
 mod field;
+mod ignore;
 mod instance;
 mod json;
 mod name;
@@ -29,6 +30,7 @@ pub use cidr::{Cidr, CidrError};
 pub use deployment::{Deployment, ProviderSpec, SecretSource, Shared};
 pub use digest::{ContentDigest, Fingerprint, SecretDigest, SecretKey};
 pub use field::{Difference, Entry, Field, FieldPath, Value, compare};
+pub use ignore::Ignore;
 pub use instance::{Generation, InstanceId, RevisionNumber, Slot};
 pub use json::Json;
 pub use name::{
@@ -37,7 +39,7 @@ pub use name::{
 };
 pub use observed::{
     ContentRef, EndpointState, Exit, ListenHint, Observed, ObservedGateway, ObservedInstance, ObservedRoute, Phase,
-    ProbeAnswer, SourceError, SourcePin, SourceRef,
+    ProbeAnswer, SourceError, SourcePin, SourceRef, Told,
 };
 pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, OperationId, Outcome, PlanId, Verb};
 pub use origin::{Origin, Origins};
@@ -46,4 +48,4 @@ pub use record::{
     Lineage, Record, RecordedGateway, RecordedInstance, RecordedRoute, RecordedService, Revision, Wanted,
 };
 pub use spec::*;
-pub use time::Timestamp;
+pub use time::{Date, DateError, Timestamp};

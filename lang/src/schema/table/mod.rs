@@ -2,6 +2,7 @@
 
 mod access;
 mod allow;
+mod drift;
 mod elastic;
 mod entry;
 mod environment;
@@ -143,6 +144,7 @@ pub(super) const GROUPS: &[&[NodeSchema]] = &[
     access::ROWS,
     elastic::ROWS,
     watch::ROWS,
+    drift::ROWS,
     reuse::ROWS,
     allow::ROWS,
 ];
