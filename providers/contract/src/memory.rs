@@ -334,6 +334,7 @@ impl Execute for MemoryProvider {
                     routes: BTreeMap::new(),
                     told: Told::default(),
                 });
+                known.running = true;
                 known.listen = Some(SocketAddr::new(spec.address, spec.port));
                 known.fingerprint = Some(spec.fingerprint());
                 known.told = told(&spec.entries(), |field| field == Field::MaxBody);

@@ -294,7 +294,7 @@ pub enum Value {
 
 impl Value {
     /// Whether both mean the same. A digest that is not known yet differs from none.
-    fn same(&self, other: &Self) -> bool {
+    pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Secret(one, Some(before)), Self::Secret(two, Some(after))) => one == two && before == after,
             (Self::Secret(one, _), Self::Secret(two, _)) => one == two,

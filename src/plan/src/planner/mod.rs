@@ -49,14 +49,35 @@ pub fn sources(desired: &Deployment) -> BTreeSet<SourceRef> {
 /// # Errors
 /// Every problem of the project on this runtime and host, at once.
 pub fn plan(input: &Input) -> Result<Plan, Vec<Problem>> {
+    make(input, Planner::resolve)
+}
+
+/// Makes the plan of a deployment whose templates are fixed already: to what was recorded once, not to what the host
+/// holds now. A service without pins has nothing to be fixed.
+///
+/// # Errors
+/// Every field that this runtime cannot honour.
+pub fn plan_pinned(input: &Input, pins: &BTreeMap<ServiceName, Pins>) -> Result<Plan, Vec<Problem>> {
+    make(input, |planner| {
+        planner.honour_all();
+        let services = planner.input.desired.services.keys();
+        services.map(|name| (name, pins.get(name).cloned().unwrap_or_default())).collect()
+    })
+}
+
+fn make<'a>(
+    input: &'a Input<'a>,
+    fix: impl FnOnce(&mut Planner<'a>) -> BTreeMap<&'a ServiceName, Pins>,
+) -> Result<Plan, Vec<Problem>> {
     let mut planner = Planner::new(input);
-    let pins = planner.resolve();
+    let pins = fix(&mut planner);
     if !planner.problems.is_empty() {
         return Err(planner.problems);
     }
     planner.gateways();
     planner.services(&pins);
     planner.removed_services();
+    planner.unknown_routes();
     planner.removed_gateways();
     planner.unused_contents();
     Ok(planner.finish())
@@ -114,8 +135,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Checks every field against the runtime, and fixes what the templates refer to.
-    fn resolve(&mut self) -> BTreeMap<&'a ServiceName, Pins> {
+    /// Checks every field against the runtime.
+    fn honour_all(&mut self) {
         let input = self.input;
         for (name, spec) in &input.desired.gateways {
             self.honour(&Address::Gateway(name.clone()), &spec.entries());
@@ -123,11 +144,19 @@ impl<'a> Planner<'a> {
         for (address, entries) in input.desired.shared.entries() {
             self.honour(&address, &entries);
         }
+        for (name, spec) in &input.desired.services {
+            self.honour(&Address::Service(name.clone()), &spec.entries(&Pins::default()));
+        }
+    }
+
+    /// Checks every field, and fixes what the templates refer to.
+    fn resolve(&mut self) -> BTreeMap<&'a ServiceName, Pins> {
+        self.honour_all();
+        let input = self.input;
         let mut resolved = BTreeMap::new();
         for (name, spec) in &input.desired.services {
             let address = Address::Service(name.clone());
             let mut pins = Deployment::secret_pins(spec, input.digests);
-            self.honour(&address, &spec.entries(&pins));
             for (path, mount) in &spec.template.mounts {
                 if let Some(folder) = mount.as_snapshot() {
                     let at = FieldPath::at(wharf_model::Field::Mount, path.as_str());

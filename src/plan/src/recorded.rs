@@ -1,0 +1,52 @@
+//! What was recorded, as if it were asked for: what `apply` would restore, and where a rollback goes.
+
+use std::collections::BTreeMap;
+use wharf_model::{
+    Deployment, GatewayName, GatewaySpec, Origins, Pins, Record, RecordedService, SecretDigest, SecretName,
+    ServiceName, ServiceSpec,
+};
+
+/// A record as something to go to.
+#[derive(Debug, Clone)]
+pub struct AsDesired {
+    /// What it would ask for. Written nowhere: it has no origins.
+    pub deployment: Deployment,
+    /// What its templates were fixed to.
+    pub pins: BTreeMap<ServiceName, Pins>,
+    /// The digests of secrets that it was made with.
+    pub digests: BTreeMap<SecretName, SecretDigest>,
+}
+
+/// What the record would ask for. What no record holds (the runtime, where secrets come from, what services share) is
+/// taken from the files.
+pub fn as_desired(record: &Record, files: &Deployment) -> AsDesired {
+    let gateways = record.gateways.iter().map(|(name, known)| (name.clone(), known.spec.clone())).collect();
+    let services = record.services.iter().map(|(name, known)| (name.clone(), service(known))).collect();
+    let pins =
+        record.services.iter().filter_map(|(name, known)| Some((name.clone(), known.current_revision()?.pins.clone())));
+    AsDesired { deployment: with(files, gateways, services), pins: pins.collect(), digests: digests(record) }
+}
+
+/// A deployment of these, with everything else from the files.
+pub(crate) fn with(
+    files: &Deployment,
+    gateways: BTreeMap<GatewayName, GatewaySpec>,
+    services: BTreeMap<ServiceName, ServiceSpec>,
+) -> Deployment {
+    Deployment { gateways, services, origins: Origins::default(), ignores: Vec::new(), ..files.clone() }
+}
+
+/// The service as it was last made: what serves may be another revision than was last asked for.
+pub(crate) fn service(known: &RecordedService) -> ServiceSpec {
+    match known.current_revision() {
+        Some(current) => ServiceSpec { template: current.template.clone(), ..known.spec.clone() },
+        None => known.spec.clone(),
+    }
+}
+
+fn digests(record: &Record) -> BTreeMap<SecretName, SecretDigest> {
+    let of_routes = record.routes.values().flat_map(|route| &route.spec.token_digests);
+    let current = record.services.values().filter_map(RecordedService::current_revision);
+    let of_services = current.flat_map(|revision| &revision.pins.secrets);
+    of_services.chain(of_routes).map(|(name, digest)| (name.clone(), *digest)).collect()
+}
