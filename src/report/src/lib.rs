@@ -3,12 +3,14 @@
 //! Colour is written as ANSI sequences; whoever prints to something that is no terminal takes them out.
 
 mod difference;
+mod drift;
 mod plan;
 mod stale;
 mod status;
 mod text;
 
 pub use difference::difference;
+pub use drift::{EditedFile, drift, drift_markdown, drift_prometheus, drift_sarif};
 pub use plan::{Layout, plan};
 pub use stale::stale;
 pub use status::{StatusInput, status, status_json};
