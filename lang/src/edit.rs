@@ -6,18 +6,28 @@ use crate::{
     source::Sources,
     syntax,
 };
-use std::{ops::Range, slice};
+use std::{collections::BTreeSet, ops::Range, slice};
 use wharf_model::{Edit, Literal, Origin};
 
 /// How far a node in a block stands in from the node that holds it.
 const INDENT: &str = "    ";
 
+/// The files in which the changes change something, each with what it then holds. A file in which one of its changes
+/// cannot be made is left out: half of a change would mean something else.
+pub fn edited<'a>(files: &'a [SourceFile], edits: &[Edit]) -> Vec<(&'a SourceFile, String)> {
+    let own =
+        |file: &SourceFile| edits.iter().filter(|edit| edit.origin().file == file.name).cloned().collect::<Vec<_>>();
+    let edited = |file: &'a SourceFile| Some((file, edited_file(file, &own(file))?));
+    files.iter().filter_map(edited).filter(|(file, after)| *file.text != **after).collect()
+}
+
 /// The file with the changes made in it. Changes within a node that goes do not count; of others, each place is changed
 /// once. `None` when a place is not in the file, or when the outcome would not be KDL.
-pub fn edited(file: &SourceFile, edits: &[Edit]) -> Option<String> {
+fn edited_file(file: &SourceFile, edits: &[Edit]) -> Option<String> {
     let text = &*file.text;
     let tokens = tokens(text);
-    let pieces = edits.iter().map(|edit| piece(text, &tokens, edit)).collect::<Option<Vec<_>>>()?;
+    let edits: BTreeSet<&Edit> = edits.iter().collect();
+    let pieces = edits.into_iter().map(|edit| piece(text, &tokens, edit)).collect::<Option<Vec<_>>>()?;
     let outcome = put_in(text, pieces);
     let again = SourceFile { name: file.name.clone(), text: outcome.as_str().into() };
     syntax::parse(&Sources::new(slice::from_ref(&again))).problems.is_empty().then_some(outcome)
@@ -179,7 +189,7 @@ mod tests {
             assert_eq!(text.matches(old).count(), 1, "{old}");
             text.replacen(old, new, 1)
         });
-        assert_eq!(edited(&file, edits).as_deref(), Some(&*wanted), "{edits:?}");
+        assert_eq!(edited_file(&file, edits).as_deref(), Some(&*wanted), "{edits:?}");
     }
 
     fn set(line: u32, column: u32, value: Literal) -> Edit {
@@ -220,7 +230,7 @@ mod tests {
     fn a_place_that_is_not_there_changes_nothing() {
         let file = SourceFile { name: "a.kdl".into(), text: FILE.into() };
         for place in [at(99, 1), at(2, 99), at(3, 1), at(2, 18), at(0, 0)] {
-            assert_eq!(edited(&file, &[Edit::Remove { at: place }]), None);
+            assert_eq!(edited_file(&file, &[Edit::Remove { at: place }]), None);
         }
     }
 }

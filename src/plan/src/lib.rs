@@ -7,8 +7,8 @@
 mod change;
 mod check;
 mod digest;
-mod facts;
 pub mod drift;
+mod facts;
 mod fold;
 mod format;
 mod operations;

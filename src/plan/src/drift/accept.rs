@@ -73,9 +73,11 @@ fn set(address: &Address, path: &FieldPath, observed: Option<&Value>, files: &De
         Field::Port => Literal::Number(text.parse().ok()?),
         _ => return None,
     };
-    let owner = match address {
-        Address::Instance(service, _) | Address::Route(_, service) => Address::Service(service.clone()),
-        address => address.clone(),
+    let owner = match (address, path.field) {
+        // A route has it from its gateway.
+        (Address::Route(gateway, _), Field::MaxBody) => Address::Gateway(gateway.clone()),
+        (Address::Instance(service, _) | Address::Route(_, service), _) => Address::Service(service.clone()),
+        (address, _) => address.clone(),
     };
     let declared = files.origins.declared(&owner)?;
     let written = files.origins.of(address, path).filter(|at| Some(*at) != files.origins.declared(address));

@@ -1,6 +1,6 @@
 //! What `apply` would do about drift: the plan that leads back to the record.
 
-use super::{DriftInput, Finding};
+use super::{Class, DriftInput, Finding};
 use crate::{
     Input, plan_pinned,
     recorded::{self, as_desired},
@@ -29,7 +29,13 @@ pub(super) fn note(findings: &mut [Finding], input: &DriftInput<'_>) {
     let actions: BTreeMap<&Address, &'static str> =
         plan.changes().iter().map(|change| (&change.address, change.what.action())).collect();
     for finding in findings {
-        let exact = actions.get_key_value(&finding.address);
+        // An instance that nobody asked for goes with the service that nobody asked for.
+        let owner = finding
+            .address
+            .service()
+            .filter(|_| finding.class == Class::Extra)
+            .map(|name| Address::Service(name.clone()));
+        let exact = actions.get_key_value(&finding.address).or_else(|| actions.get_key_value(&owner?));
         finding.restore = exact.map(|(address, action)| (*action, (*address).clone())).into_iter().collect();
     }
 }

@@ -66,7 +66,11 @@ impl Stand {
         self.running.insert(id.clone());
         self.down.remove(id);
         match recorded.and_then(|service| Some((service, service.instances.get(id)?))) {
-            None => drop(self.unknown.insert(id.clone())),
+            None => {
+                // Nobody knows what it was started from, whatever its label says.
+                self.add(id, Standing { revision: NONE, ..self.instances[id] });
+                self.unknown.insert(id.clone());
+            }
             Some((service, known)) => {
                 let revision = service.revisions.get(&known.revision).map(AsRef::as_ref);
                 if let Some(cause) = first(altered::instance(id, known, revision, instance)) {

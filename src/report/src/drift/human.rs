@@ -6,9 +6,10 @@ use crate::{
     text::{bad, bold, cut, dim, duration, good, pad, plural, tame, warn, width},
 };
 use std::fmt::Write;
+use wharf_model::Address;
 use wharf_plan::drift::{Class, Drift, Finding};
 
-/// So many objects are told in full; the rest is counted. The other forms hold all.
+/// So many rows are told in full; the rest is counted. The other forms hold all.
 const SHOWN: usize = 200;
 /// So many rules are proposed: nobody ignores everything.
 const PROPOSED: usize = 3;
@@ -17,11 +18,10 @@ const PROPOSED: usize = 3;
 pub fn drift(drift: &Drift, edited: &[EditedFile], layout: Layout) -> String {
     let mut out = verdict(drift) + "\n";
     let objects: Vec<_> = by_object(&drift.findings).collect();
-    for findings in objects.iter().take(SHOWN) {
-        object(&mut out, drift, findings, layout);
-    }
-    if objects.len() > SHOWN {
-        let _ = writeln!(out, "\n… and {} more", plural(objects.len() - SHOWN, "object"));
+    let rows = fold(drift, &objects, layout);
+    rows.iter().take(SHOWN).for_each(|row| out.push_str(row));
+    if rows.len() > SHOWN {
+        let _ = writeln!(out, "\n… and {} more", plural(rows.len() - SHOWN, "row"));
     }
     ignored(&mut out, drift);
     if !drift.is_none() {
@@ -41,11 +41,33 @@ fn verdict(drift: &Drift) -> String {
     format!("{title} {place}: {}{ignored}, {compared} compared.", bad(counts(drift)))
 }
 
-fn object(out: &mut String, drift: &Drift, findings: &[Finding], layout: Layout) {
-    let Some(first) = findings.first() else { return };
+/// The objects as text. Neighbours of one kind of which the same is told fold into one.
+fn fold(drift: &Drift, objects: &[&[Finding]], layout: Layout) -> Vec<String> {
+    let mut rows: Vec<(std::mem::Discriminant<Address>, String, String, usize)> = Vec::new();
+    for findings in objects {
+        let Some(first) = findings.first() else { continue };
+        let (kind, body) = (std::mem::discriminant(&first.address), body(drift, findings, layout));
+        match rows.last_mut() {
+            Some((last, _, told, times)) if *last == kind && *told == body => *times += 1,
+            _ => rows.push((kind, head(first), body, 1)),
+        }
+    }
+    let row = |(_, head, body, times): (_, String, String, usize)| {
+        let more =
+            if times > 1 { format!(" {}", bold(format!("and {} more like it", times - 1))) } else { String::new() };
+        format!("\n{head}{more}\n{body}")
+    };
+    rows.into_iter().map(row).collect()
+}
+
+fn head(first: &Finding) -> String {
     let origin = first.origin.as_ref().map(|origin| format!("  {}", dim(origin))).unwrap_or_default();
     let object = first.object.as_ref().map(|object| format!("  {object}")).unwrap_or_default();
-    let _ = writeln!(out, "\n{} {}{object}{origin}", sign(first.class), bold(name(&first.address)));
+    format!("{} {}{object}{origin}", sign(first.class), bold(name(&first.address)))
+}
+
+fn body(drift: &Drift, findings: &[Finding], layout: Layout) -> String {
+    let mut out = String::new();
     let aspects = findings.iter().map(|one| width(&one.aspect.to_string())).max().unwrap_or(0).min(32);
     for one in findings {
         let (class, aspect) = (one.class.as_str(), one.aspect.to_string());
@@ -58,6 +80,7 @@ fn object(out: &mut String, drift: &Drift, findings: &[Finding], layout: Layout)
     let restored = restored(findings)
         .map_or_else(|| "apply leaves it as it is".to_owned(), |actions| format!("apply would {actions}"));
     let _ = writeln!(out, "    {}", dim(restored));
+    out
 }
 
 fn sign(class: Class) -> String {

@@ -89,11 +89,10 @@ fn name(address: &Address) -> String {
 
 /// What `apply` would do about the findings of one object, in words; none when it would leave it be.
 fn restored(findings: &[Finding]) -> Option<String> {
-    let mut actions: Vec<_> = findings
-        .iter()
-        .flat_map(|finding| &finding.restore)
-        .map(|(action, address)| format!("{action} {}", name(address)))
-        .collect();
+    let own = |address: &Address| findings.iter().any(|finding| finding.address == *address);
+    let object = |address: &Address| if own(address) { "it".to_owned() } else { name(address) };
+    let all = findings.iter().flat_map(|finding| &finding.restore);
+    let mut actions: Vec<_> = all.map(|(action, address)| format!("{action} {}", object(address))).collect();
     actions.dedup();
     (!actions.is_empty()).then(|| actions.join(", "))
 }
