@@ -9,7 +9,7 @@ const STYLES: styling::Styles = styling::Styles::styled()
     .literal(styling::AnsiColor::Green.on_default())
     .placeholder(styling::AnsiColor::Yellow.on_default());
 
-const EXIT_CODES: &str = "Exit codes: 0 done, or nothing to do; 1 error; 2 changes found (plan --detailed-exitcode); \
+const EXIT_CODES: &str = "Exit codes: 0 done, or nothing to do; 1 error; 2 changes or drift found (plan --detailed-exitcode, drift); \
                           3 the plan is stale; 4 locked; 6 rolled back; 7 halted; 130 interrupted.";
 
 /// Infrastructure as code for AI inference services: describe them in KDL, plan, apply.
@@ -72,6 +72,21 @@ pub(crate) enum ValidateFormat {
     Sarif,
     // For GitHub Actions: annotations beside the lines of a pull request.
     Github,
+}
+
+/// How drift is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DriftFormat {
+    // For people.
+    Human,
+    // For programs, and for `--since` of a later look.
+    Json,
+    // For an issue or a comment.
+    Markdown,
+    // For code scanning: SARIF 2.1.0.
+    Sarif,
+    // For a monitor.
+    Prometheus,
 }
 
 /// How the schema is printed.
@@ -183,6 +198,17 @@ pub(crate) enum Command {
         /// Does not ask
         #[arg(long, short)]
         yes: bool,
+    },
+    /// Tells where reality has left what was recorded, and the ways out; changes nothing
+    ///
+    /// Ends with exit code 2 when there is drift, and with 1 when a rule that ignores some has run out.
+    Drift {
+        /// For people, for programs, for an issue, for code scanning, or for a monitor
+        #[arg(long, value_enum, default_value = "human")]
+        format: DriftFormat,
+        /// A report of an earlier look, in JSON: what was found then keeps its age. One that is not there yet is fine
+        #[arg(long, value_name = "FILE")]
+        since: Option<PathBuf>,
     },
     /// Shows what runs
     Status {

@@ -5,6 +5,7 @@ mod carry_out;
 mod completions;
 mod destroy;
 mod diff_env;
+mod drift;
 mod explain;
 mod fmt;
 mod gateway;
@@ -42,6 +43,7 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
             wait(apply::run(&shared, &apply::Wanted { plan, expect_plan, yes, select }))
         }
         Command::Destroy { yes } => wait(destroy::run(&shared, yes)),
+        Command::Drift { format, since } => wait(drift::run(&shared, format, since.as_deref())),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),
         Command::Invoke(request) => wait(invoke::run(&shared, request)),
