@@ -223,6 +223,7 @@ impl World {
         let seen = ObservedInstance {
             revision: launch.revision.number,
             operation: Some(cx.operation.clone()),
+            fingerprint: Some(launch.revision.fingerprint()),
             endpoint,
             phase: Phase::Running { since: Timestamp(0) },
             answer: None,

@@ -85,6 +85,7 @@ fn seen(folder: &InstanceFolder, labels: OfInstance) -> io::Result<Look> {
     let seen = ObservedInstance {
         revision: labels.revision,
         operation: Some(labels.operation),
+        fingerprint: labels.fingerprint,
         endpoint: labels.endpoint,
         phase,
         answer: None,

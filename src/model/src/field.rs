@@ -303,6 +303,16 @@ impl Value {
     }
 }
 
+impl Value {
+    /// The value with nothing cut off; of a secret, its name.
+    pub fn exact(&self) -> String {
+        match self {
+            Self::Content(digest) => digest.to_string(),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -85,6 +85,8 @@ pub struct ObservedInstance {
     pub revision: RevisionNumber,
     /// Which operation its label says made it.
     pub operation: Option<OperationId>,
+    /// The fingerprint of the revision that it was started from, where its label has one.
+    pub fingerprint: Option<Fingerprint>,
     /// Where it listens.
     pub endpoint: SocketAddr,
     /// Whether it runs.

@@ -118,6 +118,7 @@ fn see(record: &Record, observed: &mut Observed) {
         let seen = ObservedInstance {
             revision,
             operation: None,
+            fingerprint: None,
             endpoint,
             phase,
             answer,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use wharf_model::{
-    Deployment, GatewayName, GatewaySpec, Origins, Pins, Record, RecordedService, SecretDigest, SecretName,
-    ServiceName, ServiceSpec,
+    Address, Deployment, GatewayName, GatewaySpec, Origin, Origins, Pins, Record, RecordedService, SecretDigest,
+    SecretName, ServiceName, ServiceSpec,
 };
 
 /// A record as something to go to.
@@ -27,8 +27,26 @@ pub fn as_desired(record: &Record, files: &Deployment) -> AsDesired {
     AsDesired { deployment: with(files, gateways, services), pins: pins.collect(), digests: digests(record) }
 }
 
+impl AsDesired {
+    /// Says where all of it is written: in something other than files, such as `commit 3`.
+    pub(crate) fn written_in(mut self, what: &str) -> Self {
+        let origin = Origin { file: what.into(), line: 0, column: 0 };
+        let Deployment { gateways, services, origins, .. } = &mut self.deployment;
+        for name in gateways.keys() {
+            origins.declare(Address::Gateway(name.clone()), origin.clone());
+        }
+        for (name, spec) in services {
+            origins.declare(Address::Service(name.clone()), origin.clone());
+            for gateway in spec.exposes.keys() {
+                origins.declare(Address::Route(gateway.clone(), name.clone()), origin.clone());
+            }
+        }
+        self
+    }
+}
+
 /// A deployment of these, with everything else from the files.
-pub(crate) fn with(
+fn with(
     files: &Deployment,
     gateways: BTreeMap<GatewayName, GatewaySpec>,
     services: BTreeMap<ServiceName, ServiceSpec>,

@@ -5,8 +5,11 @@
 
 mod content;
 mod entry;
+mod record_only;
 mod service;
 mod standing;
+
+pub use record_only::{CannotForget, adopt, forget};
 
 use crate::{Change, Files, Notice, Operations, Plan, Problem, Selection, Step, StepId, facts, fold::fold, problem};
 use std::collections::{BTreeMap, BTreeSet};
