@@ -7,6 +7,7 @@ mod arguments;
 mod commands;
 mod exit;
 mod fault;
+mod history;
 mod out;
 mod problems;
 mod progress;

@@ -4,6 +4,8 @@
 
 mod difference;
 mod drift;
+mod graph;
+mod history;
 mod plan;
 mod stale;
 mod status;
@@ -11,6 +13,8 @@ mod text;
 
 pub use difference::difference;
 pub use drift::{EditedFile, drift, drift_markdown, drift_prometheus, drift_sarif};
+pub use graph::{graph, graph_dot, graph_json, graph_svg};
+pub use history::{LogEntry, addresses, became, became_between_json, log, log_json, record, record_json};
 pub use plan::{Layout, plan};
 pub use stale::stale;
 pub use status::{StatusInput, status, status_json};

@@ -9,7 +9,7 @@ use std::{
 };
 use wharf_model::{Lineage, Record};
 
-/// The newest commit of a folder.
+/// One commit of a folder.
 pub(crate) struct Newest {
     pub(crate) serial: u64,
     pub(crate) lineage: Lineage,
@@ -26,14 +26,18 @@ fn file(dir: &Path, serial: u64) -> PathBuf {
 
 /// Reads the newest commit; none when nothing was ever committed.
 pub(crate) fn newest(dir: &Path) -> Result<Option<Newest>, StoreError> {
-    let Some(serial) = serials(dir)?.max() else { return Ok(None) };
+    serials(dir)?.max().map(|serial| read(dir, serial)).transpose()
+}
+
+/// Reads a commit.
+pub(crate) fn read(dir: &Path, serial: u64) -> Result<Newest, StoreError> {
     let path = file(dir, serial);
     let text = fs::read_to_string(&path).map_err(|source| StoreError::Read { path: path.clone(), source })?;
     let (lineage, record) = format::read_commit(&text, &path, serial)?;
-    Ok(Some(Newest { serial, lineage, record }))
+    Ok(Newest { serial, lineage, record })
 }
 
-fn serials(dir: &Path) -> Result<impl Iterator<Item = u64>, StoreError> {
+pub(crate) fn serials(dir: &Path) -> Result<impl Iterator<Item = u64>, StoreError> {
     let path = folder(dir);
     let names = match fs::read_dir(&path) {
         Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect::<Result<Vec<_>, _>>(),

@@ -10,11 +10,13 @@
 mod commit;
 mod error;
 mod format;
+mod history;
 mod journal;
 mod lock;
 mod store;
 
 pub use error::StoreError;
+pub use history::{Author, Commit, Made};
 pub use journal::{Begin, Entry, Journal};
 pub use lock::Holder;
 pub use store::{Reader, Standing, Writer};

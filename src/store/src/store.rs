@@ -38,6 +38,11 @@ impl Reader {
         Self { dir: dir.into(), project, environment }
     }
 
+    /// Where it is.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Reads the record as it stands. A store that does not exist is an empty record.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use crate::{
     fault::{Ends, Fault},
     out, progress,
     project::Project,
-    site,
+    site::{self, Sight},
 };
 use std::{
     io::{BufRead, Write},
@@ -19,9 +19,11 @@ use tokio::{
 };
 use wharf_apply::{Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
 use wharf_local::LocalProvider;
-use wharf_model::Deployment;
+use wharf_model::{Deployment, Record};
 use wharf_plan::{Plan, SavedPlan, rollout::Failure};
+use wharf_provider::Observe;
 use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
+use wharf_store::{Reader, Writer};
 
 /// What is to be done.
 pub(super) struct Work<'a> {
@@ -57,39 +59,100 @@ const LAST_LINES: usize = 15;
 /// Brings the environment to `desired`. Answers the runtime too, for what a command does afterwards.
 pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)> {
     let project = work.project;
-    let runtime = Arc::new(site::provider(project)?);
-    let mut writer = site::lock(project, work.doing)?;
-    let recovered = recover(&*runtime, &mut writer).await?;
-    tell_recovered(&recovered);
-    let key = writer.reader().key()?;
-    let sight = site::look(project, work.desired, key.as_ref(), &*runtime).await?;
-    let input = sight.input(work.desired, &recovered.record, &*runtime);
+    let begun = begin(project, work.doing).await?;
+    let sight = begun.look(project, work.desired).await?;
+    let input = sight.input(work.desired, begun.record(), &*begun.runtime);
     let plan = site::plan_of(project, &input)?;
     let plan = match &work.reviewed {
         Reviewed::Saved(saved) => match saved.find_in(plan.made_from(project.digests()), &input) {
             Ok(plan) => plan,
             Err(stale) => {
                 out::alert(wharf_report::stale(saved.id(), &stale).trim_end());
-                return Ok((Exit::Stale, runtime));
+                return Ok((Exit::Stale, begun.runtime));
             }
         },
         Reviewed::Nothing | Reviewed::Id(_) => match work.select {
-            Some(select) => plan.select(&site::selection(select, work.desired, &recovered.record)?),
+            Some(select) => plan.select(&site::selection(select, work.desired, begun.record())?),
             None => plan,
         },
     };
-    out::note(wharf_report::plan(&plan, Layout { width: out::width() }).trim_end());
+    if let Reviewed::Id(id) = work.reviewed
+        && !plan.is_empty()
+        && plan.id().0.as_ref() != id
+    {
+        show(&plan);
+        tell_other_plan(&plan, id);
+        return Ok((Exit::Stale, begun.runtime));
+    }
+    let asks = !work.yes && matches!(work.reviewed, Reviewed::Nothing);
+    finish(project, begun, &plan, work.doing, if asks { Ask::First } else { Ask::Nobody }).await
+}
+
+/// An environment that nobody else can change now, with its record brought up to date.
+pub(super) struct Begun {
+    runtime: Arc<LocalProvider>,
+    writer: Writer,
+    recovered: Recovered,
+}
+
+impl Begun {
+    /// What is recorded.
+    pub(super) fn record(&self) -> &Record {
+        &self.recovered.record
+    }
+
+    /// The runtime, as far as it can be looked at.
+    pub(super) fn observe(&self) -> &dyn Observe {
+        &*self.runtime
+    }
+
+    /// The reading half of the record.
+    pub(super) fn reader(&self) -> &Reader {
+        self.writer.reader()
+    }
+
+    /// Looks once at what `desired` needs.
+    pub(super) async fn look(&self, project: &Project, desired: &Deployment) -> Ends<Sight> {
+        site::look(project, desired, self.reader().key()?.as_ref(), &*self.runtime).await
+    }
+}
+
+/// Takes the lock, and finds out what became of an earlier apply.
+pub(super) async fn begin(project: &Project, doing: &str) -> Ends<Begun> {
+    let runtime = Arc::new(site::provider(project)?);
+    let mut writer = site::lock(project, doing)?;
+    let recovered = recover(&*runtime, &mut writer).await?;
+    tell_recovered(&recovered);
+    Ok(Begun { runtime, writer, recovered })
+}
+
+/// Whether somebody is to say yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Before anything is done.
+    First,
+    /// Somebody did already.
+    Nobody,
+}
+
+fn show(plan: &Plan) {
+    out::note(wharf_report::plan(plan, Layout { width: out::width() }).trim_end());
+}
+
+/// Shows a plan, asks, carries it out, and says how it ended.
+pub(super) async fn finish(
+    project: &Project,
+    begun: Begun,
+    plan: &Plan,
+    doing: &str,
+    ask: Ask,
+) -> Ends<(Exit, Arc<LocalProvider>)> {
+    let Begun { runtime, mut writer, recovered } = begun;
+    show(plan);
     if plan.is_empty() {
         return Ok((Exit::Done, runtime));
     }
-    if let Reviewed::Id(id) = work.reviewed
-        && plan.id().0.as_ref() != id
-    {
-        tell_other_plan(&plan, id);
-        return Ok((Exit::Stale, runtime));
-    }
-    let asks = !work.yes && matches!(work.reviewed, Reviewed::Nothing);
-    if asks && !confirmed(work.doing)? {
+    if ask == Ask::First && !confirmed(doing)? {
         out::note("Nothing was done.");
         return Ok((Exit::Interrupted, runtime));
     }
@@ -105,7 +168,7 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
     let (events, told) = mpsc::unbounded_channel();
     let view = tokio::spawn(progress::follow(told));
     let began = tokio::time::Instant::now();
-    let applied = apply(&plan, recovered.record, runtime.clone(), &mut writer, &settings, &cancel, events).await;
+    let applied = apply(plan, recovered.record, runtime.clone(), &mut writer, &settings, &cancel, events).await;
     watch.abort();
     // The view ends with the events; one that failed has nothing more to show.
     drop(view.await);
