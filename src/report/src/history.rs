@@ -76,7 +76,7 @@ fn brief(became: &Became) -> String {
             }));
             parts.extend(fields.iter().map(|field| field.path.to_string()));
             if !came.is_empty() || !went.is_empty() {
-                parts.push(format!("{} instances came, {} went", came.len(), went.len()));
+                parts.push(format!("+{} −{} instances", came.len(), went.len()));
             }
             parts.extend(trouble.as_ref().map(|(number, ending)| ended(&number.to_string(), ending)));
             tame(&format!("~ {address}  {}", parts.join(", ")))

@@ -180,6 +180,7 @@ fn cause(out: &mut String, cause: &Cause) {
         Cause::Renamed { from, origin: None } => format!("it was {from}"),
         Cause::Follows(address) => format!("{address} is replaced"),
         Cause::KeptOnDelete => "not declared any more, and it was to be kept".to_owned(),
+        Cause::Asked => "you asked for it".to_owned(),
         Cause::Written { .. } | Cause::Source { .. } => return,
     };
     let _ = writeln!(out, "    {}", dim(format!("because: {}", tame(&words))));

@@ -143,11 +143,10 @@ async fn tell_files(project: &Project, runtime: &dyn Observe) -> Ends<()> {
     if plan.is_empty() {
         return Ok(());
     }
-    let page = wharf_report::plan(&plan, Layout { width: out::width() });
-    out::note(format!(
-        "\n{} the files still ask for something else. The next `wharf apply` would go there again:\n{}",
-        warn("note:"),
-        page.lines().next().unwrap_or_default()
-    ));
+    let words = "the files still ask for something else; the next `wharf apply` would go there again:";
+    out::note(format!("\n{} {words}", warn("note:")));
+    for change in plan.changes() {
+        out::note(format!("  {} {}", change.what.action(), change.address));
+    }
     Ok(())
 }

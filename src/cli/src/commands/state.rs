@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use wharf_lang::did_you_mean;
 use wharf_model::{Address, Record};
 use wharf_plan::{Input, Plan, forget, history::entries};
-use wharf_report::{Layout, addresses, bad, record, record_json};
+use wharf_report::{Layout, addresses, bad, record, record_json, warn};
 
 pub(super) async fn run(shared: &Shared, command: &State) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
@@ -73,7 +73,15 @@ async fn rm(project: &Project, wanted: &[String], review: Review) -> Ends<Exit> 
     let sight = begun.look(project, desired).await?;
     let plan = plan(&sight.input(desired, begun.record(), begun.observe()), &wanted)?;
     let ask = if review == Review::Yes { Ask::Nobody } else { Ask::First };
-    Ok(finish(project, begun, &plan, "state rm", ask).await?.0)
+    let exit = finish(project, begun, &plan, "state rm", ask).await?.0;
+    if exit == Exit::Done {
+        let asked = wharf_plan::graph(desired).needs;
+        for address in wanted.iter().filter(|address| asked.contains_key(address)) {
+            let words = "take it out of them, or the next `wharf apply` makes another in its place";
+            out::note(format!("{} the files still declare {address}: {words}", warn("note:")));
+        }
+    }
+    Ok(exit)
 }
 
 fn plan(input: &Input, wanted: &BTreeSet<Address>) -> Ends<Plan> {

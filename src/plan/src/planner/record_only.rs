@@ -63,7 +63,7 @@ pub fn forget(input: &Input, addresses: &BTreeSet<Address>) -> Result<Plan, Vec<
     }
     for (address, effect) in all {
         planner.operations.add(Step::Note(address.clone(), effect));
-        planner.changes.push(Change { address, what: What::Forget { because: Cause::NotDeclared }, risks: Vec::new() });
+        planner.changes.push(Change { address, what: What::Forget { because: Cause::Asked }, risks: Vec::new() });
     }
     Ok(planner.finish())
 }

@@ -78,7 +78,7 @@ fn body(drift: &Drift, findings: &[Finding], layout: Layout) -> String {
         let _ = writeln!(out, "{row}  {}", dim(age));
     }
     let restored = restored(findings)
-        .map_or_else(|| "apply leaves it as it is".to_owned(), |actions| format!("apply would {actions}"));
+        .map_or_else(|| "restore: apply leaves it as it is".to_owned(), |actions| format!("restore: {actions}"));
     let _ = writeln!(out, "    {}", dim(restored));
     out
 }
@@ -133,6 +133,9 @@ fn ways_out(out: &mut String, drift: &Drift, objects: &[&[Finding]], edited: &[E
         if drift.files_differ {
             let _ = writeln!(out, "    {}", dim("the files ask for other changes as well: `wharf plan` shows all"));
         }
+    }
+    if drift.count(Class::Extra) > 0 {
+        let _ = writeln!(out, "  record what was never recorded, where the files describe it: `wharf adopt`");
     }
     if !edited.is_empty() {
         let _ = writeln!(out, "  accept what is there: change the files, then `wharf apply`");

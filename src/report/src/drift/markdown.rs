@@ -34,10 +34,10 @@ pub fn drift_markdown(drift: &Drift, edited: &[EditedFile]) -> String {
 }
 
 fn table(out: &mut String, drift: &Drift) {
-    out.push_str("| what | | recorded → observed | for | `wharf apply` would |\n| --- | --- | --- | --- | --- |\n");
+    out.push_str("| what | | recorded → observed | for | to restore |\n| --- | --- | --- | --- | --- |\n");
     let mut left = drift.findings.len();
     'objects: for findings in by_object(&drift.findings) {
-        let apply = restored(findings).unwrap_or_else(|| "leave it".to_owned());
+        let apply = restored(findings).unwrap_or_else(|| "nothing: apply leaves it".to_owned());
         for one in findings {
             let row = row(drift, one, &apply);
             if out.len() + row.len() + TAIL > ROOM {
