@@ -3,7 +3,7 @@
 CARGO ?= cargo
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test fuzz bench bench-lang demo demo-clean needs needs-demo
+.PHONY: help check test fuzz bench bench-lang bench-plan demo demo-clean needs needs-demo
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
@@ -13,6 +13,7 @@ help:
 	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
 	@echo 'make bench-lang  of these, how fast a large project is read'
+	@echo 'make bench-plan  of these, how fast it is planned, and each view of the plan made'
 
 check: needs
 	$(CARGO) fmt --all --check
@@ -25,12 +26,14 @@ test: needs
 fuzz:
 	$(CARGO) test --locked -p wharf-lang --test fuzz -- --ignored --nocapture
 
-bench: bench-lang
-	$(CARGO) bench --locked -p wharf-plan --bench plan
+bench: bench-lang bench-plan
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway
 
 bench-lang:
 	$(CARGO) bench --locked -p wharf-lang --bench lang
+
+bench-plan:
+	$(CARGO) bench --locked -p wharf-report --bench plan
 
 demo: needs-demo
 	$(CARGO) build --release --locked -p wharf

@@ -23,6 +23,9 @@ fn foreign(word: &str, rows: &[&'static NodeSchema]) -> Option<&'static str> {
 
 /// The way out for a word that none of these nodes has for a name.
 pub(crate) fn help(word: &str, rows: &[&'static NodeSchema]) -> Option<String> {
+    if let Some(bare) = word.strip_suffix(':').filter(|bare| !bare.is_empty()) {
+        return Some(format!("a name stands without `:`, and its values behind it: `{bare} …`"));
+    }
     let near = || nearest(word, rows.iter().map(|row| row.name()));
     let known =
         foreign(word, rows).or_else(|| if children("").iter().any(|row| row.name() == word) { None } else { near() });

@@ -176,10 +176,22 @@ impl Parser<'_> {
         self.syntax(start, 1, "this is no type in parentheses", "opened here", help);
     }
 
+    /// Whether an object of JSON begins here, and nothing but comments stands before it.
+    fn is_json(&self) -> bool {
+        let is_comment = |line: &str| line.trim_start().is_empty() || line.trim_start().starts_with("//");
+        let next = self.text[self.at + 1..].trim_start();
+        next.starts_with(['"', '}']) && self.text[..self.at].lines().all(is_comment)
+    }
+
     /// What stands in the place of a node's name.
     pub(super) fn not_a_name(&mut self, annotated: bool) {
         let (start, word) = (self.at, self.bare());
         let rest = self.rest();
+        if rest.first() == Some(&b'{') && self.is_json() {
+            (self.at, self.cut) = (self.bytes.len(), true);
+            let help = "write it as nodes: each begins a line with its name, its values follow, its block stands in `{` and `}`";
+            return self.syntax(start, 1, "this file is JSON, and not KDL", "an object begins here", help);
+        }
         if rest.first() == Some(&b'{') {
             let help = "a block follows the name of its node, on the same line";
             return self.syntax(start, 1, "this block has no name", "no name stands before", help);

@@ -61,6 +61,21 @@ pub(crate) enum Format {
     Json,
 }
 
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    // For people.
+    Human,
+    // For programs.
+    Json,
+    // For a comment on a pull request.
+    Markdown,
+    // A picture of the changes and of what waits for what.
+    Svg,
+    // A page for a browser with all of that.
+    Html,
+}
+
 /// How problems are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ValidateFormat {
@@ -273,9 +288,12 @@ pub(crate) enum Command {
         out: Option<PathBuf>,
         #[command(flatten)]
         select: Select,
-        /// For people, or for programs
+        /// Says first what is planned otherwise than in a plan that you reviewed, which FILE holds as JSON
+        #[arg(long, value_name = "FILE")]
+        since: Option<PathBuf>,
+        /// For people, for programs, for a comment on a pull request, as a picture, or as a page for a browser
         #[arg(long, value_enum, default_value = "human")]
-        format: Format,
+        format: PlanFormat,
     },
     /// Makes what runs into what the files describe
     ///

@@ -1,5 +1,6 @@
 //! Golden plans: `testdata/plan/<case>/` holds `before.kdl`, which is applied to a runtime in memory, then what somebody
-//! does by hand (`meddle.txt`), then `project.kdl`, whose plan is compared with `plan.txt` and `plan.json`.
+//! does by hand (`meddle.txt`), then `project.kdl`, whose plan is compared with `plan.txt`, `plan.json`, `plan.md`,
+//! `plan.svg` and `plan.html` (in which the picture and the style, which are the same everywhere, are left out).
 //!
 //! `UPDATE=1` rewrites what is expected.
 
@@ -7,15 +8,15 @@
 #![allow(clippy::disallowed_methods, reason = "cases are files")]
 
 mod memory;
+mod views;
 
 use memory::{CANARY, Site, read};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
-use wharf_report::Layout;
 
-async fn run(case: &Path) -> (String, String) {
+async fn run(case: &Path) -> Vec<(&'static str, String)> {
     let mut site = Site::new();
     if case.join("before.kdl").exists() {
         site.apply(&read(&case.join("before.kdl"), "project.kdl")).await;
@@ -27,19 +28,14 @@ async fn run(case: &Path) -> (String, String) {
     let plan = site.plan(&desired).await;
     let again = site.plan(&desired).await;
     assert_eq!(plan.json(), again.json(), "the same in, the same bytes out");
-    let shown = plain(&wharf_report::plan(&plan, Layout { width: 100 }));
+    let views = views::views(&plan);
+    assert_eq!(views, views::views(&again), "the same plan, the same views");
     site.apply(&desired).await;
     assert!(site.plan(&desired).await.is_empty(), "{}: after an apply the plan is empty", case.display());
-    (shown, plan.json() + "\n")
+    views
 }
 
-/// Takes the colours out.
-fn plain(text: &str) -> String {
-    let mut parts = text.split('\u{1b}');
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest))
-}
-
+/// Holds a golden file against what was found; `UPDATE=1` takes it over.
 fn compare(path: &Path, found: &str, wrong: &mut Vec<PathBuf>) {
     if std::env::var_os("UPDATE").is_some() {
         fs::write(path, found).unwrap();
@@ -56,10 +52,10 @@ async fn plans_read_as_they_did() {
     cases.sort();
     let mut wrong = Vec::new();
     for case in cases {
-        let (shown, json) = run(&case).await;
-        assert!(!shown.contains(CANARY) && !json.contains(CANARY), "{} tells a secret", case.display());
-        compare(&case.join("plan.txt"), &shown, &mut wrong);
-        compare(&case.join("plan.json"), &json, &mut wrong);
+        for (name, view) in run(&case).await {
+            assert!(!view.contains(CANARY), "{} tells a secret", case.join(name).display());
+            compare(&case.join(name), &view, &mut wrong);
+        }
     }
     assert!(wrong.is_empty(), "these read otherwise (UPDATE=1 takes them over): {wrong:#?}");
 }

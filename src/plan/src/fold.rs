@@ -8,7 +8,7 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     mem::discriminant,
 };
-use wharf_model::{Address, Difference, Entry, RevisionNumber};
+use wharf_model::{Address, Difference, Entry, RevisionNumber, Value};
 
 /// A row of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +55,26 @@ fn hash(change: &Change) -> u64 {
     for difference in change.what.causes().iter().filter_map(difference) {
         difference.path.hash(&mut hasher);
         for side in [&difference.before, &difference.after].into_iter().flatten() {
-            side.to_string().hash(&mut hasher);
+            hash_value(side, &mut hasher);
+        }
+    }
+    // New things differ in their fields alone, and there may be very many of them.
+    if let What::Create { entries, .. } = &change.what {
+        for entry in entries {
+            entry.path.hash(&mut hasher);
+            hash_value(&entry.value, &mut hasher);
         }
     }
     hasher.finish()
+}
+
+/// Values that are equal hash alike.
+fn hash_value(value: &Value, hasher: &mut DefaultHasher) {
+    match value {
+        Value::Text(text) | Value::Lines(text) => text.hash(hasher),
+        Value::Secret(name, _) => name.hash(hasher),
+        Value::Content(digest) => digest.hash(hasher),
+    }
 }
 
 fn difference(cause: &Cause) -> Option<&Difference> {
@@ -126,7 +142,7 @@ fn why(cause: &Cause) -> Why<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wharf_model::{Field, FieldPath, Origin, Value};
+    use wharf_model::{Field, FieldPath, Origin};
 
     fn update(address: &str, after: &str, line: u32) -> Change {
         let value = |text: &str| Some(Value::Text(text.to_owned()));

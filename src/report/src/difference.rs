@@ -1,6 +1,9 @@
 //! How two versions of a text differ, as lines taken out and put in.
 
-use crate::text::{bad, dim, good, tame};
+use crate::{
+    reading::shown,
+    text::{bad, dim, good},
+};
 use similar::{ChangeTag, TextDiff};
 use std::fmt::Write;
 
@@ -29,15 +32,6 @@ pub fn difference(before: &str, after: &str) -> String {
         }
     }
     page
-}
-
-/// A line without its end. A carriage return, which may be all that differs, is made visible.
-fn shown(line: &str) -> String {
-    let line = line.strip_suffix('\n').unwrap_or(line);
-    match line.strip_suffix('\r') {
-        Some(line) => tame(line) + "␍",
-        None => tame(line),
-    }
 }
 
 #[cfg(test)]

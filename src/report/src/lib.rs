@@ -2,20 +2,31 @@
 //!
 //! Colour is written as ANSI sequences; whoever prints to something that is no terminal takes them out.
 
+mod detail;
 mod difference;
 mod drift;
+mod escape;
 mod graph;
 mod history;
-mod plan;
+mod html;
+mod markdown;
+mod picture;
+mod reading;
+mod since;
 mod stale;
 mod status;
+mod terminal;
 mod text;
 
 pub use difference::difference;
 pub use drift::{EditedFile, drift, drift_markdown, drift_prometheus, drift_sarif};
 pub use graph::{graph, graph_dot, graph_json, graph_svg};
 pub use history::{LogEntry, addresses, became, became_between_json, log, log_json, record, record_json};
-pub use plan::{Layout, plan};
+pub use html::html;
+pub use markdown::{ROOM, markdown};
+pub use picture::svg;
+pub use since::{Since, SinceError};
 pub use stale::stale;
 pub use status::{StatusInput, status, status_json};
+pub use terminal::{Layout, terminal};
 pub use text::{bad, bold, dim, duration, good, tame, warn};

@@ -23,11 +23,13 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes(NAME)
         .patched(),
     node("nlb.listener", AtLeastOne, "a port that leads to a service; 8080 is reserved")
-        .elsewhere(&["listen"])
+        .elsewhere(&["listen", "listener-port"])
         .takes(&[value("port", PORT)])
         .has(&[property("target", Type::Name, "the service").must()]),
     node("nlb.id", Optional, "the platform's name for one that exists").takes(&[value("id", Type::Text)]),
-    node("nlb.public", Optional, "it is reached from everywhere").takes(&[value("flag", Type::Flag)]),
+    node("nlb.public", Optional, "it is reached from everywhere")
+        .elsewhere(&["net-type", "internet"])
+        .takes(&[value("flag", Type::Flag)]),
     node("nlb.network", Optional, "the network that it is in").takes(&[value("network", Type::Name)]),
     node("service.network", Optional, "the network that instances are in")
         .elsewhere(&["vpc", "subnet", "networking"])

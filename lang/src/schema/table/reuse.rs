@@ -14,7 +14,7 @@ pub(super) const DECLARED: &[Property] = &[
 
 pub(super) const ROWS: &[NodeSchema] = &[
     node("include", Many, "one more file of the project, relative to this one")
-        .elsewhere(&["import", "source"])
+        .elsewhere(&["import"])
         .takes(&[value("path", Type::Literal)])
         .reuses(Reuse::Include),
     node("template", Many, "nodes of a service, for services that `use` it")

@@ -23,7 +23,7 @@ pub(super) async fn run(shared: &Shared, review: Review) -> Ends<Exit> {
         let record = reader.read()?.record;
         let sight = site::look(&project, desired, reader.key()?.as_ref(), &runtime).await?;
         let plan = plan(&project, &sight.input(desired, &record, &runtime))?;
-        out::result(wharf_report::plan(&plan, Layout { width: out::width() }));
+        out::result(wharf_report::terminal(&plan, None, Layout { width: out::width() }));
         return Ok(if plan.is_empty() { Exit::Done } else { Exit::Changes });
     }
     let begun = begin(&project, "adopt").await?;

@@ -136,7 +136,7 @@ pub(super) enum Ask {
 }
 
 fn show(plan: &Plan) {
-    out::note(wharf_report::plan(plan, Layout { width: out::width() }).trim_end());
+    out::note(wharf_report::terminal(plan, None, Layout { width: out::width() }).trim_end());
 }
 
 /// Shows a plan, asks, carries it out, and says how it ended.

@@ -50,8 +50,8 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Explain { what, format } => explain::run(&shared, what.as_deref(), format),
         Command::DiffEnv { left, right, format } => diff_env::run(&shared, &left, &right, format),
         Command::Schema { format } => schema::run(format),
-        Command::Plan { detailed_exitcode, out, select, format } => {
-            wait(plan::run(&shared, &plan::Wanted { detailed_exitcode, out, select, format }))
+        Command::Plan { detailed_exitcode, out, select, since, format } => {
+            wait(plan::run(&shared, &plan::Wanted { detailed_exitcode, out, select, since, format }))
         }
         Command::Apply { plan, expect_plan, yes, select } => {
             wait(apply::run(&shared, &apply::Wanted { plan, expect_plan, yes, select }))

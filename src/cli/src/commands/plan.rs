@@ -1,7 +1,7 @@
 //! `wharf plan`: holds only what can look.
 
 use crate::{
-    arguments::{Format, Select, Shared},
+    arguments::{PlanFormat, Select, Shared},
     exit::Exit,
     fault::{Ends, Fault},
     out,
@@ -13,14 +13,15 @@ use std::{
     path::{Path, PathBuf},
 };
 use wharf_plan::Plan;
-use wharf_report::{Layout, warn};
+use wharf_report::{Layout, Since, html, markdown, svg, terminal, warn};
 
 /// What was asked for.
 pub(super) struct Wanted {
     pub(super) detailed_exitcode: bool,
     pub(super) out: Option<PathBuf>,
     pub(super) select: Select,
-    pub(super) format: Format,
+    pub(super) since: Option<PathBuf>,
+    pub(super) format: PlanFormat,
 }
 
 pub(super) async fn run(shared: &Shared, wanted: &Wanted) -> Ends<Exit> {
@@ -41,10 +42,7 @@ pub(super) async fn run(shared: &Shared, wanted: &Wanted) -> Ends<Exit> {
     if let Some(file) = &wanted.out {
         save(file, &plan.clone().made_from(project.digests()))?;
     }
-    match wanted.format {
-        Format::Human => out::result(wharf_report::plan(&plan, Layout { width: out::width() })),
-        Format::Json => out::result(format_args!("{}\n", plan.json())),
-    }
+    show(&plan, wanted.since.as_deref(), wanted.format)?;
     if let Some(file) = &wanted.out {
         out::note(format!("\nSaved. `wharf apply {}` carries out this plan and no other.", file.display()));
     }
@@ -65,4 +63,24 @@ fn save(file: &Path, plan: &Plan) -> Ends<()> {
         std::fs::rename(&beside, file)
     };
     write().map_err(failed)
+}
+
+fn show(plan: &Plan, since: Option<&Path>, format: PlanFormat) -> Ends<()> {
+    let since = since.map(|file| compare(file, plan)).transpose()?;
+    let since = since.as_ref();
+    match format {
+        PlanFormat::Human => out::result(terminal(plan, since, Layout { width: out::width() })),
+        PlanFormat::Json => out::bytes((plan.json() + "\n").as_bytes()),
+        PlanFormat::Markdown => out::bytes(markdown(plan, since).as_bytes()),
+        PlanFormat::Svg => out::bytes(svg(plan).as_bytes()),
+        PlanFormat::Html => out::bytes(html(plan, since).as_bytes()),
+    }
+    Ok(())
+}
+
+fn compare(file: &Path, plan: &Plan) -> Ends<Since> {
+    let failed = format!("cannot compare with {}", file.display());
+    let earlier = std::fs::read_to_string(file).map_err(|cause| Fault::new(&failed).because(cause))?;
+    let help = "`wharf plan --format json` prints a plan that can be compared with";
+    Since::between(&earlier, plan).map_err(|cause| Fault::new(&failed).because(cause).help(help))
 }

@@ -51,7 +51,7 @@ async fn show(project: &Project, service: Option<&ServiceName>, at: Option<u64>)
     let back = back(project, &record, &commit, service, &digests(project, &reader)?)?;
     let plan = plan(project, &record, &back, &site::reader(project)?).await?;
     tell(&back, &commit);
-    out::result(wharf_report::plan(&plan, Layout { width: out::width() }));
+    out::result(wharf_report::terminal(&plan, None, Layout { width: out::width() }));
     Ok(if plan.is_empty() { Exit::Done } else { Exit::Changes })
 }
 

@@ -66,7 +66,7 @@ async fn rm(project: &Project, wanted: &[String], review: Review) -> Ends<Exit> 
         let record = reader.read()?.record;
         let sight = site::look(project, desired, None, &runtime).await?;
         let plan = plan(&sight.input(desired, &record, &runtime), &wanted)?;
-        out::result(wharf_report::plan(&plan, Layout { width: out::width() }));
+        out::result(wharf_report::terminal(&plan, None, Layout { width: out::width() }));
         return Ok(Exit::Changes);
     }
     let begun = begin(project, "state rm").await?;

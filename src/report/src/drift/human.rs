@@ -2,7 +2,7 @@
 
 use super::{EditedFile, by_object, counts, name, restored, rule, sides, unified};
 use crate::{
-    plan::Layout,
+    terminal::Layout,
     text::{bad, bold, cut, dim, duration, good, pad, plural, tame, warn, width},
 };
 use std::fmt::Write;

@@ -1,27 +1,70 @@
-//! Planning at 1 k, 10 k and 100 k resources against the budgets: `cargo bench -p wharf-plan --bench plan`.
+//! A project of any size: what its files ask for, and what is recorded and seen once it was applied.
 //!
-//! A generated service is six resources: itself, two instances, a mount, libraries and a route. Every figure is the
-//! median of several runs in one process; what counts is its ratio to the budget, and how time grows with size.
+//! A generated service is six resources: itself, two instances, a mount, libraries and a route. All of them differ, so
+//! that nothing folds.
 
-#![allow(clippy::disallowed_methods, reason = "it measures time")]
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers that prints and may stop")]
-
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, net::SocketAddr};
 use wharf_model::{
     Access, Capabilities, ContentDigest, Cost, Deployment, Effect, Ending, EndpointState, EnvValue, Expose, Field,
     FolderPath, GatewaySpec, Generation, InstanceId, Intent, IntentId, Mount, Observed, ObservedGateway,
     ObservedInstance, ObservedRoute, Origins, Outcome, Phase, ProbeAnswer, Program, ProviderSpec, Record, ServiceSpec,
     Shared, Slot, SourcePin, SourceRef, Template, Timestamp, Told,
 };
-use wharf_plan::{Input, Plan, Step, check, plan, sources};
+use wharf_plan::{
+    Input, Plan, Step, check,
+    drift::{Drift, DriftInput, Former, drift},
+    plan, sources,
+};
 
 const RESOURCES_PER_SERVICE: usize = 6;
 const INSTANCES: u32 = 2;
-const SIZES: [(usize, u64, u64); 3] = [(1_000, 20, 40), (10_000, 120, 300), (100_000, 1_000, 3_000)];
+
+/// A project, as it is before or after its first apply.
+pub(crate) struct Project {
+    desired: Deployment,
+    capabilities: Capabilities,
+    recorded: Record,
+    observed: Observed,
+}
+
+impl Project {
+    /// A project of which nothing was ever applied.
+    pub(crate) fn new(resources: usize) -> Self {
+        let desired = deployment(resources);
+        let recorded = Record::empty(desired.project.clone(), desired.environment.clone());
+        let observed = look(&desired);
+        Self { capabilities: capabilities(), recorded, observed, desired }
+    }
+
+    /// Looks for drift.
+    pub(crate) fn drift(&self) -> Drift {
+        let Self { desired: files, capabilities, recorded, observed } = self;
+        drift(&DriftInput { files, capabilities, recorded, observed, former: &Former::default(), now: Timestamp(0) })
+    }
+
+    /// The same with every hundredth instance gone.
+    pub(crate) fn without_some(&self) -> Self {
+        let mut observed = self.observed.clone();
+        let kept = observed.instances.into_iter().enumerate().filter(|(place, _)| place % 100 != 0);
+        observed.instances = kept.map(|(_, instance)| instance).collect();
+        let Self { desired, capabilities, recorded, .. } = self;
+        Self { desired: desired.clone(), capabilities: capabilities.clone(), recorded: recorded.clone(), observed }
+    }
+
+    /// Plans it.
+    pub(crate) fn plan(&self) -> Plan {
+        let Self { desired, capabilities, recorded, observed } = self;
+        plan(&Input { desired, capabilities, recorded, observed, digests: &BTreeMap::new() }).unwrap()
+    }
+
+    /// Applies it in thought.
+    pub(crate) fn apply(&mut self) {
+        let plan = self.plan();
+        assert_eq!(check(&plan), []);
+        carry_out(&plan, &mut self.recorded, &mut self.observed);
+        assert!(self.plan().is_empty());
+    }
+}
 
 fn service(number: usize) -> ServiceSpec {
     let env = |name: &str, value: String| (name.parse().unwrap(), EnvValue::Plain(value.into()));
@@ -126,63 +169,5 @@ fn see(record: &Record, observed: &mut Observed) {
             told: Told::default(),
         };
         observed.instances.insert(id.clone(), seen);
-    }
-}
-
-fn median(runs: usize, mut work: impl FnMut()) -> Duration {
-    let mut times: Vec<_> = (0..runs)
-        .map(|_| {
-            let began = Instant::now();
-            work();
-            began.elapsed()
-        })
-        .collect();
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
-/// The most memory that this process ever held, in MiB.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
-}
-
-fn main() {
-    println!(
-        "{:>9}  {:<22} {:>10} {:>10} {:>7} {:>8}  {:>9}",
-        "resources", "work", "median", "budget", "ratio", "growth", "peak"
-    );
-    let mut before: [Option<Duration>; 2] = [None; 2];
-    for (resources, unchanged_budget, new_budget) in SIZES {
-        let runs = if resources < 100_000 { 9 } else { 3 };
-        let (desired, capabilities, digests) = (deployment(resources), capabilities(), BTreeMap::new());
-        let mut observed = look(&desired);
-        let mut recorded = Record::empty(desired.project.clone(), desired.environment.clone());
-        let make = |recorded: &Record, observed: &Observed| {
-            let capabilities = &capabilities;
-            plan(&Input { desired: &desired, capabilities, recorded, observed, digests: &digests }).unwrap()
-        };
-        let new = median(runs, || drop(make(&recorded, &observed).json()));
-        let first = make(&recorded, &observed);
-        assert_eq!(check(&first), []);
-        carry_out(&first, &mut recorded, &mut observed);
-        drop(first);
-        assert!(make(&recorded, &observed).is_empty());
-        let unchanged = median(runs, || drop(make(&recorded, &observed)));
-        let rows = [("nothing changed", unchanged, unchanged_budget), ("all new, with JSON", new, new_budget)];
-        for (row, (work, took, budget)) in rows.into_iter().enumerate() {
-            let budget = Duration::from_millis(budget);
-            let ratio = took.as_secs_f64() / budget.as_secs_f64();
-            let growth = before[row].map(|before| format!("{:.1}x", took.as_secs_f64() / before.as_secs_f64()));
-            println!(
-                "{resources:>9}  {work:<22} {:>8.1}ms {:>8}ms {ratio:>7.2} {:>8}  {:>6}MiB",
-                took.as_secs_f64() * 1_000.0,
-                budget.as_millis(),
-                growth.unwrap_or_default(),
-                peak()
-            );
-            before[row] = Some(took);
-        }
     }
 }
