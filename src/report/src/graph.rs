@@ -59,15 +59,17 @@ pub fn graph_svg(graph: &Graph) -> String {
     let layers = graph.layers();
     let mut nodes: BTreeMap<&Address, Node> = BTreeMap::new();
     let (mut x, mut high) = (EDGE, 0);
-    for layer in &layers {
+    for (column, layer) in layers.iter().enumerate() {
+        // Lines that pass a column go between its boxes.
+        let top = EDGE + column % 2 * ROW / 2;
         let wide = layer.iter().map(|address| width(&address.to_string()) * LETTER + 24).max().unwrap_or(0);
         for (row, address) in layer.iter().enumerate() {
-            nodes.insert(address, Node { x, y: EDGE + row * ROW, wide });
+            nodes.insert(address, Node { x, y: top + row * ROW, wide });
         }
-        high = high.max(layer.len() * ROW);
+        high = high.max(top + layer.len() * ROW);
         x += wide + GAP;
     }
-    let (wide, high) = (x.saturating_sub(GAP) + EDGE, high + EDGE);
+    let wide = x.saturating_sub(GAP) + EDGE;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide} {high}\" width=\"{wide}\" height=\"{high}\" \
          font-family=\"ui-monospace, monospace\" font-size=\"13\">\n\
