@@ -1,6 +1,7 @@
 # What anyone can run by name. CI runs check and test, nothing else.
 
 CARGO ?= cargo
+FUZZ = $(CARGO) test --workspace --locked --test fuzz -- --ignored --nocapture
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help check test fuzz bench bench-lang bench-plan demo demo-clean needs needs-demo
@@ -20,11 +21,17 @@ check: needs
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --quiet
 
+# A minute of broken files goes on beside the tests, and stands back for them.
 test: needs
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked --no-run
+	@nice -n 19 $(FUZZ) >'$(TARGET)/fuzz.txt' 2>&1 & fuzz=$$!; \
+	$(CARGO) test --workspace --locked; tests=$$?; \
+	wait $$fuzz; found=$$?; \
+	if [ $$found = 0 ]; then grep '^fuzz:' '$(TARGET)/fuzz.txt'; else cat '$(TARGET)/fuzz.txt'; fi; \
+	exit $$((tests | found))
 
 fuzz:
-	$(CARGO) test --locked -p wharf-lang --test fuzz -- --ignored --nocapture
+	$(FUZZ)
 
 bench: bench-lang bench-plan
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway

@@ -5,7 +5,7 @@ use crate::{
     block::{Block, Found},
     count::lacks,
     interpolate::{Kind, Resolved, Scope, Trouble, interpolate},
-    layer::{Filled, Layer, Written},
+    layer::{Annotation, Filled, Layer, Written},
     problem::{Code, Problem, Problems},
     reuse::Templates,
     schema::{self, NodeSchema, Overlay, Reuse, Type},
@@ -44,11 +44,17 @@ pub(crate) struct Admit<'a> {
 
 impl Admit<'_> {
     /// The top-level nodes.
-    pub(crate) fn top(&mut self, nodes: &[Node]) -> Vec<Block> {
-        let blocks = self.nodes(nodes, schema::children(""), "", Extent::Whole);
+    pub(crate) fn top(&mut self, nodes: Vec<Node>) -> Vec<Block> {
+        let rows = schema::children("");
+        let words: Vec<_> = nodes.iter().map(|node| Arc::clone(&node.name.text)).collect();
+        // Each node goes when its block is there, so that not all of both are held at once.
+        let blocks = nodes.into_iter().filter_map(|node| self.known(&node, rows, "", Extent::Whole)).collect();
+        let blocks = self.distinct(blocks);
         if !self.incomplete {
-            let start = (!self.sources.files().is_empty()).then_some(Place { file: 0, start: 0, len: 0 });
-            self.count(&blocks, &unknown(nodes, schema::children("")), schema::children(""), "these files", start);
+            let start = (!self.sources.files().is_empty()).then_some(Place::new(0, 0, 0));
+            let words = words.iter().map(|word| &**word);
+            let words: Vec<_> = words.filter(|word| rows.iter().all(|row| row.name() != *word)).collect();
+            self.count(&blocks, &words, rows, "these files", start);
         }
         blocks
     }
@@ -62,13 +68,18 @@ impl Admit<'_> {
         extent: Extent,
     ) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            match rows.iter().find(|row| row.name() == &*node.name.text) {
-                Some(row) => blocks.push(self.node(node, row, extent)),
-                None => self.unknown_node(&node.name, rows, way),
+        blocks.extend(nodes.iter().filter_map(|node| self.known(node, rows, way, extent)));
+        self.distinct(blocks)
+    }
+
+    fn known(&mut self, node: &Node, rows: &'static [&'static NodeSchema], way: &str, extent: Extent) -> Option<Block> {
+        match rows.iter().find(|row| row.name() == &*node.name.text) {
+            Some(row) => Some(self.node(node, row, extent)),
+            None => {
+                self.unknown_node(&node.name, rows, way);
+                None
             }
         }
-        self.distinct(blocks)
     }
 
     /// Reports what a block still lacks that an overlay brought and the base does not have.
@@ -147,7 +158,7 @@ impl Admit<'_> {
         if missing.is_some_and(|argument| argument.ty == Type::Flag) {
             // A bare switch is on: its name is where that is written.
             let (scalar, layer, at) = (Scalar::Boolean(true), Arc::clone(&self.layer), node.name.at);
-            let written = Written { scalar, annotation: None, filled: Vec::new(), layer, at, before: None };
+            let written = Written { scalar, annotation: None, filled: Box::default(), layer, at, before: None };
             let on = Found { value: Typed::Boolean(true), at: block.at, written: Some(Arc::new(written)) };
             return block.arguments.push(Some(on));
         }
@@ -294,7 +305,9 @@ impl Admit<'_> {
         match admitted {
             Ok(value) => {
                 let layer = Arc::clone(&self.layer);
-                let annotation = entry.annotation.as_ref().map(|_| if secret { "(secret)" } else { "(json)" });
+                let annotation =
+                    entry.annotation.as_ref().map(|_| if secret { Annotation::Secret } else { Annotation::Json });
+                let filled = filled.into_boxed_slice();
                 let written = Written { scalar, annotation, filled, layer, at: entry.at, before: None };
                 Some(Found { value, at: Some(entry.at), written: Some(Arc::new(written)) })
             }
@@ -338,7 +351,7 @@ impl Admit<'_> {
         let written = self.sources.text(entry.at);
         let at = written.match_indices("${").nth(count).map_or(entry.at, |(start, _)| {
             let len = written[start..].find('}').map_or(2, |end| end + 1);
-            Place { start: entry.at.start + start, len, ..entry.at }
+            entry.at.part(start, len)
         });
         let problem = match trouble {
             // Told where the input is declared.

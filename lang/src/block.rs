@@ -8,7 +8,7 @@ use crate::{
     syntax::{Node, Word},
     value::{self, FromTyped, Typed},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, mem, sync::Arc};
 
 /// A value and where it is written; nowhere when it is a default.
 #[derive(Debug, Clone)]
@@ -31,6 +31,40 @@ impl Found<Typed> {
     }
 }
 
+/// The properties of a node; a few at most.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Properties(Vec<(&'static str, Found<Typed>)>);
+
+impl Properties {
+    pub(crate) fn get(&self, name: &str) -> Option<&Found<Typed>> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, found)| found)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Found<Typed>> {
+        self.iter_mut().find(|(known, _)| *known == name).map(|(_, found)| found)
+    }
+
+    /// Puts a value in its place, and returns the one that it takes the place of.
+    pub(crate) fn insert(&mut self, name: &'static str, value: Found<Typed>) -> Option<Found<Typed>> {
+        match self.get_mut(name) {
+            Some(present) => Some(mem::replace(present, value)),
+            None => {
+                self.0.reserve_exact(1);
+                self.0.push((name, value));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(&'static str, Found<Typed>)> {
+        self.0.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut (&'static str, Found<Typed>)> {
+        self.0.iter_mut()
+    }
+}
+
 /// A node that fits its row in the schema, as far as it goes: what did not fit is left out, and has been reported.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
@@ -40,7 +74,7 @@ pub(crate) struct Block {
     /// Something in it could not be read, so what is not there need not have its default.
     pub(crate) lost: bool,
     pub(crate) arguments: Vec<Option<Found<Typed>>>,
-    pub(crate) properties: BTreeMap<&'static str, Found<Typed>>,
+    pub(crate) properties: Properties,
     pub(crate) children: Vec<Block>,
     /// What a block with names of the user's choice holds.
     pub(crate) entries: Vec<(Word, Found<Typed>)>,
@@ -61,7 +95,7 @@ impl Block {
             at: None,
             lost: false,
             arguments: vec![],
-            properties: BTreeMap::new(),
+            properties: Properties::default(),
             children: vec![],
             entries: vec![],
             raw: None,
@@ -103,8 +137,9 @@ impl Block {
     }
 
     /// The block of that name, or one that holds nothing but defaults.
-    pub(crate) fn inside(&self, name: &str) -> Option<Block> {
-        self.child(name).cloned().or_else(|| self.row.child(name).map(Block::absent))
+    pub(crate) fn inside(&self, name: &str) -> Option<Cow<'_, Block>> {
+        let absent = || self.row.child(name).map(|row| Cow::Owned(Block::absent(row)));
+        self.child(name).map(Cow::Borrowed).or_else(absent)
     }
 
     /// The first argument of the node of that name, or its default.

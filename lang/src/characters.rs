@@ -26,7 +26,7 @@ pub(crate) fn problem(file: usize, start: usize, letter: char) -> Problem {
     let code = u32::from(letter);
     let problem = Problem::error(Code::DisallowedCharacter, format!("U+{code:04X} is {}", describe(letter)));
     let help = format!("remove it; in a text, `\\u{{{code:X}}}` stands for it");
-    problem.at(Place { file, start, len: letter.len_utf8() }, "invisible here").help(help)
+    problem.at(Place::new(file, start, letter.len_utf8()), "invisible here").help(help)
 }
 
 /// Whether the text may hold any, by its bytes: a quick no for nearly all files.

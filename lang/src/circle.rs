@@ -63,14 +63,15 @@ mod tests {
     use super::*;
 
     fn check(steps: &[&[usize]], expected: &[(usize, usize, usize)]) {
-        let place = |start| Place { file: 0, start, len: 1 };
+        let place = |start| Place::new(0, start, 1);
         let mut number = 0;
         let mut step = |to: &usize| {
             number += 1;
             (*to, place(number))
         };
         let steps: Vec<Vec<_>> = steps.iter().map(|steps| steps.iter().map(&mut step).collect()).collect();
-        let found: Vec<_> = circles(&steps).iter().map(|one| (one.first, one.begins.start, one.closes.start)).collect();
+        let found: Vec<_> =
+            circles(&steps).iter().map(|one| (one.first, one.begins.start(), one.closes.start())).collect();
         assert_eq!(found, expected);
     }
 

@@ -13,13 +13,12 @@ use std::collections::HashMap;
 
 impl Admit<'_> {
     /// Reports what is there twice, and keeps the first of each.
-    pub(crate) fn distinct(&mut self, blocks: Vec<Block>) -> Vec<Block> {
+    pub(crate) fn distinct(&mut self, mut blocks: Vec<Block>) -> Vec<Block> {
         // Nodes of few kinds are there once; of the others there may be many, so these are looked up by their key.
         let mut once: Vec<(&'static str, usize)> = Vec::new();
         let mut keyed: HashMap<(&'static str, String), usize> = HashMap::new();
-        let mut kept: Vec<Block> = Vec::with_capacity(blocks.len());
-        for block in blocks {
-            let next = kept.len();
+        let mut repeated: Vec<(usize, usize)> = Vec::new();
+        for (next, block) in blocks.iter().enumerate() {
             let kind = match block.row.count {
                 Count::OneOf(choice) => choice,
                 _ => block.row.path,
@@ -37,12 +36,15 @@ impl Admit<'_> {
                     })
                 }
             };
-            match first.filter(|first| *first < next) {
-                Some(first) => self.repeated(&kept[first], &block),
-                None => kept.push(block),
-            }
+            repeated.extend(first.filter(|first| *first < next).map(|first| (first, next)));
         }
-        kept
+        if !repeated.is_empty() {
+            repeated.iter().for_each(|(first, again)| self.repeated(&blocks[*first], &blocks[*again]));
+            let mut surplus = repeated.iter().map(|(_, again)| *again).peekable();
+            let mut index = 0..;
+            blocks.retain(|_| surplus.next_if_eq(&index.next().unwrap_or_default()).is_none());
+        }
+        blocks
     }
 
     fn repeated(&mut self, first: &Block, again: &Block) {

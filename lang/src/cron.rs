@@ -1,5 +1,5 @@
-//! Times as cron writes them: minute, hour, day, month, weekday. What a runtime makes of them is its own; what none
-//! understands is refused here.
+//! Times as cron writes them: minute, hour, day, month, weekday; and days of the calendar. What a runtime makes of them
+//! is its own; what none understands is refused here.
 
 use crate::value::Refusal;
 use std::sync::Arc;
@@ -51,9 +51,49 @@ fn refuse(field: &str, name: &str, from: u32, to: u32) -> Refusal {
     Refusal::invalid(message, "not understood").help(help)
 }
 
+/// Checks a day of the calendar.
+pub(crate) fn day(text: &Arc<str>) -> Result<Arc<str>, Refusal> {
+    if is_day(text) {
+        return Ok(Arc::clone(text));
+    }
+    let refusal = Refusal::invalid(format!("`{text}` is no day"), "not in the calendar");
+    Err(refusal.help("year, month and day: \"2027-01-01\""))
+}
+
+fn is_day(text: &str) -> bool {
+    let digits = |text: &str, many: usize| text.len() == many && text.bytes().all(|byte| byte.is_ascii_digit());
+    let parts: Vec<_> = text.split('-').collect();
+    let [year, month, day] = parts[..] else { return false };
+    if !(digits(year, 4) && digits(month, 2) && digits(day, 2)) {
+        return false;
+    }
+    let number = |text: &str| text.parse::<u32>().unwrap_or(0);
+    let year = number(year);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let longest = match number(month) {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => 0,
+    };
+    (1..=longest).contains(&number(day))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for good in ["2027-01-01", "2028-02-29", "2000-02-29", "2026-12-31"] {
+            assert!(day(&good.into()).is_ok(), "{good}");
+        }
+        for bad in ["", "2027-1-1", "2027-02-29", "2100-02-29", "2027-13-01", "2027-04-31", "2027-01-00", "+027-01-01"]
+        {
+            assert!(day(&bad.into()).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn times_are_checked() {

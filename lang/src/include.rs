@@ -65,7 +65,7 @@ impl Files {
         if path.contains("${") {
             return;
         }
-        let from = &self.files[entry.at.file].name;
+        let from = &self.files[entry.at.file()].name;
         let Some(name) = resolve(from, path) else {
             self.refuse(path, entry.at, IncludeError::Outside);
             return;
@@ -84,7 +84,7 @@ impl Files {
                 }
             }
         };
-        self.includes[entry.at.file].push((index, entry.at));
+        self.includes[entry.at.file()].push((index, entry.at));
     }
 
     fn refuse(&mut self, path: &str, at: Place, error: IncludeError) {

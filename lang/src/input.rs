@@ -153,11 +153,7 @@ pub(crate) fn read_json(sources: &Sources<'_>, file: usize, problems: &mut Probl
     };
     let mut values = Vec::new();
     for (name, value) in object {
-        let at = place_of_key(text, &name).map_or(Place { file, start: 0, len: 0 }, |(start, len)| Place {
-            file,
-            start,
-            len,
-        });
+        let at = place_of_key(text, &name).map_or(Place::new(file, 0, 0), |(start, len)| Place::new(file, start, len));
         match scalar(&value) {
             Some(value) => values.push(FileValue { name: name.into(), value, at }),
             None => problems.push(refuse(&format!("`{name}` is not a text, a number or a boolean"), at)),

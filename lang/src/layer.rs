@@ -34,13 +34,30 @@ impl Layer {
 pub(crate) struct Written {
     pub(crate) scalar: Scalar,
     /// Its type annotation, as it was admitted.
-    pub(crate) annotation: Option<&'static str>,
-    pub(crate) filled: Vec<Filled>,
+    pub(crate) annotation: Option<Annotation>,
+    pub(crate) filled: Box<[Filled]>,
     pub(crate) layer: Arc<Layer>,
     pub(crate) at: Place,
     /// The value whose place it took; only where values have names of their own. For the values of a node see
     /// [`Block::before`].
     pub(crate) before: Option<Arc<Written>>,
+}
+
+/// A type annotation that means something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Annotation {
+    Secret,
+    Json,
+}
+
+impl Annotation {
+    /// As it stands in front of a value.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Secret => "(secret)",
+            Self::Json => "(json)",
+        }
+    }
 }
 
 /// An input or a parameter that was filled in.
@@ -64,7 +81,7 @@ pub(crate) enum Setting {
     /// Its own default.
     Default(Place),
     /// The `use` of a template, where more may have been filled in.
-    Use(Place, Vec<Filled>),
+    Use(Place, Box<[Filled]>),
 }
 
 impl Setting {
@@ -80,7 +97,7 @@ impl Setting {
 impl Block {
     /// Notes that it takes the place of another node, and so does each value in it.
     pub(crate) fn follow(&mut self, mut old: Self) {
-        for (name, found) in &mut self.properties {
+        for (name, found) in self.properties.iter_mut() {
             if let Some(was) = old.properties.get(name) {
                 follow(&mut found.written, was.written.clone());
             }

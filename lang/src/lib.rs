@@ -153,11 +153,9 @@ pub fn load(request: &Request<'_>) -> Loaded {
 
     let (layer, templates) = (Layer::project(), &templates);
     let mut admit = Admit { sources: &sources, scope: &scope, templates, problems: &mut problems, incomplete, layer };
-    let mut blocks = admit.top(&tree.nodes);
+    let mut blocks = admit.top(tree.nodes);
     admit.check_templates();
     blocks.iter_mut().for_each(|block| admit.expand(block));
-    // The blocks hold all that is still needed.
-    drop(tree.nodes);
     let environment = choose(&mut admit, &mut blocks, request.environment);
     check_version(&mut problems, &blocks, request.wharf_version);
 

@@ -47,7 +47,7 @@ fn patch_values(base: &mut Block, over: &Block) {
             None => base.entries.push((name.clone(), value.clone())),
         }
     }
-    for (name, value) in &over.properties {
+    for (name, value) in over.properties.iter() {
         if let Some(old) = base.properties.insert(name, value.clone())
             && let Some(present) = base.properties.get_mut(name)
         {
@@ -95,7 +95,7 @@ mod tests {
             incomplete: true,
             layer: Layer::project(),
         };
-        let mut blocks = admit.top(&tree.nodes);
+        let mut blocks = admit.top(tree.nodes);
         let over = blocks[1].child("service").unwrap().clone();
         patch(&mut blocks[0], &over);
         assert_eq!(print(&blocks[0], &sources), expected);

@@ -110,6 +110,14 @@ codes! {
     MissingParameter => "missing_parameter",
     /// Something to take away that is not there.
     NothingToRemove => "nothing_to_remove",
+    /// Callers that may wait longer than connections last.
+    LongTimeout => "long_timeout",
+    /// What instances fetch when they start, on a runtime where they have no way out.
+    NoWayOut => "no_way_out",
+    /// A balancer that is not declared.
+    UnknownNlb => "unknown_nlb",
+    /// A registry that is not declared.
+    UnknownRegistry => "unknown_registry",
     /// An environment that is not declared.
     UnknownEnvironment => "unknown_environment",
     /// Several environments and none chosen.
@@ -175,6 +183,8 @@ impl Code {
         Self::Pointless,
         Self::Unreachable,
         Self::ShortTimeout,
+        Self::LongTimeout,
+        Self::NoWayOut,
         Self::BodyLimit,
         Self::NoReadiness,
         Self::SlowProbe,
@@ -257,11 +267,11 @@ pub struct Spot {
 impl Region {
     fn new(place: Place, label: &str, sources: &Sources<'_>) -> Self {
         let spot = |at: usize| {
-            let origin = sources.origin(Place { start: at, len: 0, ..place });
+            let origin = sources.origin(Place::new(place.file(), at, 0));
             Spot { line: origin.line, column: origin.column }
         };
-        let (start, end) = (spot(place.start), spot(place.start + place.len));
-        Self { file: Arc::clone(&sources.file(place.file).name), label: label.to_owned(), start, end }
+        let (start, end) = (spot(place.range().start), spot(place.range().end));
+        Self { file: Arc::clone(&sources.file(place.file()).name), label: label.to_owned(), start, end }
     }
 }
 
@@ -271,19 +281,19 @@ impl Label {
     }
 
     fn attach(&mut self, sources: &Sources<'_>, masked: &BTreeMap<usize, Arc<str>>) {
-        let file = sources.file(self.place.file);
-        let text = masked.get(&self.place.file).unwrap_or(&file.text);
+        let file = sources.file(self.place.file());
+        let text = masked.get(&self.place.file()).unwrap_or(&file.text);
         self.source = Some(NamedSource::new(&file.name, Arc::clone(text)));
         self.region = Some(Region::new(self.place, &self.text, sources));
     }
 
     fn span(&self) -> LabeledSpan {
-        let span = SourceSpan::from((self.place.start, self.place.len));
+        let span = SourceSpan::from((self.place.start(), self.place.len()));
         LabeledSpan::new_primary_with_span(Some(self.text.to_string()), span)
     }
 
     fn secondary(&self) -> LabeledSpan {
-        LabeledSpan::new(Some(self.text.to_string()), self.place.start, self.place.len)
+        LabeledSpan::new(Some(self.text.to_string()), self.place.start(), self.place.len())
     }
 }
 
@@ -353,7 +363,7 @@ impl Problem {
 
     /// The bytes of that file that it is about.
     pub fn span(&self) -> Option<Range<usize>> {
-        self.label.as_ref().map(|label| label.place.start..label.place.start + label.place.len)
+        self.label.as_ref().map(|label| label.place.range())
     }
 
     /// Where it is, in lines and columns.
@@ -378,7 +388,7 @@ impl Problem {
 
     /// The second place, if it lies in another file than the first.
     fn elsewhere(&self) -> Option<&Label> {
-        self.other.as_ref().filter(|other| self.label.as_ref().is_none_or(|own| own.place.file != other.place.file))
+        self.other.as_ref().filter(|other| self.label.as_ref().is_none_or(|own| own.place.file() != other.place.file()))
     }
 }
 
@@ -412,7 +422,7 @@ impl Diagnostic for Problem {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let own = self.label.as_ref()?;
-        let beside = self.other.iter().filter(|other| other.place.file == own.place.file);
+        let beside = self.other.iter().filter(|other| other.place.file() == own.place.file());
         Some(Box::new(std::iter::once(own.span()).chain(beside.map(Label::secondary))))
     }
 
@@ -435,7 +445,7 @@ impl Diagnostic for Label {
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(
             None,
-            SourceSpan::from((self.place.start, self.place.len)),
+            SourceSpan::from((self.place.start(), self.place.len())),
         ))))
     }
 }
@@ -526,13 +536,13 @@ impl Problems {
         let tamed = |(index, file): (usize, &SourceFile)| Some((index, characters::tamed(&file.text)?));
         let mut texts: BTreeMap<usize, String> = sources.files().iter().enumerate().filter_map(tamed).collect();
         for place in &self.hidden {
-            let text = texts.entry(place.file).or_insert_with(|| sources.file(place.file).text.to_string());
+            let text = texts.entry(place.file()).or_insert_with(|| sources.file(place.file()).text.to_string());
             let stars = |letter: char| match letter {
                 '\n' | '"' | '#' => letter.to_string(),
                 _ => "*".repeat(letter.len_utf8()),
             };
             let mask: String = sources.text(*place).chars().map(stars).collect();
-            text.replace_range(place.start..place.start + mask.len(), &mask);
+            text.replace_range(place.start()..place.start() + mask.len(), &mask);
         }
         texts.into_iter().map(|(file, text)| (file, text.into())).collect()
     }

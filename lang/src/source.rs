@@ -4,18 +4,49 @@
 //! column.
 
 use crate::SourceFile;
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 use wharf_model::Origin;
 
-/// A range of bytes in one of the files.
+/// A range of bytes in one of the files. There are very many of these, so they are small; what lies behind the first four
+/// gigabytes of a file is said to be at their end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
-    /// Which file, counted in the order of the request.
-    pub(crate) file: usize,
+    file: u32,
+    start: u32,
+    len: u32,
+}
+
+impl Place {
+    /// `len` bytes from `start` on, of a file counted in the order of the request.
+    pub(crate) fn new(file: usize, start: usize, len: usize) -> Self {
+        let small = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        Self { file: small(file), start: small(start), len: small(len) }
+    }
+
+    /// A part of it.
+    pub(crate) fn part(self, from: usize, len: usize) -> Self {
+        Self::new(self.file(), self.start() + from, len)
+    }
+
+    /// Which file it is in.
+    pub(crate) fn file(self) -> usize {
+        self.file as usize
+    }
+
     /// The first byte.
-    pub(crate) start: usize,
+    pub(crate) fn start(self) -> usize {
+        self.start as usize
+    }
+
     /// How many bytes.
-    pub(crate) len: usize,
+    pub(crate) fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// All bytes.
+    pub(crate) fn range(self) -> Range<usize> {
+        self.start()..self.start() + self.len()
+    }
 }
 
 /// The files, with their lines found.
@@ -57,22 +88,22 @@ impl<'a> Sources<'a> {
     pub(crate) fn place_of_line(&self, file: usize, line: usize) -> Place {
         let (text, starts) = (&self.files[file].text, &self.lines[file]);
         let start = starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
-        Place { file, start, len: text[start..].lines().next().map_or(0, str::len) }
+        Place::new(file, start, text[start..].lines().next().map_or(0, str::len))
     }
 
     /// What stands at the place.
     pub(crate) fn text(&self, place: Place) -> &'a str {
-        self.files[place.file].text.get(place.start..place.start + place.len).unwrap_or_default()
+        self.files[place.file()].text.get(place.range()).unwrap_or_default()
     }
 
     /// The place as people count.
     pub(crate) fn origin(&self, place: Place) -> Origin {
-        let starts = &self.lines[place.file];
-        let line = starts.partition_point(|start| *start <= place.start).saturating_sub(1);
-        let before = |at| self.characters(place.file, at);
-        let column = before(place.start).saturating_sub(before(starts[line])) + 1;
+        let starts = &self.lines[place.file()];
+        let line = starts.partition_point(|start| *start <= place.start()).saturating_sub(1);
+        let before = |at| self.characters(place.file(), at);
+        let column = before(place.start()).saturating_sub(before(starts[line])) + 1;
         Origin {
-            file: Arc::clone(&self.files[place.file].name),
+            file: Arc::clone(&self.files[place.file()].name),
             line: u32::try_from(line + 1).unwrap_or(u32::MAX),
             column: u32::try_from(column).unwrap_or(u32::MAX),
         }
@@ -100,7 +131,7 @@ mod tests {
         let files = [SourceFile { name: "a.kdl".into(), text: "one\nzwölf x\n".into() }];
         let sources = Sources::new(&files);
         let at = |start| {
-            let origin = sources.origin(Place { file: 0, start, len: 1 });
+            let origin = sources.origin(Place::new(0, start, 1));
             (origin.line, origin.column)
         };
         assert_eq!(at(0), (1, 1));
@@ -115,7 +146,7 @@ mod tests {
         let files = [SourceFile { name: "a.kdl".into(), text: text.as_str().into() }];
         let sources = Sources::new(&files);
         for (column, (start, letter)) in text.char_indices().skip(3).enumerate() {
-            let origin = sources.origin(Place { file: 0, start, len: letter.len_utf8() });
+            let origin = sources.origin(Place::new(0, start, letter.len_utf8()));
             assert_eq!((origin.line as usize, origin.column as usize), (2, column + 1));
         }
     }

@@ -1,7 +1,7 @@
 //! One value: from what is written to what its type in the schema says.
 
 use crate::{
-    cron::cron,
+    cron::{cron, day},
     guess,
     problem::Code,
     schema::{PROVIDERS, Type},
@@ -127,6 +127,7 @@ fn read_text(what: &str, ty: Type, text: &Arc<str>) -> Result<Typed, Refusal> {
         Type::Percent => percent(what, text).map(Typed::Integer),
         Type::Cron => cron(text).map(Typed::Text),
         Type::TimeZone => time_zone(text).map(Typed::Text),
+        Type::Day => day(text).map(Typed::Text),
         Type::Cidr => text.parse().map(Typed::Cidr).map_err(|error| {
             let help = Code::of_word(text).map(|_| format!("write `allow-warning \"{text}\"` to let a warning pass"));
             Refusal { help, ..Refusal::invalid(error, "not a range of addresses") }

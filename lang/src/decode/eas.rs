@@ -20,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const BODY: Bytes = Bytes(1 << 20);
 
 /// What is found in such environments alone.
-pub(super) const LINTS: [Code; 3] = [Code::Unreachable, Code::ShortTimeout, Code::BodyLimit];
+pub(super) const LINTS: [Code; 5] =
+    [Code::Unreachable, Code::ShortTimeout, Code::BodyLimit, Code::LongTimeout, Code::NoWayOut];
 
 impl Decode<'_> {
     /// Holds a service against the rules of EAS.
@@ -33,6 +34,7 @@ impl Decode<'_> {
         self.check_eas_resources(service);
         self.check_eas_image(service);
         self.check_eas_timeout(service);
+        self.check_eas_limits(service);
     }
 
     fn check_eas_name(&mut self, service: &Block) {
@@ -74,22 +76,6 @@ impl Decode<'_> {
             let problem = Problem::error(Code::MissingNode, message).at(service.title_at(), "no machines");
             let help = "add `resources { instance-type \"ecs.c7.large\" }`, or `dedicated` or `quota`";
             self.report(problem.help(help.to_owned()));
-        }
-        self.check_eas_sizes(resources);
-    }
-
-    /// What EAS counts in whole units.
-    fn check_eas_sizes(&mut self, resources: Option<&Block>) {
-        let Some(resources) = resources else { return };
-        let units = [("memory", 20, "MiB"), ("shm", 30, "GiB"), ("disk", 30, "GiB")];
-        let sizes = units.iter().map(|(name, unit, word)| (resources.child(name), unit, word));
-        let share = resources.child("gpu").and_then(|gpu| gpu.child("memory"));
-        for (node, unit, word) in sizes.chain([(share, &30, &"GiB")]) {
-            let Some(size) = node.and_then(|node| node.argument::<Bytes>(0)) else { continue };
-            let Some(node) = node.filter(|_| !size.value.0.is_multiple_of(1 << unit)) else { continue };
-            let message = format!("`{}` is {}, which EAS cannot be told", node.row.name(), size.value);
-            let problem = Problem::error(Code::OutOfRange, message).at(size.at, "not whole");
-            self.report(problem.help(format!("EAS counts it in whole {word}")));
         }
     }
 

@@ -80,7 +80,8 @@ impl Decode<'_> {
             let message = format!("`instances` is {}, and `autoscale` goes from {least} to {most}", count.value);
             self.out_of_range(message, &count, max, block);
         }
-        let dedicated = service.every("expose").filter_map(Block::key).find(|gateway| self.dedicated.contains(gateway));
+        let dedicated =
+            service.every("expose").filter_map(Block::key).find(|gateway| self.dedicated.contains_key(gateway));
         if let (Some(gateway), 0) = (dedicated, least) {
             let message = format!("behind gateway `{gateway}`, which is one's own, a service cannot sleep");
             let problem = Problem::error(Code::Contradiction, message).at(min.at, "would sleep");
@@ -118,7 +119,8 @@ impl Decode<'_> {
             }
             if let Some(cron) = found(node, "cron") {
                 let timezone = found(node, "timezone");
-                schedules.insert(name, Schedule { cron, instances: instances.value, timezone });
+                let except = node.child("except").and_then(Block::all).unwrap_or_default();
+                schedules.insert(name, Schedule { cron, instances: instances.value, timezone, except });
             }
         }
         schedules
@@ -144,6 +146,7 @@ fn queue(block: &Block) -> Option<Queue> {
     Some(Queue {
         cpu: plain(block, "cpu"),
         memory: plain(block, "memory"),
+        dedicated: plain(block, "dedicated"),
         instances: plain(block, "instances")?,
         max_delivery: plain(block, "max-delivery")?,
         workers: plain(block, "workers"),

@@ -5,7 +5,7 @@ use crate::{
     admit::Admit,
     block::Block,
     problem::{Code, Problem},
-    schema::Reuse,
+    schema::{Reuse, children},
     suggest::{did_you_mean, either},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -34,7 +34,7 @@ pub(crate) fn choose(
         Some(wanted) => find(admit, &environments, wanted)?,
         None => only(admit, &environments)?,
     };
-    for over in chosen.every("gateway").chain(chosen.every("service")) {
+    for over in overlays(chosen) {
         let base = over.key().and_then(|key| bases.get(over.row.name())?.get(&key));
         if let Some(index) = base {
             lay(admit, &mut blocks[*index], over);
@@ -57,7 +57,7 @@ fn lay(admit: &mut Admit<'_>, base: &mut Block, over: &Block) {
 /// Lays the overlays of an environment that use templates or take something away over copies, so that what is wrong with
 /// them is told whichever environment is chosen.
 fn rehearse(admit: &mut Admit<'_>, environment: &Block, blocks: &[Block], bases: &Bases) {
-    for over in environment.every("gateway").chain(environment.every("service")) {
+    for over in overlays(environment) {
         let reuses = over.children.iter().any(|child| child.row.reuse.is_some());
         let base = over.key().and_then(|key| bases.get(over.row.name())?.get(&key));
         if let (true, Some(index)) = (reuses, base) {
@@ -72,8 +72,14 @@ fn rehearse(admit: &mut Admit<'_>, environment: &Block, blocks: &[Block], bases:
 /// For each kind of node that can be changed, where among the blocks each name stands.
 type Bases = BTreeMap<&'static str, BTreeMap<String, usize>>;
 
+/// The nodes of an environment that change something.
+fn overlays(environment: &Block) -> impl Iterator<Item = &Block> {
+    environment.children.iter().filter(|child| child.row.like.is_some())
+}
+
 fn bases(blocks: &[Block]) -> Bases {
-    let mut bases = Bases::from([("gateway", BTreeMap::new()), ("service", BTreeMap::new())]);
+    let kinds = children("environment").iter().filter_map(|row| row.like);
+    let mut bases: Bases = kinds.map(|kind| (kind, BTreeMap::new())).collect();
     for (index, block) in blocks.iter().enumerate() {
         if let (Some(names), Some(key)) = (bases.get_mut(block.row.path), block.key()) {
             names.insert(key, index);
@@ -112,12 +118,19 @@ fn only<'b>(admit: &mut Admit<'_>, environments: &'b [Block]) -> Option<&'b Bloc
 
 /// Overlays of every environment must be about something, also of those that are not chosen.
 fn check_overlays(admit: &mut Admit<'_>, environment: &Block, bases: &Bases) {
-    for over in environment.every("gateway").chain(environment.every("service")) {
+    for over in overlays(environment) {
         let (kind, Some(key)) = (over.row.name(), over.key()) else { continue };
         let Some(known) = bases.get(kind).filter(|known| !known.contains_key(&key) && !admit.incomplete) else {
             continue;
         };
-        let code = if kind == "gateway" { Code::UnknownGateway } else { Code::UnknownService };
+        let code = match kind {
+            "gateway" => Code::UnknownGateway,
+            "network" => Code::UnknownNetwork,
+            "group" => Code::UnknownGroup,
+            "service" => Code::UnknownService,
+            "nlb" => Code::UnknownNlb,
+            _ => Code::UnknownRegistry,
+        };
         let message = format!("there is no {kind} `{key}` that this environment could change");
         let help = did_you_mean(&key, known.keys().map(String::as_str))
             .unwrap_or_else(|| format!("declare it at the top level: `{kind} \"{key}\" {{ … }}`"));
@@ -143,7 +156,7 @@ fn check_settings(admit: &mut Admit<'_>, block: &Block) {
         let message = format!("`{name}` is a setting of the {owner} provider, and this is {provider}");
         admit.problems.push(Problem::error(Code::ForeignSetting, message).at(found.at, "means nothing here"));
     }
-    let has = |name: &'static str| block.properties.contains_key(name) || block.refused.contains(&name);
+    let has = |name: &'static str| block.properties.get(name).is_some() || block.refused.contains(&name);
     if provider == "eas" && !has("region") {
         let problem = Problem::error(Code::MissingValue, "`provider \"eas\"` needs `region=`");
         let help = "write for example `provider \"eas\" region=\"cn-hangzhou\"`";

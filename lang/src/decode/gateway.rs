@@ -7,9 +7,10 @@ use crate::{
     source::Place,
 };
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
+    time::Duration,
 };
 use wharf_model::{Address, Bytes, Domain, Field, FieldPath, GatewayName, GatewaySpec, ManagedGateway, Reach};
 
@@ -68,6 +69,28 @@ impl Decode<'_> {
         if let (Some(dedicated), None, true) = (block.child("dedicated"), block.child("network"), self.eas) {
             self.requires(dedicated, "network", "on eas, a gateway of one's own reaches instances through a network");
         }
+        let alb = block.child("dedicated").filter(|dedicated| kind(dedicated) == Kind::Alb);
+        if let (Some(alb), Some(limit)) = (alb, block.child("concurrency-limit")) {
+            self.exclusive(alb, limit, "an ALB does not count the requests that are under way");
+        }
+    }
+
+    /// What a service asks for that an ALB on the way to it would not do.
+    pub(super) fn check_alb(&mut self, service: &Block) {
+        let is_alb = |expose: &&Block| expose.key().is_some_and(|name| self.dedicated.get(&name) == Some(&Kind::Alb));
+        let Some(expose) = service.every("expose").find(is_alb) else { return };
+        let limit = service.child("traffic").and_then(|traffic| traffic.child("concurrency-limit"));
+        // The default, written or not, asks for nothing in particular.
+        let default = Block::absent(service.row).value::<Duration>("timeout");
+        let asked = |node: &&Block| {
+            node.argument::<Duration>(0).map(|span| span.value) != default.as_ref().map(|span| span.value)
+        };
+        for node in [service.child("timeout").filter(asked), limit].into_iter().flatten() {
+            let message = format!("`{}` has no effect behind an ALB", node.row.name());
+            let problem = Problem::error(Code::Contradiction, message).at(node.title_at(), "not honoured there");
+            let problem = problem.and(expose.title_at(), "a gateway of type alb");
+            self.report(problem.help("remove it, or use a gateway of another type".to_owned()));
+        }
     }
 
     /// Two gateways cannot listen on one port, unless on different interfaces.
@@ -85,13 +108,32 @@ impl Decode<'_> {
 
 fn managed(block: &Block) -> Option<ManagedGateway> {
     match block.child("dedicated") {
-        Some(dedicated) => Some(ManagedGateway::Dedicated(dedicated.argument(0)?.value)),
+        Some(dedicated) => {
+            let id = dedicated.argument(0)?.value;
+            Some(match kind(dedicated) {
+                Kind::Managed => ManagedGateway::Dedicated(id),
+                Kind::Alb => ManagedGateway::Alb(id),
+            })
+        }
         None => block.child("shared").map(|_| ManagedGateway::Shared),
     }
 }
 
+/// Of which kind a gateway of one's own is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Managed,
+    /// An Application Load Balancer, which has limits of its own.
+    Alb,
+}
+
+fn kind(dedicated: &Block) -> Kind {
+    let word = found::<Arc<str>>(dedicated, "type");
+    if word.as_deref() == Some("alb") { Kind::Alb } else { Kind::Managed }
+}
+
 /// The gateways that are of one's own on a platform.
-pub(super) fn dedicated(blocks: &[Block]) -> BTreeSet<String> {
-    let gateways = blocks.iter().filter(|block| block.row.path == "gateway" && block.child("dedicated").is_some());
-    gateways.filter_map(Block::key).collect()
+pub(super) fn dedicated(blocks: &[Block]) -> BTreeMap<String, Kind> {
+    let gateways = blocks.iter().filter(|block| block.row.path == "gateway");
+    gateways.filter_map(|block| Some((block.key()?, kind(block.child("dedicated")?)))).collect()
 }

@@ -14,8 +14,9 @@ impl Decode<'_> {
         let health = service.child("health");
         let Some(block) = health.and_then(|health| health.child("readiness")) else {
             let meant = |block: &Block, name| block.refused.contains(&name);
-            // A processor says by itself when it is ready.
+            // The platform asks its own programs, and nobody asks a program that answers nobody.
             if service.child("processor").is_some()
+                || service.child("port").is_none()
                 || meant(service, "health")
                 || health.is_some_and(|health| meant(health, "readiness"))
             {

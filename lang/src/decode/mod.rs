@@ -13,6 +13,7 @@ mod environment;
 mod gateway;
 mod group;
 mod health;
+mod limits;
 mod mount;
 mod network;
 mod program;
@@ -53,10 +54,12 @@ pub(crate) struct Decode<'a> {
     secrets: BTreeSet<String>,
     networks: BTreeSet<String>,
     services: BTreeSet<String>,
-    /// The gateways that are of one's own on a platform.
-    dedicated: BTreeSet<String>,
-    /// The services to which a balancer of connections leads, and where that is written.
-    balanced: BTreeMap<String, Place>,
+    /// The gateways that are of one's own on a platform, and of which kind.
+    dedicated: BTreeMap<String, gateway::Kind>,
+    /// The networks that are in one zone.
+    narrow: BTreeSet<String>,
+    /// The services to which a balancer of connections leads.
+    balanced: BTreeMap<String, network::Balanced>,
     /// Whether it runs on EAS, which has rules of its own.
     eas: bool,
     /// Whether it runs on this host, which stands in for images.
@@ -99,6 +102,7 @@ impl<'a> Decode<'a> {
             networks: named("network"),
             services: named("service"),
             dedicated: gateway::dedicated(blocks),
+            narrow: network::narrow(blocks),
             balanced: network::balanced(blocks),
             eas: false,
             local: false,

@@ -13,7 +13,8 @@ use std::{
 };
 use wharf_model::{
     Access, Address, BucketKeys, BucketMode, BucketMount, DatasetMount, Field, FieldPath, FolderMount, FolderPath,
-    GitMount, ImageMount, Mount, MountCache, MountLabel, MountPath, MountSource, NfsMount, ObjectStore, ServiceName,
+    GitMount, ImageMount, ModelMount, Mount, MountCache, MountLabel, MountPath, MountSource, NfsMount, ObjectStore,
+    ServiceName,
 };
 
 impl Decode<'_> {
@@ -62,6 +63,7 @@ impl Decode<'_> {
                 server: found(block, "server")?,
                 path: found(block, "path")?,
                 read_only: found(block, "read-only")?,
+                resource_group: found(block, "resource-group"),
             }),
             "dataset" => MountSource::Dataset(DatasetMount {
                 id: first()?,
@@ -70,6 +72,7 @@ impl Decode<'_> {
             }),
             "git" => MountSource::Git(self.git(block)?),
             "code" => MountSource::CodeSet(first()?),
+            "model" => MountSource::Model(ModelMount { id: first()?, version: found(block, "version") }),
             "image" => MountSource::Image(ImageMount { image: first()?, path: found(block, "path")? }),
             "memory" => MountSource::Memory(found(block, "size")?),
             _ => MountSource::Empty,

@@ -6,7 +6,10 @@ use crate::{
     problem::{Code, Problem},
     source::Place,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use wharf_model::{
     Address, Cidr, Confidential, Direction, ExistingNetwork, Field, FieldPath, Nacos, NetworkName, NetworkPlace,
     NetworkRule, NetworkSpec, NlbName, NlbSpec, RegistryHost, RegistrySpec, SecretName, ServiceName,
@@ -90,6 +93,7 @@ impl Decode<'_> {
         if let (None, true) = (&network, self.eas) {
             self.requires(block, "network", "on eas, a balancer reaches instances through their network");
         }
+        self.check_eas_nlb(block);
         Some((nlb, NlbSpec { listeners, existing: plain(block, "id"), public: flag(block, "public"), network }))
     }
 
@@ -145,9 +149,31 @@ impl Decode<'_> {
     }
 }
 
+/// The networks of a platform that have one part, and so are in one zone.
+pub(super) fn narrow(blocks: &[Block]) -> BTreeSet<String> {
+    let networks = blocks.iter().filter(|block| block.row.path == "network");
+    let one = |block: &&Block| block.child("vswitches").is_some_and(|parts| parts.arguments.len() == 1);
+    networks.filter(one).filter_map(Block::key).collect()
+}
+
+/// A service to which a balancer of connections leads.
+pub(super) struct Balanced {
+    /// Where that is written.
+    pub(super) at: Place,
+    /// The first balancer that exists, and the first that is made.
+    pub(super) by: [Option<Place>; 2],
+}
+
 /// The services to which a balancer of connections leads.
-pub(super) fn balanced(blocks: &[Block]) -> BTreeMap<String, Place> {
-    let listeners = blocks.iter().filter(|block| block.row.path == "nlb").flat_map(|block| block.every("listener"));
-    let targets = listeners.filter_map(|node| node.property::<Arc<str>>("target"));
-    targets.filter_map(|target| Some((target.value.to_string(), target.at?))).collect()
+pub(super) fn balanced(blocks: &[Block]) -> BTreeMap<String, Balanced> {
+    let mut services: BTreeMap<String, Balanced> = BTreeMap::new();
+    for nlb in blocks.iter().filter(|block| block.row.path == "nlb") {
+        let made = usize::from(nlb.child("id").is_none());
+        for target in nlb.every("listener").filter_map(|node| node.property::<Arc<str>>("target")) {
+            let Some(at) = target.at else { continue };
+            let service = services.entry(target.value.to_string()).or_insert(Balanced { at, by: [None; 2] });
+            service.by[made] = service.by[made].or(Some(at));
+        }
+    }
+    services
 }

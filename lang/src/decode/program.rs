@@ -56,7 +56,7 @@ impl Decode<'_> {
 
     /// A processor brings its own image, port and libraries.
     fn check_processor(&mut self, service: &Block, processor: &Block) {
-        for other in ["image", "port", "packages", "packages-file", "container"] {
+        for other in ["image", "port", "packages", "packages-file", "container", "health"] {
             if let Some(other) = service.child(other) {
                 self.exclusive(processor, other, "a processor is a whole program that the platform runs");
             }
@@ -81,6 +81,7 @@ impl Decode<'_> {
         Some(Processor {
             code: Some(code.value).filter(|code| &**code != OWN),
             model: model.argument(0)?.value,
+            endpoint: found(model, "endpoint"),
             entry: found(model, "entry"),
             config: found(model, "config"),
             own: own.flatten(),

@@ -32,6 +32,7 @@ const GPU_FIELDS: &[(&str, Field)] = &[
     ("cores", Field::GpuCores),
     ("isolation", Field::GpuIsolation),
     ("driver", Field::GpuDriver),
+    ("cuda", Field::GpuCuda),
 ];
 
 impl Decode<'_> {
@@ -91,6 +92,7 @@ impl Decode<'_> {
             cores: plain(block, "cores"),
             isolation,
             driver: plain(block, "driver"),
+            cuda: plain(block, "cuda"),
         })
     }
 
@@ -102,7 +104,7 @@ impl Decode<'_> {
             self.exclusive(dedicated, quota, "instances run on machines of one's own or within a quota");
         }
         let share = block.child("gpu").and_then(|gpu| gpu.child("memory"));
-        if let (Some(share), true, false) = (share, types, own) {
+        if let (Some(share), true, false) = (share, types || self.eas, own) {
             let why = "the platform shares out GPUs of one's own alone";
             self.requires(share, "dedicated` or `quota", why);
         }
@@ -158,18 +160,26 @@ impl Decode<'_> {
         }
     }
 
+    /// Reports a node that means something only on machines of Lingjun.
+    pub(super) fn needs_lingjun(&mut self, service: &Block, node: &Block, why: &str) {
+        let quota = service.child("resources").and_then(|resources| resources.child("quota"));
+        let kind = quota.and_then(|quota| quota.property::<Arc<str>>("type"));
+        match (quota, kind.filter(|kind| &*kind.value != QuotaKind::Lingjun.as_str())) {
+            (None, _) => self.requires(node, "resources { quota \"…\" type=\"lingjun\" }", why),
+            (Some(_), Some(kind)) => {
+                let message = format!("`{}` needs a quota of Lingjun, and this one is {}", node.row.name(), kind.value);
+                let problem = Problem::error(Code::Contradiction, message).at(node.title_at(), "not on such machines");
+                self.report(problem.and(kind.at, "other machines").help(why.to_owned()));
+            }
+            (Some(_), None) => {}
+        }
+    }
+
     pub(super) fn unit(&mut self, service: &Block, address: &Address) -> Option<Unit> {
         let block = service.child("unit")?;
         self.note(address, wharf_model::FieldPath::of(Field::Unit), block.at);
-        let quota = service.child("resources").and_then(|resources| resources.child("quota"));
-        let is_general = |quota: &&Block| found::<Arc<str>>(quota, "type").is_some_and(|word| &*word == "general");
-        let quota = quota.filter(|quota| !is_general(quota));
-        if let (Some(rdma), None) = (block.child("rdma").filter(|_| flag(block, "rdma")), quota) {
-            self.requires(
-                rdma,
-                "resources { quota \"…\" type=\"lingjun\" }",
-                "only such machines reach into each other's memory",
-            );
+        if let Some(rdma) = block.child("rdma").filter(|_| flag(block, "rdma")) {
+            self.needs_lingjun(service, rdma, "only such machines reach into each other's memory");
         }
         Some(Unit { size: found(block, "size")?, rdma: flag(block, "rdma"), check: flag(block, "check") })
     }

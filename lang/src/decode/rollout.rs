@@ -77,20 +77,17 @@ impl Decode<'_> {
                 let problem = problem.and(*at, "the one before");
                 self.report(problem.help("each step must be larger; use counts or percentages, not both".to_owned()));
             }
-            steps.push((CanaryStep { share, bake }, node.title_at()));
+            let gate = node.child("gate").map(gate);
+            steps.push((CanaryStep { share, bake, gate }, node.title_at()));
         }
         if steps.is_empty() && block.child("step").is_none() {
             let problem = Problem::error(Code::MissingNode, "`canary` has no steps").at(block.at, "incomplete");
             self.report(problem.help("add for example `step \"10%\" bake=\"5m\"`".to_owned()));
             return None;
         }
-        let gate = block.child("gate").map(|gate| Gate {
-            error_rate: found(gate, "error-rate"),
-            latency_p99: found(gate, "latency-p99"),
-            restarts: found(gate, "restarts"),
-        });
+        let common = block.child("gate").map(gate);
         self.note(address, FieldPath::of(Field::Gate), block.child("gate").and_then(|gate| gate.at));
-        Some(Canary { steps: steps.into_iter().map(|(step, _)| step).collect(), gate: gate.unwrap_or_default() })
+        Some(Canary { steps: steps.into_iter().map(|(step, _)| step).collect(), gate: common.unwrap_or_default() })
     }
 
     /// A rollout that may neither add an instance nor take one away can never begin.
@@ -122,6 +119,14 @@ impl Decode<'_> {
         let block = service.inside("shutdown")?;
         self.note(address, FieldPath::of(Field::Shutdown), block.at);
         Some(Shutdown { grace: plain(&block, "grace")?, sigterm: plain(&block, "sigterm")? })
+    }
+}
+
+fn gate(block: &Block) -> Gate {
+    Gate {
+        error_rate: found(block, "error-rate"),
+        latency_p99: found(block, "latency-p99"),
+        restarts: found(block, "restarts"),
     }
 }
 

@@ -9,7 +9,9 @@ use crate::{
     value::Typed,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use wharf_model::{Address, EnvName, EnvValue, Field, FieldPath, ServiceName, ServiceSpec, Template, Timeouts};
+use wharf_model::{
+    Address, EnvName, EnvValue, Field, FieldPath, ServiceName, ServiceSpec, Template, Timeouts, Traffic,
+};
 
 /// Ports that EAS keeps for its own engine; kept free everywhere, so that a service can move.
 pub(super) const RESERVED: [u32; 2] = [8080, 9090];
@@ -24,14 +26,17 @@ impl Decode<'_> {
         let address = Address::Service(service.clone());
         self.declare(address.clone(), at);
         self.check_eas_service(block);
+        self.check_alb(block);
         let template = self.template(block, &service, &address);
-        let instances = self.take(&address, Field::Instances, block.value::<u32>("instances"));
+        let instances =
+            self.take(&address, Field::Instances, block.value::<u32>("instances").map(|found| scaled(block, found)));
         let rollout = self.rollout(block, &address, instances.unwrap_or(1));
         let shutdown = self.shutdown(block, &address);
         let timeout = self.take(&address, Field::Timeout, block.value("timeout"));
         let tokens = self.tokens(block, &address);
         let exposes = self.exposes(block, &service, &address);
         let timeouts = self.timeouts(block, &address);
+        let traffic = self.traffic(block, &address);
         let group = self.membership(block, &address);
         self.note_each(&address, block, &[("web-app", Field::WebApp), ("grpc", Field::Grpc)]);
         let nacos = self.nacos(block, &address);
@@ -52,6 +57,7 @@ impl Decode<'_> {
             tokens,
             exposes,
             timeouts,
+            traffic,
             group,
             web_app: flag(block, "web-app"),
             grpc: flag(block, "grpc"),
@@ -89,6 +95,27 @@ impl Decode<'_> {
             connect: plain(block, "connect"),
             first_byte: plain(block, "first-byte"),
             between_bytes: plain(block, "between-bytes"),
+        }
+    }
+
+    fn traffic(&mut self, service: &Block, address: &Address) -> Traffic {
+        let Some(block) = service.child("traffic") else { return Traffic::default() };
+        let fields = [
+            ("rate-limit", Field::TrafficRate),
+            ("concurrency-limit", Field::TrafficConcurrency),
+            ("instance-rate-limit", Field::TrafficInstanceRate),
+            ("queue-size", Field::TrafficQueue),
+        ];
+        self.note_each(address, block, &fields);
+        let own = service.child("processor").and_then(|processor| processor.child("queue-size"));
+        if let (Some(own), Some(size)) = (own, block.child("queue-size")) {
+            self.exclusive(own, size, "both say how many requests wait");
+        }
+        Traffic {
+            rate_limit: plain(block, "rate-limit"),
+            concurrency_limit: plain(block, "concurrency-limit"),
+            instance_rate_limit: plain(block, "instance-rate-limit"),
+            queue_size: plain(block, "queue-size"),
         }
     }
 
@@ -169,11 +196,11 @@ impl Decode<'_> {
         let health = block.child("health");
         let probes = health.into_iter().flat_map(|health| &health.children);
         let asks =
-            |check: &&Block| matches!(check.row.name(), "http" | "tcp") && !check.properties.contains_key("port");
+            |check: &&Block| matches!(check.row.name(), "http" | "tcp") && check.properties.get("port").is_none();
         let checks = probes.filter_map(|probe| probe.children.iter().find(asks));
         let callers = ["expose", "grpc", "web-app", "nacos"].iter().filter_map(|name| block.child(name));
         let first = callers.chain(checks).next().cloned();
-        let balanced = block.key().and_then(|name| self.balanced.get(&name).copied());
+        let balanced = block.key().and_then(|name| self.balanced.get(&name)).map(|balanced| balanced.at);
         if let (None, Some(listener)) = (&first, balanced) {
             let message = format!("an nlb leads to {}, which has no port", block.title());
             let problem = Problem::error(Code::MissingNode, message).at(listener, "asks on a port");
@@ -244,5 +271,16 @@ impl Decode<'_> {
                 format!("declare `secret \"name\" {{ env \"{0}\" }}` and write `{0} (secret)\"name\"`", name.text);
             self.report(problem.help(help));
         }
+    }
+}
+
+/// Where the count follows the work, it begins within its range, unless the file says where.
+fn scaled(service: &Block, instances: Found<u32>) -> Found<u32> {
+    let range = service.child("autoscale").and_then(|range| Some((plain(range, "min")?, plain(range, "max")?)));
+    match range {
+        Some((min, max)) if instances.at.is_none() && min <= max => {
+            Found { value: instances.value.clamp(min, max), ..instances }
+        }
+        _ => instances,
     }
 }

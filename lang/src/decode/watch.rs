@@ -9,7 +9,7 @@ use crate::{
 use std::{collections::BTreeMap, sync::Arc};
 use wharf_model::{
     Address, CallRecords, Field, FieldPath, Json, MountPath, RecordStore, RecordTable, Router, RouterBackend,
-    RouterPolicy, Weights,
+    RouterPolicy, RouterScheduler, Weights,
 };
 
 /// The values of a service's keys, for each runtime.
@@ -24,7 +24,7 @@ impl Decode<'_> {
                 self.exclusive(block, other, "a router is the only way to the instances behind it");
             }
         }
-        let balanced = service.key().and_then(|name| self.balanced.get(&name).copied());
+        let balanced = service.key().and_then(|name| self.balanced.get(&name)).map(|balanced| balanced.at);
         if let Some(listener) = balanced {
             let message = format!("an nlb leads to {}, past its router", service.title());
             let problem = Problem::error(Code::OnlyOneOf, message).at(block.at, "chooses instances");
@@ -37,6 +37,12 @@ impl Decode<'_> {
             instances: plain(block, "instances")?,
             queue_size: plain(block, "queue-size"),
             retries: plain(block, "retries"),
+            patience: plain(block, "patience"),
+            cpu: plain(block, "cpu"),
+            memory: plain(block, "memory"),
+            scheduler: block
+                .child("scheduler")
+                .map(|block| RouterScheduler { cpu: plain(block, "cpu"), memory: plain(block, "memory") }),
         })
     }
 
@@ -50,7 +56,10 @@ impl Decode<'_> {
             for other in ["nacos", "queue"].iter().filter_map(|name| service.child(name)) {
                 self.exclusive(router, other, "a router is the only way to the instances of its group");
             }
-            let Some(listener) = service.key().and_then(|name| self.balanced.get(&name).copied()) else { continue };
+            let Some(listener) = service.key().and_then(|name| self.balanced.get(&name)).map(|balanced| balanced.at)
+            else {
+                continue;
+            };
             let message = format!("an nlb leads to {}, past the router of its group", service.title());
             let problem = Problem::error(Code::OnlyOneOf, message).at(listener, "leads past it");
             self.report(problem.and(router.at, "chooses instances").help("remove one of them".to_owned()));

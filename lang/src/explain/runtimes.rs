@@ -51,6 +51,32 @@ pub(super) const TABLE: &[Explanation] = &[
         ),
     },
     Explanation {
+        code: "wharf::lang::unknown_nlb",
+        brief: "a balancer that is not declared",
+        text: "An environment changes what the project declares at its top. A name that is not there changes nothing.",
+        wrong: example(
+            "nlb \"edge\" { listener 9000 target=\"api\" }\n\nservice \"api\" { command \"serve\"; port 8000 }\n\n\
+             environment \"prod\" { provider \"local\"; nlb \"egde\" { public } }\n",
+        ),
+        right: example(
+            "nlb \"edge\" { listener 9000 target=\"api\" }\n\nservice \"api\" { command \"serve\"; port 8000 }\n\n\
+             environment \"prod\" { provider \"local\"; nlb \"edge\" { public } }\n",
+        ),
+    },
+    Explanation {
+        code: "wharf::lang::unknown_registry",
+        brief: "a registry that is not declared",
+        text: "An environment changes what the project declares at its top. A name that is not there changes nothing.",
+        wrong: example(
+            "secret \"ci\" { env \"CI\" }\nregistry \"registry.example.com\" username=\"ci\" password=(secret)\"ci\"\n\n\
+             environment \"prod\" { provider \"local\"; registry \"example.com\" username=\"release\" }\n",
+        ),
+        right: example(
+            "secret \"ci\" { env \"CI\" }\nregistry \"registry.example.com\" username=\"ci\" password=(secret)\"ci\"\n\n\
+             environment \"prod\" { provider \"local\"; registry \"registry.example.com\" username=\"release\" }\n",
+        ),
+    },
+    Explanation {
         code: "wharf::lang::foreign_setting",
         brief: "a setting of another provider",
         text: "Each provider has settings of its own. One that belongs to another would be ignored.",
@@ -101,6 +127,39 @@ pub(super) const TABLE: &[Explanation] = &[
             "environment \"prod\" { provider \"eas\" region=\"cn-hangzhou\" }\n\n\
              service \"chat\" {\n    image \"registry-vpc.cn-hangzhou.aliyuncs.com/me/chat:1\"\n    command \"serve\"\n    port 8000\n    \
              resources { dedicated \"eas-r-example\"; cpu 2; memory \"8GiB\"; gpu 1 }\n    timeout \"5m\"\n}\n",
+        ),
+    },
+    Explanation {
+        code: "wharf::lang::long_timeout",
+        brief: "callers that may wait longer than connections last",
+        text: "Between a caller and an instance of EAS there are gateways, balancers and clients with limits of their own, \
+               ten minutes and less. Behind a `queue`, a caller gets a number at once and comes back for the answer.",
+        wrong: example(
+            "environment \"prod\" { provider \"eas\" region=\"cn-hangzhou\" }\n\n\
+             service \"video\" {\n    image \"registry-vpc.cn-hangzhou.aliyuncs.com/me/video:1\"\n    command \"serve\"\n    port 8000\n    \
+             resources { instance-type \"ecs.c7.large\" }\n    timeout \"1h\"\n}\n",
+        ),
+        right: example(
+            "environment \"prod\" { provider \"eas\" region=\"cn-hangzhou\" }\n\n\
+             service \"video\" {\n    image \"registry-vpc.cn-hangzhou.aliyuncs.com/me/video:1\"\n    command \"serve\"\n    port 8000\n    \
+             resources { instance-type \"ecs.c7.large\" }\n    timeout \"1h\"\n    queue\n}\n",
+        ),
+    },
+    Explanation {
+        code: "wharf::lang::no_way_out",
+        brief: "what instances fetch when they start, where they have no way out",
+        text: "Instances on EAS reach nothing outside of the region unless their network leads there. Libraries and \
+               repositories are fetched when an instance starts, so each start would fail or take very long.",
+        wrong: example(
+            "environment \"prod\" { provider \"eas\" region=\"cn-hangzhou\" }\n\n\
+             service \"chat\" {\n    image \"registry-vpc.cn-hangzhou.aliyuncs.com/me/chat:1\"\n    command \"serve\"\n    port 8000\n    \
+             resources { instance-type \"ecs.c7.large\" }\n    packages \"flask==2.3.3\"\n}\n",
+        ),
+        right: example(
+            "environment \"prod\" { provider \"eas\" region=\"cn-hangzhou\" }\n\n\
+             network \"out\" { vpc \"vpc-a\"; vswitches \"vsw-a\"; security-group \"sg-a\" }\n\n\
+             service \"chat\" {\n    image \"registry-vpc.cn-hangzhou.aliyuncs.com/me/chat:1\"\n    command \"serve\"\n    port 8000\n    \
+             resources { instance-type \"ecs.c7.large\" }\n    packages \"flask==2.3.3\"\n    network \"out\"\n}\n",
         ),
     },
     Explanation {

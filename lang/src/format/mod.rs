@@ -59,6 +59,6 @@ fn changed(sources: &Sources<'_>) -> Problems {
     let mut problems = Problems::default();
     let problem = Problem::error(Code::Syntax, "this file cannot be formatted without changing what it means");
     let help = "it was left as it is; please report it, as this is a mistake of wharf".to_owned();
-    problems.push(problem.at(Place { file: 0, start: 0, len: 0 }, "").help(help));
+    problems.push(problem.at(Place::new(0, 0, 0), "").help(help));
     problems.finish(sources)
 }

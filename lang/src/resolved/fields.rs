@@ -2,7 +2,7 @@
 
 use super::{
     Resolved, ResolvedField, Said, Speakers, is_part,
-    text::{arguments, default_text, quoted, written},
+    text::{arguments, default_text, is_moot, quoted, written},
 };
 use crate::{
     block::Block,
@@ -74,7 +74,7 @@ impl Walk<'_> {
         }
         for row in block.row.children().iter().copied().filter(|row| is_part(row)) {
             let mut there = block.children.iter().filter(|child| child.row.path == row.path).peekable();
-            if there.peek().is_none() {
+            if there.peek().is_none() && !is_moot(block, row) {
                 self.default(row, way);
             }
             there.enumerate().for_each(|(index, child)| self.node(child, &join(way, child, index)));

@@ -4,7 +4,7 @@ use super::{Resolved, is_part};
 use crate::{
     block::{Block, Found},
     interpolate::escape,
-    layer::Written,
+    layer::{Annotation, Written},
     schema::{Count, NodeSchema, Type},
     syntax::Scalar,
     value::{self, Typed},
@@ -54,7 +54,7 @@ impl Printed {
         let mut inner = entries(block);
         for row in block.row.children().iter().copied().filter(|row| is_part(row)) {
             let mut there = block.children.iter().filter(|child| child.row.path == row.path).peekable();
-            if there.peek().is_none() && defaults == Defaults::Shown {
+            if there.peek().is_none() && defaults == Defaults::Shown && !is_moot(block, row) {
                 inner.extend(default(row));
             }
             inner.extend(there.map(|child| Self::block(child, defaults)));
@@ -110,6 +110,12 @@ fn default(row: &'static NodeSchema) -> Option<Printed> {
     Some(Printed { head: row.name().to_owned(), inner: Some(inner) })
 }
 
+/// Whether the default of a node says nothing beside what else is in the block: a count that follows the work begins
+/// where its range does.
+pub(super) fn is_moot(block: &Block, row: &NodeSchema) -> bool {
+    row.path == "service.instances" && block.child("autoscale").is_some()
+}
+
 fn is_needed(row: &NodeSchema) -> bool {
     matches!(row.count, Count::Once | Count::Some | Count::OneOf(_))
 }
@@ -161,7 +167,7 @@ pub(super) fn written(ty: Type, written: &Written) -> String {
 }
 
 fn annotation(written: &Written) -> &'static str {
-    written.annotation.unwrap_or_default()
+    written.annotation.map_or("", Annotation::as_str)
 }
 
 /// How a text is put between quotes.

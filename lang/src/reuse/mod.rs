@@ -50,8 +50,10 @@ impl Admit<'_> {
         if !reuses || block.row.overlay != Overlay::Patches {
             return;
         }
-        let own = Block { children: vec![], entries: vec![], raw: None, ..block.clone() };
-        let given = std::mem::replace(block, own);
+        let mut given = std::mem::replace(block, Block::absent(block.row));
+        let (children, entries) = (std::mem::take(&mut given.children), std::mem::take(&mut given.entries));
+        *block = Block { raw: None, ..given.clone() };
+        (given.children, given.entries) = (children, entries);
         if self.lay(block, &given).is_sure {
             self.complete(block);
         }

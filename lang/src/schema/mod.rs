@@ -184,6 +184,8 @@ pub enum Type {
     Cron,
     /// A time zone.
     TimeZone,
+    /// A day of the calendar.
+    Day,
     /// A value of a runtime's own language.
     Json,
     /// A share of a hundred, from 1 to 100.
@@ -232,6 +234,7 @@ impl Type {
             Self::Requirement => "a pip requirement such as \"flask==2.3.3\"".to_owned(),
             Self::Cron => "five fields such as \"0 8 * * 1-5\"".to_owned(),
             Self::TimeZone => "a time zone such as \"Europe/Berlin\"".to_owned(),
+            Self::Day => "a day such as \"2027-01-01\"".to_owned(),
             Self::Json => "text, a number, a boolean or (json)\"[1, 2]\"".to_owned(),
             Self::Percent => "a percentage such as \"40%\"".to_owned(),
             Self::Decimal => "a number above zero such as 2 or 0.5".to_owned(),
@@ -268,6 +271,7 @@ impl Type {
             Self::Requirement => "requirement",
             Self::Cron => "cron",
             Self::TimeZone => "time-zone",
+            Self::Day => "day",
             Self::Json => "json",
             Self::Percent => "percent",
             Self::Decimal => "decimal",

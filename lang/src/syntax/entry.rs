@@ -58,7 +58,7 @@ impl<'a> Parser<'a> {
                 return None;
             }
             self.at += word.len();
-            word.into()
+            Arc::clone(self.words.entry(word).or_insert_with(|| word.into()))
         };
         Some(Word { text, at: self.place(start, self.at - start) })
     }

@@ -13,6 +13,7 @@ use crate::{
     problem::{Code, Problem},
     source::Place,
 };
+use std::{collections::HashMap, sync::Arc};
 
 /// How deep blocks, and comments in comments, may be nested. The schema needs far less.
 pub(super) const DEPTH: usize = 32;
@@ -41,6 +42,8 @@ pub(super) struct Parser<'a> {
     /// The entries and nodes that are being gathered, those of outer nodes first; each list is made when its length is known.
     entries: Vec<Entry>,
     nodes: Vec<Node>,
+    /// The bare words of the file, which are few and come again and again.
+    pub(super) words: HashMap<&'a str, Arc<str>>,
     /// The space behind the last entry is skipped already.
     pub(super) spaced: bool,
 }
@@ -82,6 +85,7 @@ impl<'a> Parser<'a> {
             problems: Vec::new(),
             entries: Vec::new(),
             nodes: Vec::new(),
+            words: HashMap::new(),
             spaced: false,
         }
     }
@@ -91,7 +95,7 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn place(&self, start: usize, len: usize) -> Place {
-        Place { file: self.file, start, len }
+        Place::new(self.file, start, len)
     }
 
     /// The top-level nodes. One that is not whole is left out, so that nothing is concluded from what it lacks.

@@ -11,15 +11,15 @@ use std::{fmt::Write as _, fs, path::Path};
 
 /// Prints a node with everything that is compared: names, values, types, and where each of them stands.
 fn ours(page: &mut String, text: &str, node: &Node) {
-    let word = |word: &Option<Word>| word.as_ref().map(|word| format!("{:?}@{}", word.text, word.at.start));
-    let _ = write!(page, "{:?}@{} {:?} [", node.name.text, node.name.at.start, word(&node.annotation));
+    let word = |word: &Option<Word>| word.as_ref().map(|word| format!("{:?}@{}", word.text, word.at.start()));
+    let _ = write!(page, "{:?}@{} {:?} [", node.name.text, node.name.at.start(), word(&node.annotation));
     for Entry { key, annotation, value, at } in &node.entries {
         let value = match value {
             Scalar::Float(number) => format!("Float({number:?})"),
             other => format!("{other:?}"),
         };
-        let written = &text[at.start..at.start + at.len];
-        let _ = write!(page, "{:?} {:?} {value} {written:?}@{}, ", word(key), word(annotation), at.start);
+        let written = &text[at.range()];
+        let _ = write!(page, "{:?} {:?} {value} {written:?}@{}, ", word(key), word(annotation), at.start());
     }
     page.push(']');
     for (index, node) in node.block.iter().flatten().enumerate() {

@@ -2,9 +2,12 @@
 
 #![allow(dead_code, reason = "each suite uses a part")]
 
+pub(crate) mod generate;
+pub(crate) mod random;
+
 use std::{fs, path::Path, sync::Arc};
-use wharf_lang::{Loaded, Request, SourceFile, format, load, problems_github, problems_json, problems_sarif};
-use wharf_model::SecretSource;
+use wharf_lang::{Defaults, Loaded, Request, SourceFile, format, load, problems_github, problems_json, problems_sarif};
+use wharf_model::{Deployment, Origins, SecretSource};
 
 /// Loads the texts as the files of a project, and holds that every problem points into a file at whole characters.
 pub(crate) fn check(texts: &[&str]) -> Loaded {
@@ -39,6 +42,37 @@ pub(crate) fn check_format(text: &str) {
             assert!(mistake.is_none(), "{text:?} would change");
         }
     }
+}
+
+/// Prints what a project came to, with everything laid together, and holds that this, read again, means the same and is
+/// printed the same.
+pub(crate) fn check_expanded(loaded: &Loaded) {
+    let (Some(deployment), Some(resolved)) = (&loaded.deployment, &loaded.resolved) else { return };
+    for defaults in [Defaults::Hidden, Defaults::Shown] {
+        let text = resolved.text(defaults);
+        let again = check_alone(&text);
+        let told: Vec<_> = again.problems.errors().map(ToString::to_string).collect();
+        let read = again.deployment.map(without_places);
+        assert!(read == Some(without_places(deployment.clone())), "{text}\n{told:#?}");
+        assert_eq!(again.resolved.map(|resolved| resolved.text(defaults)), Some(text));
+    }
+}
+
+/// What a formatted project means is what it meant.
+pub(crate) fn check_meaning(text: &str, loaded: &Loaded) {
+    let formatted = format(&SourceFile { name: "a.kdl".into(), text: text.into() }).unwrap();
+    let again = check_alone(&formatted).deployment.map(without_places);
+    assert!(again == loaded.deployment.clone().map(without_places), "{text}\n{formatted}");
+}
+
+/// Loads one file, without asking for secrets.
+pub(crate) fn check_alone(text: &str) -> Loaded {
+    let files = [SourceFile { name: "0.kdl".into(), text: text.into() }];
+    load(&Request { files: &files, wharf_version: "0.1.0", ..Request::default() })
+}
+
+pub(crate) fn without_places(deployment: Deployment) -> Deployment {
+    Deployment { origins: Origins::default(), ..deployment }
 }
 
 /// Prints the problems for machines, and holds that every command of GitHub's is one line.

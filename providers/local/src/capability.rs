@@ -14,7 +14,12 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             help: "write `provider \"local\" { image \"host\" }` in the environment, and the host stands in for it"
                 .into(),
         },
-        Field::MountOss | Field::MountS3 | Field::MountNfs | Field::MountDataset | Field::MountCodeSet => lacks(
+        Field::MountOss
+        | Field::MountS3
+        | Field::MountNfs
+        | Field::MountDataset
+        | Field::MountCodeSet
+        | Field::MountModel => lacks(
             "it mounts folders of this host alone",
             "in this environment, mount a folder that holds the same files: `folder \"…\"`",
         ),
@@ -38,10 +43,12 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "instances share the host and are not limited",
             "write it in the environments that run elsewhere, or run this one on docker",
         ),
-        Field::Gpu | Field::GpuMemory | Field::GpuCores | Field::GpuIsolation | Field::GpuDriver => lacks(
-            "instances see every GPU of the host, and none is kept for them",
-            "write it in the environments that run elsewhere; CUDA_VISIBLE_DEVICES in `env` chooses among them",
-        ),
+        Field::Gpu | Field::GpuMemory | Field::GpuCores | Field::GpuIsolation | Field::GpuDriver | Field::GpuCuda => {
+            lacks(
+                "instances see every GPU of the host, and none is kept for them",
+                "write it in the environments that run elsewhere; CUDA_VISIBLE_DEVICES in `env` chooses among them",
+            )
+        }
         Field::InstanceType
         | Field::SpotProtection
         | Field::Dedicated
@@ -72,6 +79,9 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         ),
         Field::TimeoutConnect | Field::TimeoutFirstByte | Field::TimeoutBetweenBytes => {
             lacks("its gateway knows one limit for a request", "use `timeout` alone in this environment")
+        }
+        Field::TrafficRate | Field::TrafficConcurrency | Field::TrafficInstanceRate | Field::TrafficQueue => {
+            lacks("its gateway counts no requests", "write it in the environments that run elsewhere")
         }
         Field::Group | Field::GroupPolicy => lacks(
             "its gateway sends the requests of a path to one service",

@@ -204,7 +204,8 @@ pub(crate) fn used_secrets(spec: &ServiceSpec) -> impl Iterator<Item = &SecretNa
 
 fn values(deployment: &Deployment, read: &[(SecretSource, secrecy::SecretString)]) -> SecretValues {
     let mut values = SecretValues::default();
-    for name in deployment.services.values().flat_map(used_secrets) {
+    let logins = deployment.shared.registries.values().map(|registry| &registry.password);
+    for name in deployment.services.values().flat_map(used_secrets).chain(logins) {
         let source = deployment.secrets.get(name);
         let value = read.iter().find(|(known, _)| Some(known) == source).map(|(_, value)| value.clone());
         if let Some(value) = value {

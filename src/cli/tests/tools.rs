@@ -138,7 +138,7 @@ fn validate_tells_machines_what_it_tells_people() {
 #[test]
 fn validate_says_how_many_warnings_the_files_allow() {
     let folder = folder("allowed");
-    let service = |inner: &str| format!("service \"a\" {{ command \"x\"; {inner} }}\n");
+    let service = |inner: &str| format!("service \"a\" {{ command \"x\"; port 8000; {inner} }}\n");
     let allow = "allow-warning \"no_readiness\" reason=\"it answers at once\"";
     fs::write(folder.join("a.kdl"), format!("project \"x\"\n{}", service(allow))).unwrap();
     let said = run(&folder, &["validate"]);

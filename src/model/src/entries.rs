@@ -140,6 +140,7 @@ impl ServiceSpec {
             tokens,
             exposes,
             timeouts,
+            traffic,
             group,
             web_app,
             grpc,
@@ -155,6 +156,7 @@ impl ServiceSpec {
         list.text(Field::Instances, instances);
         rollout.list(&mut list);
         timeouts.list(&mut list);
+        traffic.list(&mut list);
         list.some(Field::Group, group.as_ref());
         elastic.list(&mut list);
         list.some(Field::Router, router.as_ref());

@@ -134,6 +134,8 @@ fields! {
     MountGit => "mount.git",
     /// A code set.
     MountCodeSet => "mount.code",
+    /// A model of the platform.
+    MountModel => "mount.model",
     /// A folder of an image.
     MountImage => "mount.image",
     /// An empty folder.
@@ -182,6 +184,8 @@ fields! {
     GpuIsolation => "resources.gpu.isolation",
     /// The driver of a GPU.
     GpuDriver => "resources.gpu.driver",
+    /// The version of CUDA.
+    GpuCuda => "resources.gpu.cuda",
     /// Kinds of machines, best first.
     InstanceType => "resources.instance-type",
     /// The first hour of spot instances.
@@ -218,7 +222,7 @@ fields! {
     Gate => "rollout.canary.gate",
     /// How instances are stopped.
     Shutdown => "shutdown",
-    /// How long until an answer begins.
+    /// How long a request may take.
     Timeout => "timeout",
     /// How long until a connection.
     TimeoutConnect => "timeout.connect",
@@ -226,6 +230,14 @@ fields! {
     TimeoutFirstByte => "timeout.first-byte",
     /// How long between two pieces.
     TimeoutBetweenBytes => "timeout.between-bytes",
+    /// How many requests a second.
+    TrafficRate => "traffic.rate-limit",
+    /// How many requests at once.
+    TrafficConcurrency => "traffic.concurrency-limit",
+    /// How many requests a second for each instance.
+    TrafficInstanceRate => "traffic.instance-rate-limit",
+    /// How many requests wait in an instance.
+    TrafficQueue => "traffic.queue-size",
     /// A service's place in a group.
     Group => "group",
     /// How the requests of a group are divided.

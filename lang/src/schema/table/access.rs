@@ -2,8 +2,10 @@
 
 use super::*;
 
+const REQUESTS: &[Argument] = &[value("requests", Type::Integer { from: 1, to: 1_000_000 })];
+
 pub(super) const ROWS: &[NodeSchema] = &[
-    node("service.timeout", Optional, "how long a request may take until its answer begins")
+    node("service.timeout", Optional, "how long a request may take, from its arrival to the end of its answer")
         .elsewhere(&["keepalive"])
         .takes(SPAN)
         .or("5s"),
@@ -12,6 +14,24 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node("service.timeout.between-bytes", Optional, "between two pieces of the answer")
         .elsewhere(&["idle"])
         .takes(SPAN),
+    node("service.traffic", Optional, "how many requests are let through to it; more are refused")
+        .elsewhere(&["rate-limits", "gateway-policy", "gateway_policy"])
+        .patched(),
+    node("service.traffic.rate-limit", Optional, "at most so many a second; more are answered with 429")
+        .elsewhere(&["qps", "rate_limit"])
+        .takes(REQUESTS),
+    node("service.traffic.concurrency-limit", Optional, "at most so many at once; more are answered with 429")
+        .elsewhere(&["concurrency", "concurrency_limit"])
+        .takes(REQUESTS),
+    node(
+        "service.traffic.instance-rate-limit",
+        Optional,
+        "at most so many a second for each instance; more are answered with 429",
+    )
+    .takes(REQUESTS),
+    node("service.traffic.queue-size", Optional, "so many wait in an instance; more are answered with 450")
+        .elsewhere(&["max-queue-size", "max_queue_size", "backlog"])
+        .takes(REQUESTS),
     node("service.group", Optional, "the group that it belongs to: one entry for several services")
         .takes(&[value("group", Type::Name)])
         .has(&[property(

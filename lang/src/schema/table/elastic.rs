@@ -15,6 +15,9 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .or("1"),
     node("service.queue.cpu", Optional, "its cores").takes(&[value("cores", Type::Decimal)]),
     node("service.queue.memory", Optional, "its memory").takes(&[value("size", Type::Size)]),
+    node("service.queue.dedicated", Optional, "machines of one's own for it; when not given, those of the service")
+        .elsewhere(&["resource", "resource-group"])
+        .takes(&[value("id", Type::Text)]),
     node("service.queue.max-delivery", Optional, "how often a request is handed out before it is given up")
         .elsewhere(&["max_delivery", "retries"])
         .takes(TIMES)
@@ -69,6 +72,9 @@ pub(super) const ROWS: &[NodeSchema] = &[
             property("instances", INSTANCES, "how many instances there are from then on").must(),
             property("timezone", Type::TimeZone, "whose clock").or("UTC"),
         ]),
+    node("service.schedule.except", Optional, "the days on which it does not count")
+        .elsewhere(&["exclude", "exclude-dates", "excludeDates", "holidays"])
+        .takes_many(&[value("day", Type::Day)]),
     node("service.mirror", Optional, "requests are sent to other services as well; their answers are dropped")
         .takes(&[value("percentage", Type::Percent)]),
     node("service.mirror.target", AtLeastOne, "to which service").takes(&[value("service", Type::Name)]),

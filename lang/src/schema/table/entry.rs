@@ -2,13 +2,11 @@
 
 use super::*;
 
+pub(super) const POLICY: &[Property] =
+    &[property("policy", Type::Word(&["instances", "weights"]), "by what requests are divided").or("instances")];
+
 pub(super) const ROWS: &[NodeSchema] = &[
-    node("group", Many, "one entry for several services, for gradual releases").takes(NAME).has(&[property(
-        "policy",
-        Type::Word(&["instances", "weights"]),
-        "by what requests are divided",
-    )
-    .or("instances")]),
+    node("group", Many, "one entry for several services, for gradual releases").takes(NAME).has(POLICY),
     node("gateway", Many, "an entry that services share").elsewhere(&["ingress", "loadbalancer"]).takes(NAME).patched(),
     node("gateway.listen", OneOf("entry"), "the port it listens on").takes(&[value("port", PORT)]).has(&[property(
         "address",
@@ -19,7 +17,10 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node("gateway.shared", OneOf("entry"), "the platform's gateway that everybody uses, in its stead"),
     node("gateway.dedicated", OneOf("entry"), "a gateway of the platform of one's own, in its stead")
         .elsewhere(&["gateway"])
-        .takes(&[value("id", Type::Text)]),
+        .takes(&[value("id", Type::Text)])
+        .has(
+            &[property("type", Type::Word(&["managed", "alb"]), "its kind; \"alb\" knows fewer limits").or("managed")],
+        ),
     node("gateway.domain", Optional, "the name under which it is known")
         .elsewhere(&["host", "hostname"])
         .takes(&[value("domain", Type::Text)])

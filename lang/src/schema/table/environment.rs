@@ -1,6 +1,6 @@
 //! Environments: where a project runs, and what is different there.
 
-use super::*;
+use super::{entry::POLICY, network::RANGE, project::HOST, *};
 
 pub(super) const ROWS: &[NodeSchema] = &[
     node("environment", Many, "a place where the project runs; when none is given, `default` on this host").takes(NAME),
@@ -13,6 +13,25 @@ pub(super) const ROWS: &[NodeSchema] = &[
     ]),
     node("environment.provider.image", Optional, "\"host\" lets the host stand in for the image that a service names")
         .takes(&[value("image", Type::Word(&["host"]))]),
+    node("environment.registry", Many, "changes the login of a registry in this environment")
+        .takes(HOST)
+        .has(&[
+            property("username", Type::Text, "who"),
+            property("password", Type::Secret, "the secret that holds the password"),
+        ])
+        .like("registry")
+        .patched(),
+    node("environment.group", Many, "changes a group in this environment")
+        .takes(NAME)
+        .has(POLICY)
+        .like("group")
+        .patched(),
+    node("environment.network", Many, "changes a network in this environment")
+        .takes(NAME)
+        .has(RANGE)
+        .like("network")
+        .patched(),
+    node("environment.nlb", Many, "changes a balancer in this environment").takes(NAME).like("nlb").patched(),
     node("environment.gateway", Many, "changes a gateway in this environment").takes(NAME).like("gateway").patched(),
     node("environment.service", Many, "changes a service in this environment").takes(NAME).like("service").patched(),
 ];

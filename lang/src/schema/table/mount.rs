@@ -35,6 +35,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
             property("server", Type::Text, "the server").must(),
             property("path", Type::AbsolutePath, "the folder there").must(),
             READ_ONLY,
+            property("resource-group", Type::Text, "the platform's resource group of the server"),
         ],
     ),
     node("service.mount.dataset", OneOf("source"), "a dataset that the platform knows")
@@ -50,6 +51,10 @@ pub(super) const ROWS: &[NodeSchema] = &[
         ]),
     node("service.mount.code", OneOf("source"), "a code set that the platform knows; read-only")
         .takes(&[value("id", Type::Text)]),
+    node("service.mount.model", OneOf("source"), "a model that the platform knows; read-only")
+        .elsewhere(&["pai-model", "registered-model"])
+        .takes(&[value("id", Type::Text)])
+        .has(&[property("version", Type::Text, "which version; when not given, the newest")]),
     node("service.mount.image", OneOf("source"), "a folder of a container image, copied before the start")
         .takes(&[value("image", Type::Image)])
         .has(&[property("path", Type::AbsolutePath, "the folder in the image").must()]),

@@ -2,22 +2,25 @@
 
 use super::*;
 
-const RANGE: &[Argument] = &[value("range", Type::Cidr)];
+pub(super) const RANGE: &[Property] =
+    &[property("cidr", Type::Cidr, "its addresses; when not given, the runtime chooses")];
+const ALLOWED: &[Argument] = &[value("range", Type::Cidr)];
 const RULE: &[Property] = &[property("port", PORT, "on this port; when not given, on each")];
 
 pub(super) const ROWS: &[NodeSchema] = &[
     node("network", Many, "a network that services and entries share: made with `cidr`, or one that exists")
         .elsewhere(&["networks", "vpc-network"])
         .takes(NAME)
-        .has(&[property("cidr", Type::Cidr, "its addresses; when not given, the runtime chooses")]),
+        .has(RANGE)
+        .patched(),
     node("network.vpc", Optional, "the platform's name for one that exists").takes(&[value("id", Type::Text)]),
     node("network.vswitches", Optional, "its parts")
         .elsewhere(&["vswitch", "vswitch-id", "subnets"])
         .takes_many(&[value("id", Type::Text)]),
     node("network.security-group", Optional, "the platform's name for the rules that hold for instances")
         .takes(&[value("id", Type::Text)]),
-    node("network.allow-in", Count::List, "connections to instances that are allowed").takes(RANGE).has(RULE),
-    node("network.allow-out", Count::List, "connections from instances that are allowed").takes(RANGE).has(RULE),
+    node("network.allow-in", Count::List, "connections to instances that are allowed").takes(ALLOWED).has(RULE),
+    node("network.allow-out", Count::List, "connections from instances that are allowed").takes(ALLOWED).has(RULE),
     node("nlb", Many, "a balancer of connections, whatever they carry")
         .elsewhere(&["tcp-balancer"])
         .takes(NAME)

@@ -30,6 +30,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .elsewhere(&["model-path", "model_path"])
         .takes(TEXT)
         .has(&[
+            property("endpoint", Type::Text, "where its store answers; when not given, in the region itself"),
             property("entry", Type::Text, "its main file"),
             property("config", Type::Text, "a text that the processor is given"),
         ]),

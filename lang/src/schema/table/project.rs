@@ -2,6 +2,8 @@
 
 use super::{reuse::DECLARED, *};
 
+pub(super) const HOST: &[Argument] = &[value("host", Type::Text)];
+
 pub(super) const ROWS: &[NodeSchema] = &[
     node("project", Once, "the project: all files of a folder, planned as one").takes(NAME).has(&[property(
         "requires-wharf",
@@ -16,7 +18,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node("input.allowed", Optional, "the values it may have").takes_many(&[value("value", Type::Literal)]),
     node("registry", Many, "a login for the images of a registry, such as registry.example.com")
         .elsewhere(&["docker-auth", "dockerAuth", "imagePullSecrets"])
-        .takes(&[value("host", Type::Text)])
+        .takes(HOST)
         .has(&[
             property("username", Type::Text, "who").must(),
             property("password", Type::Secret, "the secret that holds the password").must(),

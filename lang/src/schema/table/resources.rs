@@ -6,6 +6,9 @@ const CAP: Property = property("cap", Type::Share, "at most so many instances ru
 const FLAG: &[Argument] = &[value("flag", Type::Flag)];
 const SIZE: &[Argument] = &[value("size", Type::Size)];
 
+/// The versions that platforms mount; images bring others themselves.
+const CUDA: &[&str] = &["8.0", "9.0", "10.0", "10.1", "10.2", "11.0", "11.1", "11.2"];
+
 pub(super) const ROWS: &[NodeSchema] = &[
     node("service.resources", Optional, "what an instance may use, and where it is placed")
         .elsewhere(&["limits", "requests", "metadata"])
@@ -34,6 +37,9 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes(&[value("isolation", Type::Word(&["hard", "soft"]))]),
     node("service.resources.gpu.driver", Optional, "which driver the machine must have, such as \">=550\"")
         .takes(&[value("version", Type::Text)]),
+    node("service.resources.gpu.cuda", Optional, "which CUDA the platform mounts at /usr/local/cuda")
+        .elsewhere(&["cuda-version"])
+        .takes(&[value("version", Type::Word(CUDA))]),
     node(
         "service.resources.instance-type",
         Count::List,

@@ -32,6 +32,8 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .reuses(Reuse::Use),
     node("service.remove", Optional, "takes away what a template or the base brought").reuses(Reuse::Remove),
     node("gateway.remove", Optional, "takes away what the base brought").reuses(Reuse::Remove),
+    node("network.remove", Optional, "takes away what the base brought").reuses(Reuse::Remove),
     node("nlb.remove", Optional, "takes away what the base brought").reuses(Reuse::Remove),
-    node("environment.remove", Optional, "takes away whole services and gateways").reuses(Reuse::Remove),
+    node("environment.remove", Optional, "takes away whole services, gateways and other resources")
+        .reuses(Reuse::Remove),
 ];

@@ -2,6 +2,12 @@
 
 use super::*;
 
+const GATE: &[Property] = &[
+    property("error-rate", Type::Percent, "at most so many answers are errors"),
+    property("latency-p99", Type::Duration { zero: false }, "99 of 100 answers begin within this time"),
+    property("restarts", Type::Integer { from: 0, to: 1_000 }, "at most so many restarts"),
+];
+
 pub(super) const ROWS: &[NodeSchema] = &[
     node("service.rollout", Optional, "how instances are replaced by those of a new revision")
         .elsewhere(&["strategy", "rolling-update", "update", "rolling_strategy"])
@@ -32,12 +38,10 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node("service.rollout.canary.step", Count::List, "how many instances are of the new revision")
         .takes(&[value("share", Type::Share)])
         .has(&[property("bake", Type::Duration { zero: true }, "how long they are watched").or("5m")]),
+    node("service.rollout.canary.step.gate", Optional, "what must hold at its end, in the stead of the common gate")
+        .has(GATE),
     node("service.rollout.canary.gate", Optional, "what must hold at the end of each step; when not given, readiness")
-        .has(&[
-            property("error-rate", Type::Percent, "at most so many answers are errors"),
-            property("latency-p99", Type::Duration { zero: false }, "99 of 100 answers begin within this time"),
-            property("restarts", Type::Integer { from: 0, to: 1_000 }, "at most so many restarts"),
-        ]),
+        .has(GATE),
     node("service.rollout.paused", Optional, "waits where it is until this is taken away")
         .elsewhere(&["pause"])
         .takes(&[value("flag", Type::Flag)]),

@@ -23,6 +23,14 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes(&[value("count", Type::Integer { from: 1, to: 1_000_000 })]),
     node("service.router.retries", Optional, "how often a request that failed is tried again")
         .takes(&[value("times", Type::Integer { from: 0, to: 100 })]),
+    node("service.router.patience", Optional, "how long a request waits for an instance")
+        .elsewhere(&["wait", "wait-schedule-timeout"])
+        .takes(SPAN),
+    node("service.router.cpu", Optional, "the cores of each copy").takes(&[value("cores", Type::Decimal)]),
+    node("service.router.memory", Optional, "the memory of each copy").takes(&[value("size", Type::Size)]),
+    node("service.router.scheduler", Optional, "the program that chooses, which runs once").patched(),
+    node("service.router.scheduler.cpu", Optional, "its cores").takes(&[value("cores", Type::Decimal)]),
+    node("service.router.scheduler.memory", Optional, "its memory").takes(&[value("size", Type::Size)]),
     node("service.call-records", Optional, "keeps every request and its answer").elsewhere(&["sinker", "audit"]),
     node("service.call-records.maxcompute", OneOf("sink"), "in a table of MaxCompute").has(&[
         property("project", Type::Text, "the project").must(),

@@ -68,6 +68,8 @@ pub struct Processor {
     pub code: Option<Arc<str>>,
     /// Where the model lies.
     pub model: Arc<str>,
+    /// Where the store of the model answers; in the region itself when absent.
+    pub endpoint: Option<Arc<str>>,
     /// The main file of the model.
     pub entry: Option<Arc<str>>,
     /// A text that the processor is given.
@@ -110,8 +112,21 @@ pub struct Batching {
 
 impl fmt::Display for Processor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { code, model, entry, config, own, warm_up, batching, worker_threads, io_threads, queue_size } = self;
-        write!(f, "processor {}\nmodel {model}", code.as_deref().unwrap_or("of one's own"))?;
+        let Self {
+            code,
+            model,
+            endpoint,
+            entry,
+            config,
+            own,
+            warm_up,
+            batching,
+            worker_threads,
+            io_threads,
+            queue_size,
+        } = self;
+        let code = code.as_deref().unwrap_or("of one's own");
+        write!(f, "processor {code}\nmodel {model}{}", after(" at ", endpoint))?;
         if let Some(OwnProcessor { path, kind, entry, main_class }) = own {
             let (entry, class) = (after(", entry ", entry), after(", main-class ", main_class));
             write!(f, "\npath {path}, type {}{entry}{class}", kind.as_str())?;

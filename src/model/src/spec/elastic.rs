@@ -42,6 +42,8 @@ pub struct Queue {
     pub cpu: Option<Decimal>,
     /// Its memory.
     pub memory: Option<Bytes>,
+    /// On which machines of one's own it runs; on those of the service when absent.
+    pub dedicated: Option<Arc<str>>,
     /// How many copies of it there are.
     pub instances: u32,
     /// How often a request is handed out before it is given up.
@@ -58,13 +60,15 @@ pub struct Queue {
 
 impl fmt::Display for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cpu, memory, instances, max_delivery, workers, output_share, evict_input, evict_output } = self;
+        let Self { cpu, memory, dedicated, instances, max_delivery, workers, output_share, evict_input, evict_output } =
+            self;
         let share = output_share.map(|share| format!("{share}%"));
         write!(f, "instances {instances}, max-delivery {max_delivery}{}", after(", cpu ", cpu))?;
         write!(
             f,
-            "{}{}{}",
+            "{}{}{}{}",
             after(", memory ", memory),
+            after(", dedicated ", dedicated),
             after(", workers ", workers),
             after(", output-share ", &share)
         )?;
@@ -137,12 +141,15 @@ pub struct Schedule {
     pub instances: u32,
     /// Whose clock; UTC when absent.
     pub timezone: Option<Arc<str>>,
+    /// The days on which it does not count: `2026-12-25`.
+    pub except: Vec<Arc<str>>,
 }
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let timezone = self.timezone.as_deref().unwrap_or("UTC");
-        write!(f, "{} instances at {} {timezone}", self.instances, self.cron)
+        let Self { cron, instances, timezone, except } = self;
+        write!(f, "{instances} instances at {cron} {}", timezone.as_deref().unwrap_or("UTC"))?;
+        if except.is_empty() { Ok(()) } else { write!(f, ", except {}", except.join(" ")) }
     }
 }
 

@@ -66,6 +66,7 @@ impl GatewaySpec {
             None => list.text(Field::Listen, SocketAddr::new(*address, *port)),
             Some(ManagedGateway::Shared) => list.text(Field::GatewayShared, "yes"),
             Some(ManagedGateway::Dedicated(id)) => list.text(Field::GatewayDedicated, id),
+            Some(ManagedGateway::Alb(id)) => list.text(Field::GatewayDedicated, format!("{id}, type alb")),
         }
         list.some(Field::MaxBody, *max_body);
         list.some(Field::Domain, domain.as_ref());
@@ -86,6 +87,8 @@ pub enum ManagedGateway {
     Shared,
     /// One of one's own, by the platform's name for it.
     Dedicated(Arc<str>),
+    /// One of one's own that is an Application Load Balancer.
+    Alb(Arc<str>),
 }
 
 words! {
@@ -126,7 +129,7 @@ pub struct RouteSpec {
     pub tokens: Vec<TokenSpec>,
     /// The keyed digests of those tokens, where they are known.
     pub token_digests: BTreeMap<SecretName, SecretDigest>,
-    /// How long a request may take until its answer begins.
+    /// How long a request may take, from its arrival to the end of its answer.
     pub timeout: Duration,
     /// The largest request body.
     pub max_body: Option<Bytes>,

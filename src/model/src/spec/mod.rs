@@ -14,6 +14,7 @@ mod rollout;
 mod service;
 mod template;
 mod timeouts;
+mod traffic;
 mod watch;
 mod words;
 
@@ -24,8 +25,8 @@ pub use gateway::{Domain, GatewaySpec, ManagedGateway, Reach, RouteSpec};
 pub use group::{GroupPolicy, GroupSpec, Membership};
 pub use health::{Check, Probe, Probes};
 pub use mount::{
-    Access, BucketKeys, BucketMode, BucketMount, DatasetMount, FolderMount, FolderPath, GitMount, ImageMount, Mount,
-    MountCache, MountLabel, MountPath, MountPathError, MountSource, NfsMount, ObjectStore,
+    Access, BucketKeys, BucketMode, BucketMount, DatasetMount, FolderMount, FolderPath, GitMount, ImageMount,
+    ModelMount, Mount, MountCache, MountLabel, MountPath, MountPathError, MountSource, NfsMount, ObjectStore,
 };
 pub use network::{Direction, ExistingNetwork, Nacos, NetworkPlace, NetworkRule, NetworkSpec, NlbSpec, RegistrySpec};
 pub use resources::{Dedicated, Gpu, InstanceType, Isolation, Quota, QuotaKind, Resources, Spot, Spread, Unit};
@@ -33,4 +34,5 @@ pub use rollout::{Batch, Canary, CanaryStep, Gate, OnFailure, Pace, RolloutPolic
 pub use service::{Expose, ServiceSpec, TokenSpec};
 pub use template::{EnvValue, Pins, Program, Template};
 pub use timeouts::Timeouts;
-pub use watch::{CallRecords, RecordStore, RecordTable, Router, RouterBackend, RouterPolicy, Weights};
+pub use traffic::Traffic;
+pub use watch::{CallRecords, RecordStore, RecordTable, Router, RouterBackend, RouterPolicy, RouterScheduler, Weights};

@@ -168,6 +168,8 @@ pub enum MountSource {
     Git(GitMount),
     /// A code set that the platform knows.
     CodeSet(Arc<str>),
+    /// A model that the platform knows.
+    Model(ModelMount),
     /// A folder of a container image.
     Image(ImageMount),
     /// An empty folder that lives as long as the instance.
@@ -189,6 +191,7 @@ impl MountSource {
             Self::Dataset(_) => Field::MountDataset,
             Self::Git(_) => Field::MountGit,
             Self::CodeSet(_) => Field::MountCodeSet,
+            Self::Model(_) => Field::MountModel,
             Self::Image(_) => Field::MountImage,
             Self::Empty => Field::MountEmpty,
             Self::Memory(_) => Field::MountMemory,
@@ -201,7 +204,9 @@ impl fmt::Display for MountSource {
         match self {
             Self::Folder(FolderMount { folder, access }) => write!(f, "{folder} {}", access.as_str()),
             Self::Bucket(bucket) => bucket.fmt(f),
-            Self::Nfs(NfsMount { server, path, read_only }) => write!(f, "{server}:{path}{}", words(*read_only)),
+            Self::Nfs(NfsMount { server, path, read_only, resource_group }) => {
+                write!(f, "{server}:{path}{}{}", after(" resource-group ", resource_group), words(*read_only))
+            }
             Self::Dataset(DatasetMount { id, version, read_only }) => {
                 write!(f, "{id}{}{}", after(" version ", version), words(*read_only))
             }
@@ -210,6 +215,7 @@ impl fmt::Display for MountSource {
                 write!(f, "{url}{branch}{commit}{}", after(" as ", username))
             }
             Self::CodeSet(id) => f.write_str(id),
+            Self::Model(ModelMount { id, version }) => write!(f, "{id}{}", after(" version ", version)),
             Self::Image(ImageMount { image, path }) => write!(f, "{path} of {image}"),
             Self::Empty => f.write_str("empty"),
             Self::Memory(size) => size.fmt(f),
@@ -309,6 +315,8 @@ pub struct NfsMount {
     pub path: Arc<str>,
     /// Whether instances may only read it.
     pub read_only: bool,
+    /// The platform's resource group of the server.
+    pub resource_group: Option<Arc<str>>,
 }
 
 /// A dataset that the platform knows.
@@ -320,6 +328,15 @@ pub struct DatasetMount {
     pub version: Option<Arc<str>>,
     /// Whether instances may only read it.
     pub read_only: bool,
+}
+
+/// A model that the platform knows; instances only read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelMount {
+    /// Which.
+    pub id: Arc<str>,
+    /// Which version; the newest when absent.
+    pub version: Option<Arc<str>>,
 }
 
 /// A repository.

@@ -90,11 +90,13 @@ pub struct Gpu {
     pub isolation: Option<Isolation>,
     /// Which driver the machine must have: `>=550`, `550.127.08`.
     pub driver: Option<Arc<str>>,
+    /// Which version of CUDA the platform mounts; what the image brings when absent.
+    pub cuda: Option<Arc<str>>,
 }
 
 impl Gpu {
     fn list(&self, list: &mut List) {
-        let Self { count, memory, cores, isolation, driver } = self;
+        let Self { count, memory, cores, isolation, driver, cuda } = self;
         if *count > 0 {
             list.text(Field::Gpu, count);
         }
@@ -102,6 +104,7 @@ impl Gpu {
         list.some(Field::GpuCores, cores.map(|cores| format!("{cores}%")));
         list.some(Field::GpuIsolation, isolation.map(Isolation::as_str));
         list.some(Field::GpuDriver, driver.as_ref());
+        list.some(Field::GpuCuda, cuda.as_ref());
     }
 }
 

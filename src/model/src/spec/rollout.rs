@@ -1,5 +1,6 @@
 //! How instances are replaced, and how one is stopped.
 
+use super::words::after;
 use crate::{CountOrPercent, Field, entries::List, print_duration};
 use std::{fmt, time::Duration};
 
@@ -82,16 +83,10 @@ pub struct Canary {
 
 impl Canary {
     fn list(&self, list: &mut List) {
-        let Self { steps, gate: Gate { error_rate, latency_p99, restarts } } = self;
+        let Self { steps, gate } = self;
         let steps: Vec<_> = steps.iter().map(ToString::to_string).collect();
         list.text(Field::Canary, steps.join(", "));
-        let gates = [
-            error_rate.map(|share| format!("error-rate {share}%")),
-            latency_p99.map(|span| format!("latency-p99 {}", print_duration(span))),
-            restarts.map(|count| format!("restarts {count}")),
-        ];
-        let gates: Vec<_> = gates.into_iter().flatten().collect();
-        list.some(Field::Gate, Some(gates.join(", ")).filter(|gates| !gates.is_empty()));
+        list.some(Field::Gate, Some(gate.to_string()).filter(|gate| !gate.is_empty()));
     }
 }
 
@@ -102,11 +97,14 @@ pub struct CanaryStep {
     pub share: CountOrPercent,
     /// How long they are watched.
     pub bake: Duration,
+    /// What must hold at its end, in the stead of what holds for every step.
+    pub gate: Option<Gate>,
 }
 
 impl fmt::Display for CanaryStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} for {}", self.share, print_duration(self.bake))
+        let Self { share, bake, gate } = self;
+        write!(f, "{share} for {}{}", print_duration(*bake), after(" with ", gate))
     }
 }
 
@@ -119,6 +117,19 @@ pub struct Gate {
     pub latency_p99: Option<Duration>,
     /// At most so many restarts.
     pub restarts: Option<u32>,
+}
+
+impl fmt::Display for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { error_rate, latency_p99, restarts } = self;
+        let parts = [
+            error_rate.map(|share| format!("error-rate {share}%")),
+            latency_p99.map(|span| format!("latency-p99 {}", print_duration(span))),
+            restarts.map(|count| format!("restarts {count}")),
+        ];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        f.write_str(&parts.join(" and "))
+    }
 }
 
 impl Default for RolloutPolicy {

@@ -1,6 +1,6 @@
 //! Services: how many instances there are, how they are kept, and who reaches them.
 
-use super::{CallRecords, Elastic, Membership, Nacos, RolloutPolicy, Router, Shutdown, Template, Timeouts};
+use super::{CallRecords, Elastic, Membership, Nacos, RolloutPolicy, Router, Shutdown, Template, Timeouts, Traffic};
 use crate::{GatewayName, Json, SecretName, TokenName};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ pub struct ServiceSpec {
     pub rollout: RolloutPolicy,
     /// How an instance is stopped.
     pub shutdown: Shutdown,
-    /// How long a request may take until its answer begins.
+    /// How long a request may take, from its arrival to the end of its answer.
     pub timeout: Duration,
     /// Which tokens open the service; everybody may call it when there is none.
     pub tokens: Vec<TokenSpec>,
@@ -23,6 +23,8 @@ pub struct ServiceSpec {
     pub exposes: BTreeMap<GatewayName, Expose>,
     /// How long the parts of a request may take.
     pub timeouts: Timeouts,
+    /// How many requests are let through.
+    pub traffic: Traffic,
     /// The group that it belongs to.
     pub group: Option<Membership>,
     /// Whether its answers are pages for browsers.
@@ -55,6 +57,7 @@ impl ServiceSpec {
             tokens: Vec::new(),
             exposes: BTreeMap::new(),
             timeouts: Timeouts::default(),
+            traffic: Traffic::default(),
             group: None,
             web_app: false,
             grpc: false,

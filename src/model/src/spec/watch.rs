@@ -1,8 +1,8 @@
 //! What is kept of a service's work, how weights are shared, and how requests for language models are routed.
 
 use super::words::{after, words};
-use crate::{Bytes, MountPath};
-use std::{fmt, sync::Arc};
+use crate::{Bytes, Decimal, MountPath, print_duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Where requests and answers are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,12 +95,38 @@ pub struct Router {
     pub queue_size: Option<u32>,
     /// How often a request that failed is tried again.
     pub retries: Option<u32>,
+    /// How long a request waits for an instance.
+    pub patience: Option<Duration>,
+    /// The cores of each copy.
+    pub cpu: Option<Decimal>,
+    /// The memory of each copy.
+    pub memory: Option<Bytes>,
+    /// What the program that chooses gets, which runs once.
+    pub scheduler: Option<RouterScheduler>,
+}
+
+/// What the program that chooses instances gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterScheduler {
+    /// Its cores.
+    pub cpu: Option<Decimal>,
+    /// Its memory.
+    pub memory: Option<Bytes>,
+}
+
+impl fmt::Display for RouterScheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "scheduler{}{}", after(" cpu ", &self.cpu), after(" memory ", &self.memory))
+    }
 }
 
 impl fmt::Display for Router {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { policy, backend, instances, queue_size, retries } = self;
+        let Self { policy, backend, instances, queue_size, retries, patience, cpu, memory, scheduler } = self;
+        let patience = patience.map(print_duration);
         write!(f, "{} for {}, instances {instances}", policy.as_str(), backend.as_str())?;
-        write!(f, "{}{}", after(", queue-size ", queue_size), after(", retries ", retries))
+        write!(f, "{}{}", after(", queue-size ", queue_size), after(", retries ", retries))?;
+        write!(f, "{}{}", after(", patience ", &patience), after(", cpu ", cpu))?;
+        write!(f, "{}{}", after(", memory ", memory), after(", ", scheduler))
     }
 }

@@ -21,6 +21,7 @@ stored!(struct Container as ContainerV1 {
 stored!(struct Processor as ProcessorV1 {
     model: Arc<str>;
     code: Option<Arc<str>>,
+    endpoint: Option<Arc<str>>,
     entry: Option<Arc<str>>,
     config: Option<Arc<str>>,
     own: Option<OwnProcessor>,
@@ -39,7 +40,7 @@ stored!(struct OwnProcessor as OwnProcessorV1 {
 stored!(struct Batching as BatchingV1 { max_size: u32, timeout: Duration });
 stored!(struct Confidential as ConfidentialV1 { trustee: Arc<str>, key: Arc<str> });
 stored!(struct Nacos as NacosV1 { ; namespace: Option<Arc<str>>, group: Option<Arc<str>> });
-stored!(enum ManagedGateway as ManagedGatewayV1 { Shared, Dedicated(Arc<str>) });
+stored!(enum ManagedGateway as ManagedGatewayV1 { Shared, Dedicated(Arc<str>), Alb(Arc<str>) });
 stored!(struct Domain as DomainV1 { name: Arc<str>; certificate: Option<Arc<str>> });
 
 impl Stored for Program {

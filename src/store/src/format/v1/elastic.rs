@@ -4,7 +4,7 @@ use super::stored::{Stored, as_text, as_word, stored};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wharf_model::{
     Autoscale, Bytes, CallRecords, Decimal, Elastic, JobShape, Json, Metric, Mirror, MountPath, Queue, RecordStore,
-    RecordTable, Router, RouterBackend, RouterPolicy, Schedule, ScheduleName, ServiceName, Weights,
+    RecordTable, Router, RouterBackend, RouterPolicy, RouterScheduler, Schedule, ScheduleName, ServiceName, Weights,
 };
 
 as_word!(JobShape, RouterPolicy, RouterBackend);
@@ -25,6 +25,7 @@ stored!(struct Queue as QueueV1 {
     max_delivery: u32;
     cpu: Option<Decimal>,
     memory: Option<Bytes>,
+    dedicated: Option<Arc<str>>,
     workers: Option<u32>,
     output_share: Option<u32>,
     evict_input: bool,
@@ -39,7 +40,7 @@ stored!(struct Autoscale as AutoscaleV1 {
     idle: Duration,
     wake: u32,
 });
-stored!(struct Schedule as ScheduleV1 { cron: Arc<str>, instances: u32; timezone: Option<Arc<str>> });
+stored!(struct Schedule as ScheduleV1 { cron: Arc<str>, instances: u32; timezone: Option<Arc<str>>, except: Vec<Arc<str>> });
 stored!(struct Mirror as MirrorV1 { targets: Vec<ServiceName>, ratio: u32 });
 stored!(enum CallRecords as CallRecordsV1 { MaxCompute(RecordTable), Sls(RecordStore), File(Arc<str>) });
 stored!(struct RecordTable as RecordTableV1 { project: Arc<str>, table: Arc<str> });
@@ -51,7 +52,12 @@ stored!(struct Router as RouterV1 {
     instances: u32;
     queue_size: Option<u32>,
     retries: Option<u32>,
+    patience: Option<Duration>,
+    cpu: Option<Decimal>,
+    memory: Option<Bytes>,
+    scheduler: Option<RouterScheduler>,
 });
+stored!(struct RouterScheduler as RouterSchedulerV1 { ; cpu: Option<Decimal>, memory: Option<Bytes> });
 
 impl Stored for BTreeMap<Metric, Decimal> {
     type V1 = BTreeMap<String, String>;

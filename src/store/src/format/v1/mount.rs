@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wharf_model::{
     Access, BucketKeys, BucketMode, BucketMount, Bytes, DatasetMount, FolderMount, FolderPath, GitMount, ImageMount,
-    Mount, MountCache, MountLabel, MountSource, NfsMount, ObjectStore, SecretName,
+    ModelMount, Mount, MountCache, MountLabel, MountSource, NfsMount, ObjectStore, SecretName,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -39,6 +39,7 @@ enum SourceV1 {
     Dataset(DatasetMountV1),
     Git(GitMountV1),
     CodeSet(String),
+    Model(ModelMountV1),
     Image(ImageMountV1),
     Empty,
     Memory(u64),
@@ -56,7 +57,13 @@ stored!(struct BucketMount as BucketMountV1 {
     mode: Option<BucketMode>,
     keys: Option<BucketKeys>,
 });
-stored!(struct NfsMount as NfsMountV1 { server: Arc<str>, path: Arc<str>, read_only: bool });
+stored!(struct NfsMount as NfsMountV1 {
+    server: Arc<str>,
+    path: Arc<str>,
+    read_only: bool;
+    resource_group: Option<Arc<str>>,
+});
+stored!(struct ModelMount as ModelMountV1 { id: Arc<str>; version: Option<Arc<str>> });
 stored!(struct DatasetMount as DatasetMountV1 { id: Arc<str>, read_only: bool; version: Option<Arc<str>> });
 stored!(struct GitMount as GitMountV1 {
     url: Arc<str>;
@@ -95,6 +102,7 @@ impl SourceV1 {
             MountSource::Dataset(dataset) => Self::Dataset(dataset.store()),
             MountSource::Git(git) => Self::Git(git.store()),
             MountSource::CodeSet(id) => Self::CodeSet(id.to_string()),
+            MountSource::Model(model) => Self::Model(model.store()),
             MountSource::Image(image) => Self::Image(image.store()),
             MountSource::Empty => Self::Empty,
             MountSource::Memory(size) => Self::Memory(size.0),
@@ -108,6 +116,7 @@ impl SourceV1 {
             Self::Dataset(dataset) => MountSource::Dataset(Stored::restore(dataset)?),
             Self::Git(git) => MountSource::Git(Stored::restore(git)?),
             Self::CodeSet(id) => MountSource::CodeSet(id.into()),
+            Self::Model(model) => MountSource::Model(Stored::restore(model)?),
             Self::Image(image) => MountSource::Image(Stored::restore(image)?),
             Self::Empty => MountSource::Empty,
             Self::Memory(size) => MountSource::Memory(Bytes(size)),

@@ -4,7 +4,7 @@ use super::stored::{Stored, as_text, as_word, stored};
 use std::{sync::Arc, time::Duration};
 use wharf_model::{
     Batch, Bytes, Canary, CanaryStep, CountOrPercent, Decimal, Dedicated, Gate, Gpu, GroupName, InstanceType,
-    Isolation, Membership, Pace, Probe, Probes, Quota, QuotaKind, Resources, Spot, Spread, Timeouts, Unit,
+    Isolation, Membership, Pace, Probe, Probes, Quota, QuotaKind, Resources, Spot, Spread, Timeouts, Traffic, Unit,
 };
 
 as_text!(Decimal, GroupName);
@@ -34,6 +34,7 @@ stored!(struct Gpu as GpuV1 {
     cores: Option<u32>,
     isolation: Option<Isolation>,
     driver: Option<Arc<str>>,
+    cuda: Option<Arc<str>>,
 });
 stored!(struct InstanceType as InstanceTypeV1 { name: Arc<str>; cap: Option<CountOrPercent>, spot: Option<Spot> });
 stored!(struct Spot as SpotV1 { max_price: Decimal });
@@ -49,7 +50,7 @@ stored!(
 stored!(enum Pace as PaceV1 { Batch(Batch), Partition(CountOrPercent), Canary(Canary) });
 stored!(struct Batch as BatchV1 { size: CountOrPercent, interval: Duration });
 stored!(struct Canary as CanaryV1 { steps: Vec<CanaryStep>, gate: Gate });
-stored!(struct CanaryStep as CanaryStepV1 { share: CountOrPercent, bake: Duration });
+stored!(struct CanaryStep as CanaryStepV1 { share: CountOrPercent, bake: Duration; gate: Option<Gate> });
 stored!(struct Gate as GateV1 { ; error_rate: Option<u32>, latency_p99: Option<Duration>, restarts: Option<u32> });
 
 stored!(
@@ -58,6 +59,15 @@ stored!(
         connect: Option<Duration>,
         first_byte: Option<Duration>,
         between_bytes: Option<Duration>,
+    }
+);
+stored!(
+    #[derive(Default)]
+    struct Traffic as TrafficV1 { ;
+        rate_limit: Option<u32>,
+        concurrency_limit: Option<u32>,
+        instance_rate_limit: Option<u32>,
+        queue_size: Option<u32>,
     }
 );
 stored!(struct Membership as MembershipV1 { group: GroupName; weight: Option<u32> });

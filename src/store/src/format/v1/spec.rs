@@ -7,7 +7,7 @@ use super::{
     millis,
     mount::MountV1,
     parse,
-    resources::{MembershipV1, PaceV1, ProbesV1, ResourcesV1, TimeoutsV1, UnitV1},
+    resources::{MembershipV1, PaceV1, ProbesV1, ResourcesV1, TimeoutsV1, TrafficV1, UnitV1},
     stored::{Stored, absent},
 };
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,8 @@ pub(super) struct ServiceV1 {
     exposes: BTreeMap<String, Option<String>>,
     #[serde(default, skip_serializing_if = "absent")]
     timeouts: TimeoutsV1,
+    #[serde(default, skip_serializing_if = "absent")]
+    traffic: TrafficV1,
     #[serde(default, skip_serializing_if = "absent")]
     group: Option<MembershipV1>,
     #[serde(default, skip_serializing_if = "absent")]
@@ -63,6 +65,7 @@ impl ServiceV1 {
             tokens,
             exposes,
             timeouts,
+            traffic,
             group,
             web_app,
             grpc,
@@ -86,6 +89,7 @@ impl ServiceV1 {
             token_names: token_names(tokens),
             exposes: exposes.iter().map(|(gateway, one)| (gateway.to_string(), expose(one))).collect(),
             timeouts: timeouts.store(),
+            traffic: traffic.store(),
             group: group.store(),
             web_app: *web_app,
             grpc: *grpc,
@@ -112,6 +116,7 @@ impl ServiceV1 {
             tokens: tokens(&self.tokens, &self.token_names)?,
             exposes: self.exposes.into_iter().map(expose).collect::<Result<_, _>>()?,
             timeouts: Stored::restore(self.timeouts)?,
+            traffic: Stored::restore(self.traffic)?,
             group: Stored::restore(self.group)?,
             web_app: self.web_app,
             grpc: self.grpc,
