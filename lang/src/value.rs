@@ -11,7 +11,7 @@ use crate::{
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use wharf_model::{
-    Bytes, Cidr, CountOrPercent, Date, Decimal, EnvValue, Json, MountPath, ProjectName, QuantityError, SecretName,
+    Bytes, Cidr, CountOrPercent, Decimal, EnvValue, Json, MountPath, ProjectName, QuantityError, SecretName,
     parse_duration,
 };
 
@@ -31,7 +31,6 @@ pub(crate) enum Typed {
     Decimal(Decimal),
     Cidr(Cidr),
     Json(Json),
-    Date(Date),
     Versions(Versions),
 }
 
@@ -136,7 +135,6 @@ fn read_text(what: &str, ty: Type, text: &Arc<str>) -> Result<Typed, Refusal> {
         Type::Bucket => bucket(text).map(Typed::Text),
         Type::AbsolutePath => absolute_path(text).map(Typed::Text),
         Type::Warning => warning(text).map(|code| Typed::Text(code.short().into())),
-        Type::Date => text.parse().map(Typed::Date).map_err(|error| Refusal::invalid(error, "not a day")),
         Type::Versions => Versions::parse(text).map(Typed::Versions).map_err(|error| {
             Refusal::invalid(error, "not versions").help("write for example \">=0.1\", or \">=0.1, <2\"")
         }),
@@ -476,7 +474,6 @@ from_typed! {
     Decimal => Decimal,
     Cidr => Cidr,
     Json => Json,
-    Date => Date,
     Versions => Versions,
 }
 

@@ -22,7 +22,8 @@ impl Decode<'_> {
             path: path.value,
             service: service.cloned(),
             reason: found(block, "reason")?,
-            until: found(block, "until"),
+            // The type of the field has seen to it that it is a day.
+            until: found::<Arc<str>>(block, "until").and_then(|day| day.parse().ok()),
             origin: self.origin(block.title_at()),
         })
     }

@@ -200,8 +200,6 @@ pub enum Type {
     Bucket,
     /// An absolute path on another machine, or in an image.
     AbsolutePath,
-    /// A day.
-    Date,
     /// Versions of wharf.
     Versions,
     /// The code of a warning.
@@ -243,7 +241,6 @@ impl Type {
             Self::Bucket => "a bucket and a folder such as \"bucket/dir/\"".to_owned(),
             Self::AbsolutePath => "an absolute path such as \"/export/models\"".to_owned(),
             Self::Warning => "the code of a warning such as \"no_readiness\"".to_owned(),
-            Self::Date => "a day such as \"2026-12-31\"".to_owned(),
             Self::Versions => "versions such as \">=0.1\" or \">=0.1, <2\"".to_owned(),
         }
     }
@@ -280,7 +277,6 @@ impl Type {
             Self::Bucket => "bucket",
             Self::AbsolutePath => "absolute-path",
             Self::Warning => "warning",
-            Self::Date => "date",
             Self::Versions => "versions",
         }
     }

@@ -65,7 +65,7 @@ impl Page {
         let mut told: Vec<String> = reading
             .counts
             .iter()
-            .map(|(action, count)| format!("{}", paint(style(*action), format!("{count} to {}", action.word()))))
+            .map(|(action, count)| paint(style(*action), format!("{count} to {}", action.word())))
             .collect();
         if reading.kept > 0 {
             told.push(format!("{} to keep", reading.kept));

@@ -4,11 +4,7 @@ use super::*;
 
 const RULE: &[Property] = &[
     property("reason", Type::Literal, "why; every report repeats it").must(),
-    property(
-        "until",
-        Type::Date,
-        "the last day on which it holds, in UTC; a rule that has run out fails `wharf drift`",
-    ),
+    property("until", Type::Day, "the last day on which it holds, in UTC; a rule that has run out fails `wharf drift`"),
 ];
 
 pub(super) const ROWS: &[NodeSchema] = &[

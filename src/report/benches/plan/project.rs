@@ -37,12 +37,14 @@ impl Project {
     }
 
     /// Looks for drift.
+    #[allow(dead_code, reason = "what tests take from here only plans")]
     pub(crate) fn drift(&self) -> Drift {
         let Self { desired: files, capabilities, recorded, observed } = self;
         drift(&DriftInput { files, capabilities, recorded, observed, former: &Former::default(), now: Timestamp(0) })
     }
 
     /// The same with every hundredth instance gone.
+    #[allow(dead_code, reason = "what tests take from here only plans")]
     pub(crate) fn without_some(&self) -> Self {
         let mut observed = self.observed.clone();
         let kept = observed.instances.into_iter().enumerate().filter(|(place, _)| place % 100 != 0);
