@@ -21,7 +21,7 @@ use wharf_lang::{
     Speaker, features, load, problems_github, problems_json, problems_sarif, schema_json, schema_kdl, schema_markdown,
     schema_text,
 };
-use wharf_model::{Address, Deployment, Entry, Origins, Pins, SecretSource};
+use wharf_model::{Address, Deployment, Entry, Field, FieldPath, Origins, Pins, SecretSource};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/lang")
@@ -205,6 +205,17 @@ fn print(deployment: &Deployment) -> String {
         let at = rule.origin.as_ref().map(|at| format!("{at}:{}", at.column)).unwrap_or_default();
         let _ = writeln!(page, "ignore {}{of}{}: {}  ({at})", rule.path, until.unwrap_or_default(), rule.reason);
     }
+    for (to, from) in &deployment.renamed {
+        let at = deployment.origins.of(to, &FieldPath::of(Field::Was)).unwrap();
+        let _ = writeln!(page, "{to} was {from}  ({at}:{})", at.column);
+    }
+    for (name, policy) in &deployment.policies {
+        let _ = writeln!(page, "policy {name}");
+        for rule in &policy.rules {
+            let at = rule.origin.as_ref().unwrap();
+            let _ = writeln!(page, "    {}  ({at}:{})", rule.demand, at.column);
+        }
+    }
     page
 }
 
@@ -274,10 +285,11 @@ fn every_project_means_the_same_when_it_is_expanded() {
     }
 }
 
-fn without_places(deployment: Deployment) -> Deployment {
-    let mut ignores = deployment.ignores;
-    ignores.iter_mut().for_each(|rule| rule.origin = None);
-    Deployment { origins: Origins::default(), ignores, ..deployment }
+fn without_places(mut deployment: Deployment) -> Deployment {
+    let rules = deployment.policies.values_mut().flat_map(|policy| &mut policy.rules);
+    rules.for_each(|rule| rule.origin = None);
+    deployment.ignores.iter_mut().for_each(|rule| rule.origin = None);
+    Deployment { origins: Origins::default(), ..deployment }
 }
 
 #[test]

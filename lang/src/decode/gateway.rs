@@ -31,6 +31,7 @@ impl Decode<'_> {
         let (at, gateway) = name::<GatewayName>(block)?;
         let address = Address::Gateway(gateway.clone());
         self.declare(address.clone(), at);
+        self.was(block, &address, Address::Gateway);
         let max_body = self.take(&address, Field::MaxBody, block.value::<Bytes>("max-body"));
         self.note_each(&address, block, FIELDS);
         let network = self.in_network(block, &address, Field::GatewayNetwork);

@@ -39,6 +39,7 @@ impl Decode<'_> {
         let (at, group) = name::<GroupName>(block)?;
         let address = Address::Group(group.clone());
         self.declare(address.clone(), at);
+        self.was(block, &address, Address::Group);
         let written = block.properties.get("policy").and_then(|found| found.at);
         self.note(&address, FieldPath::of(Field::GroupPolicy), written);
         Some((group, GroupSpec { policy: policy(block) }))

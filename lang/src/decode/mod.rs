@@ -16,11 +16,13 @@ mod health;
 mod limits;
 mod mount;
 mod network;
+mod policy;
 mod program;
 mod resources;
 mod rollout;
 mod secret;
 mod service;
+mod was;
 mod watch;
 
 pub(crate) use environment::choose;
@@ -54,6 +56,12 @@ pub(crate) struct Decode<'a> {
     secrets: BTreeSet<String>,
     networks: BTreeSet<String>,
     services: BTreeSet<String>,
+    /// The environments.
+    environments: BTreeSet<String>,
+    /// Everything that could have been called otherwise.
+    named: BTreeSet<Address>,
+    /// What was called otherwise, and how.
+    renamed: BTreeMap<Address, Address>,
     /// The gateways that are of one's own on a platform, and of which kind.
     dedicated: BTreeMap<String, gateway::Kind>,
     /// The networks that are in one zone.
@@ -101,6 +109,9 @@ impl<'a> Decode<'a> {
             secrets: named("secret"),
             networks: named("network"),
             services: named("service"),
+            environments: named("environment"),
+            named: blocks.iter().filter_map(address_of).collect(),
+            renamed: BTreeMap::new(),
             dedicated: gateway::dedicated(blocks),
             narrow: network::narrow(blocks),
             balanced: network::balanced(blocks),
@@ -131,6 +142,8 @@ impl<'a> Decode<'a> {
         let groups: Vec<_> = every("group").map(|block| self.group(block)).collect();
         let services: Vec<_> = every("service").map(|block| self.allowing(block, Self::service)).collect();
         let ignores: Vec<_> = every("ignore").map(|block| self.ignore(block, None)).collect();
+        let here = project.environment.as_ref().map(|(name, _)| name.as_str());
+        let policies: Vec<_> = every("policy").filter_map(|block| self.policy(block, here)).collect();
         self.check_weights();
         self.check_routed_groups(&every("service").collect::<Vec<_>>());
         self.check_allowances(project);
@@ -154,6 +167,8 @@ impl<'a> Decode<'a> {
                 registries: registries.into_iter().collect::<Option<_>>()?,
             },
             ignores: ignores.into_iter().collect::<Option<Vec<_>>>()?.into_iter().chain(self.ignores).collect(),
+            renamed: self.renamed,
+            policies: policies.into_iter().collect(),
             origins: self.origins,
         })
     }
@@ -249,6 +264,13 @@ impl<'a> Decode<'a> {
             self.used.entry(name.clone()).or_insert(at);
         }
     }
+}
+
+/// The address of a block that declares something which may be renamed.
+fn address_of(block: &Block) -> Option<Address> {
+    let kind = block.row.path;
+    let renamable = matches!(kind, "service" | "gateway" | "network" | "nlb" | "group");
+    if renamable { format!("{kind}.{}", block.key()?).parse().ok() } else { None }
 }
 
 /// The name of a block and where it is written.

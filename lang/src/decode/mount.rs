@@ -12,9 +12,9 @@ use std::{
     sync::Arc,
 };
 use wharf_model::{
-    Access, Address, BucketKeys, BucketMode, BucketMount, DatasetMount, Field, FieldPath, FolderMount, FolderPath,
-    GitMount, ImageMount, ModelMount, Mount, MountCache, MountLabel, MountPath, MountSource, NfsMount, ObjectStore,
-    ServiceName,
+    Access, Address, BucketKeys, BucketMode, BucketMount, DataSpec, DatasetMount, Field, FieldPath, FolderMount,
+    FolderPath, GitMount, ImageMount, ModelMount, Mount, MountCache, MountLabel, MountPath, MountSource, NfsMount,
+    ObjectStore, ServiceName,
 };
 
 impl Decode<'_> {
@@ -74,6 +74,7 @@ impl Decode<'_> {
             "code" => MountSource::CodeSet(first()?),
             "model" => MountSource::Model(ModelMount { id: first()?, version: found(block, "version") }),
             "image" => MountSource::Image(ImageMount { image: first()?, path: found(block, "path")? }),
+            "data" => MountSource::Data(DataSpec { keep_on_delete: found(block, "keep-on-delete")? }),
             "memory" => MountSource::Memory(found(block, "size")?),
             _ => MountSource::Empty,
         })
@@ -134,6 +135,11 @@ impl Decode<'_> {
         }
         note(Field::MountCache, node.child("cache").and_then(|cache| cache.at));
         note(Field::MountLabel, node.child("label").and_then(Block::title_at));
+        let keep = node.child("data").and_then(|data| data.properties.get("keep-on-delete"));
+        if let (Some(service), Some(keep)) = (address.service(), keep) {
+            let data = Address::Mount(service.clone(), path.clone());
+            self.note(&data, FieldPath::of(Field::KeepOnDelete), keep.at);
+        }
         for (what, _) in mount.secrets() {
             let at = node.children.iter().find_map(|child| child.properties.get(what)?.at);
             self.note(address, FieldPath::at(Field::MountSecret, format!("{path} {what}")), at);

@@ -20,6 +20,7 @@ impl Decode<'_> {
         let (at, network) = name::<NetworkName>(block)?;
         let address = Address::Network(network.clone());
         self.declare(address.clone(), at);
+        self.was(block, &address, Address::Network);
         let range = block.property::<Cidr>("cidr");
         self.note(&address, FieldPath::of(Field::NetworkRange), range.as_ref().and_then(|range| range.at));
         self.note_each(&address, block, &[("vpc", Field::NetworkExisting)]);
@@ -75,6 +76,7 @@ impl Decode<'_> {
         let address = Address::Nlb(nlb.clone());
         self.declare(address.clone(), at);
         self.note_each(&address, block, &[("id", Field::NlbExisting), ("public", Field::NlbPublic)]);
+        self.was(block, &address, Address::Nlb);
         let mut listeners = BTreeMap::new();
         for node in block.every("listener") {
             let (Some(port), Some(target)) = (node.argument::<u32>(0), node.property::<Arc<str>>("target")) else {

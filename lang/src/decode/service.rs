@@ -25,6 +25,7 @@ impl Decode<'_> {
         let (at, service) = name::<ServiceName>(block)?;
         let address = Address::Service(service.clone());
         self.declare(address.clone(), at);
+        self.was(block, &address, Address::Service);
         self.check_eas_service(block);
         self.check_alb(block);
         let template = self.template(block, &service, &address);
@@ -120,6 +121,7 @@ impl Decode<'_> {
     }
 
     fn template(&mut self, block: &Block, service: &ServiceName, address: &Address) -> Option<Template> {
+        self.note(address, FieldPath::of(Field::ImageContent), block.child("image").and_then(Block::title_at));
         let image = self.take(address, Field::Image, block.value::<Arc<str>>("image"));
         let program = self.program(block, address);
         let port = self.port(block, address);

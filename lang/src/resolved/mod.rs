@@ -114,7 +114,14 @@ impl Resolved {
     /// What is left when everything is laid together, with the row of each: kind by kind, in the order of the table.
     fn resources(&self) -> impl Iterator<Item = &Block> {
         let is_chosen = |block: &&Block| block.key().as_deref() == Some(self.environment.as_str());
-        let wanted = move |block: &&Block| block.row.name() != "environment" || is_chosen(block);
+        let elsewhere = |block: &Block| {
+            let only = block.property::<Arc<str>>("environment");
+            block.row.path == "policy" && only.is_some_and(|only| *only.value != *self.environment.as_str())
+        };
+        let wanted = move |block: &&Block| match block.row.name() {
+            "environment" => is_chosen(block),
+            _ => !elsewhere(block),
+        };
         let of = move |row: &'static NodeSchema| {
             self.blocks.iter().filter(move |block| block.row.path == row.path).filter(wanted)
         };

@@ -71,6 +71,7 @@ const FEATURES: &[Feature] = &[
     feature(PROGRAM, "environment variables", &["service.env"]),
     feature(PROGRAM, "a web app", &["service.web-app"]),
     feature(PROGRAM, "removal of a service that has not run for long", &["service.expiry"]),
+    feature(PROGRAM, "another name, while it goes on", &["service.was", "gateway.was", "network.was"]),
     feature(PROGRAM, "labels", &["service.labels"]),
     feature(PROGRAM, "keys that only the runtime knows", &["service.raw"]),
     feature(
@@ -96,6 +97,7 @@ const FEATURES: &[Feature] = &[
     feature(MOUNT, "a model of the platform", &["service.mount.model", "service.mount.model version"]),
     feature(MOUNT, "a folder of an image", &["service.mount.image"]),
     feature(MOUNT, "an empty folder", &["service.mount.empty"]),
+    feature(MOUNT, "data that outlives instances", &["service.mount.data", "service.mount.data keep-on-delete"]),
     feature(MOUNT, "memory as a folder", &["service.mount.memory"]),
     feature(MOUNT, "a label for a model or code", &["service.mount.label"]),
     feature(RESOURCES, "cores and memory", &["service.resources.cpu", "service.resources.memory"]),

@@ -11,8 +11,9 @@ use std::{
 };
 use wharf_model::{
     Address, Call, Capabilities, ContentDigest, ContentRef, Cost, EndpointState, Entry, EnvValue, Exit, Field,
-    GatewayName, InstanceId, Intent, Launch, Observed, ObservedGateway, ObservedInstance, ObservedRoute, Operation,
-    Outcome, Phase, ProbeAnswer, ServiceName, SourcePin, SourceRef, Timestamp, Told, Verb,
+    GatewayName, InstanceId, Intent, Kind, Launch, ObjectId, ObjectSpec, Observed, ObservedGateway, ObservedInstance,
+    ObservedObject, ObservedRoute, Operation, Outcome, Phase, ProbeAnswer, ServiceName, SourcePin, SourceRef,
+    Timestamp, Told, Verb,
 };
 
 /// How many looks an instance takes to become ready.
@@ -38,6 +39,7 @@ pub enum Stays {
 struct World {
     gateways: BTreeMap<GatewayName, ObservedGateway>,
     instances: BTreeMap<InstanceId, Instance>,
+    objects: BTreeMap<ObjectId, ObservedObject>,
     contents: BTreeSet<ContentRef>,
     /// What a source holds, when it is not what its name alone says.
     sources: BTreeMap<SourceRef, ContentDigest>,
@@ -54,13 +56,21 @@ struct Instance {
 
 impl Default for MemoryProvider {
     fn default() -> Self {
-        Self { capabilities: Capabilities::of("memory", cost), world: Mutex::default() }
+        let kinds = [Kind::Gateway, Kind::Service, Kind::Network, Kind::Nlb, Kind::Group, Kind::Mount];
+        let capabilities = Capabilities::of("memory", cost).renaming(&kinds).exclusive(&[Kind::Nlb, Kind::Mount]);
+        Self { capabilities: capabilities.fetching_images(), world: Mutex::default() }
     }
 }
 
 fn cost(field: Field) -> Cost {
     match field {
+        Field::NetworkRange | Field::NetworkExisting | Field::NlbNetwork | Field::NlbExisting | Field::NlbPublic => {
+            Cost::Replace
+        }
         Field::Image
+        | Field::ImageContent
+        | Field::Incarnation
+        | Field::MountData
         | Field::Program
         | Field::Port
         | Field::Packages
@@ -153,8 +163,8 @@ impl MemoryProvider {
 
     /// Whether nothing at all is left.
     pub fn is_empty(&self) -> bool {
-        let World { gateways, instances, contents, sources: _, ports: _ } = &*self.world();
-        gateways.is_empty() && instances.is_empty() && contents.is_empty()
+        let World { gateways, instances, objects, contents, sources: _, ports: _ } = &*self.world();
+        gateways.is_empty() && instances.is_empty() && objects.is_empty() && contents.is_empty()
     }
 
     /// Ends an instance's process, as somebody by hand would.
@@ -201,6 +211,16 @@ impl MemoryProvider {
         }
     }
 
+    /// Removes an incarnation of an object, as somebody by hand would.
+    pub fn lose(&self, object: &ObjectId) {
+        self.world().objects.remove(object);
+    }
+
+    /// The incarnations of objects that are there.
+    pub fn objects(&self) -> Vec<String> {
+        self.world().objects.keys().map(ToString::to_string).collect()
+    }
+
     /// Changes what a source holds.
     pub fn change_source(&self, source: SourceRef, content: ContentDigest) {
         self.world().sources.insert(source, content);
@@ -208,6 +228,43 @@ impl MemoryProvider {
 }
 
 impl World {
+    /// Only one incarnation of a kind that is exclusive can be there.
+    fn put(&mut self, object: &ObjectId, spec: &ObjectSpec) -> Result<(), ProviderError> {
+        let older = self.objects.keys().find(|known| known.address == object.address && *known != object);
+        if let (Some(older), Kind::Nlb | Kind::Mount) = (older, object.address.kind()) {
+            let attempt = format!("cannot make {object} while {older} is there");
+            return Err(ProviderError::Conflict { attempt, help: format!("remove {older} first") });
+        }
+        self.objects.insert(object.clone(), ObservedObject { fingerprint: Some(spec.fingerprint()) });
+        Ok(())
+    }
+
+    /// Whether something is called like this.
+    fn knows(&self, address: &Address) -> bool {
+        match address {
+            Address::Gateway(name) => self.gateways.contains_key(name),
+            Address::Service(name) => self.instances.keys().any(|id| id.service == *name),
+            address => self.objects.keys().any(|id| id.address == *address),
+        }
+    }
+
+    fn rename(&mut self, from: &Address, to: &Address) {
+        let mut seen = Observed {
+            gateways: std::mem::take(&mut self.gateways),
+            objects: std::mem::take(&mut self.objects),
+            ..Observed::default()
+        };
+        seen.rename(from, to);
+        (self.gateways, self.objects) = (seen.gateways, seen.objects);
+        if let (Address::Service(from), Address::Service(to)) = (from, to) {
+            let renamed = |id: InstanceId| {
+                if id.service == *from { InstanceId { service: to.clone(), ..id } } else { id }
+            };
+            self.instances =
+                std::mem::take(&mut self.instances).into_iter().map(|(id, known)| (renamed(id), known)).collect();
+        }
+    }
+
     fn start(&mut self, launch: &Launch, cx: &OpContext) -> SocketAddr {
         if let Some(known) = self.instances.get(&launch.instance) {
             return known.seen.endpoint;
@@ -286,6 +343,7 @@ impl Observe for MemoryProvider {
         Ok(Observed {
             gateways: world.gateways.clone(),
             instances,
+            objects: world.objects.clone(),
             contents: world.contents.clone(),
             sources: scope.sources.iter().map(pin).collect(),
         })
@@ -323,7 +381,9 @@ impl Execute for MemoryProvider {
     async fn execute(&self, operation: &Operation, cx: &OpContext) -> Result<Outcome, ProviderError> {
         let world = &mut *self.world();
         match &operation.call {
-            Call::PrepareFolder { content, .. } | Call::PreparePackages { content, .. } => {
+            Call::PrepareFolder { content, .. }
+            | Call::PreparePackages { content, .. }
+            | Call::PrepareImage { content, .. } => {
                 world.contents.insert(*content);
             }
             Call::DropContent { content } => drop(world.contents.remove(content)),
@@ -341,6 +401,9 @@ impl Execute for MemoryProvider {
                 known.told = told(&spec.entries(), |field| field == Field::MaxBody);
             }
             Call::DeleteGateway { gateway } => drop(world.gateways.remove(gateway)),
+            Call::PutObject { object, spec } => world.put(object, spec)?,
+            Call::DeleteObject { object } => drop(world.objects.remove(object)),
+            Call::Move { from, to } => world.rename(from, to),
             Call::PutRoute { route } => {
                 if let Some(gateway) = world.gateways.get_mut(&route.gateway) {
                     let known = gateway.routes.entry(route.service.clone());
@@ -375,6 +438,7 @@ impl Execute for MemoryProvider {
             (Verb::Stop, _) => instance.is_none(),
             (Verb::Prepare, _) => content.is_some_and(|content| world.contents.contains(&content)),
             (Verb::Drop, _) => content.is_some_and(|content| !world.contents.contains(&content)),
+            (Verb::Move, to) => world.knows(to),
             (Verb::Delete, Address::Gateway(name)) => !world.gateways.contains_key(name),
             (Verb::Delete, Address::Route(gateway, service)) => {
                 world.gateways.get(gateway).is_none_or(|gateway| !gateway.routes.contains_key(service))

@@ -31,6 +31,10 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "there are no images on this runtime",
             "in this environment, mount a folder that holds the same files: `folder \"…\"`",
         ),
+        Field::MountData | Field::KeepOnDelete => lacks(
+            "it keeps no data of its own",
+            "in this environment, mount a folder that instances write to: `folder \"…\"`",
+        ),
         Field::MountEmpty | Field::MountMemory => lacks(
             "instances use the host's own file system and memory",
             "in this environment, let the program use /tmp or /dev/shm of the host",
@@ -151,6 +155,8 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "write it in the overlay of the environment that knows them",
         ),
         Field::Image
+        | Field::ImageContent
+        | Field::Incarnation
         | Field::Program
         | Field::Port
         | Field::Packages
@@ -168,6 +174,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Listen
         | Field::MaxBody
         | Field::RegistryLogin
+        | Field::Was
         | Field::Path => Cost::InPlace,
     }
 }

@@ -48,6 +48,7 @@ pub(crate) async fn observe(reader: &LocalReader, scope: &Scope) -> Result<Obser
         instances: instances.into_iter().map(|(name, look)| finish(&reader.layout, name, look)).collect(),
         gateways: look_at_gateways(&reader.layout, &reader.owner).await.map_err(disk(attempt))?,
         contents,
+        objects: BTreeMap::new(),
         sources: look_at_sources(reader, &scope.sources).await,
     })
 }
@@ -223,7 +224,7 @@ async fn look_at_sources(
             }
             (SourceRef::Packages(list), Some(Ok(interpreter))) => Ok(packages::pin(interpreter, list)),
             (SourceRef::Packages(_), Some(Err(error))) => Err(error.clone()),
-            (SourceRef::Packages(_), None) => continue,
+            (SourceRef::Packages(_), None) | (SourceRef::Image(_), _) => continue,
         };
         found.insert(source.clone(), pin);
     }

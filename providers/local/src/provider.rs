@@ -190,6 +190,13 @@ impl Local {
             Call::DeleteGateway { gateway } => self.gateways.delete(gateway).await?,
             Call::PutRoute { route } => self.gateways.put_route(route, cx).await?,
             Call::DeleteRoute { gateway, service } => self.gateways.delete_route(gateway, service).await?,
+            Call::PrepareImage { .. } | Call::PutObject { .. } | Call::DeleteObject { .. } | Call::Move { .. } => {
+                return Err(ProviderError::Rejected {
+                    attempt: format!("`{}` is nothing that this runtime can do", operation.id()),
+                    help: "plan again: this runtime plans no such step".to_owned(),
+                    source: None,
+                });
+            }
             Call::StartInstance(launch) => {
                 return start::start(self, launch, cx).await.map(|endpoint| Outcome::Started { endpoint });
             }

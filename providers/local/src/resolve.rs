@@ -24,7 +24,7 @@ pub(crate) async fn resolve(local: &Local, intent: &Intent) -> Result<Resolution
             !config(&layout.gateway(gateway)).is_some_and(stands)
         }
         // One of these that was made cannot be told from an earlier one, and making it again changes nothing.
-        (Verb::Put | Verb::Route | Verb::Drain | Verb::Delete, _) => false,
+        (Verb::Put | Verb::Route | Verb::Drain | Verb::Delete | Verb::Move, _) => false,
     };
     Ok(if done { Resolution::Applied(Outcome::Done) } else { Resolution::NotApplied })
 }

@@ -112,6 +112,7 @@ fn check_sources(launch: &Launch, around: &Surroundings<'_>) -> Result<(), Provi
             let what = match content {
                 ContentRef::Folder(_) => "the snapshot of a folder",
                 ContentRef::Packages(_) => "its libraries",
+                ContentRef::Image(_) => "its image",
             };
             let attempt = format!("cannot start {name}: {what} is not there ({content})");
             return Err(ProviderError::Missing { attempt, help: "apply again: it will be prepared again".to_owned() });

@@ -46,6 +46,8 @@ fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
         services: services.iter().map(|(name, spec)| (name.parse().unwrap(), spec.clone())).collect(),
         shared: Shared::default(),
         ignores: Vec::new(),
+        renamed: BTreeMap::new(),
+        policies: BTreeMap::new(),
         origins: Origins::default(),
     }
 }

@@ -10,7 +10,7 @@ const STYLES: styling::Styles = styling::Styles::styled()
     .placeholder(styling::AnsiColor::Yellow.on_default());
 
 const EXIT_CODES: &str = "Exit codes: 0 done, or nothing to do; 1 error; 2 changes or drift found (plan --detailed-exitcode, drift); \
-                          3 the plan is stale; 4 locked; 6 rolled back; 7 halted; 130 interrupted.";
+                          3 the plan is stale; 4 locked; 5 refused by policy; 6 rolled back; 7 halted; 130 interrupted.";
 
 /// Infrastructure as code for AI inference services: describe them in KDL, plan, apply.
 #[derive(Debug, Parser)]
@@ -306,6 +306,9 @@ pub(crate) enum Command {
         /// Plans again, and goes on only when the plan has this id
         #[arg(long, value_name = "ID", conflicts_with = "plan")]
         expect_plan: Option<String>,
+        /// Stands by what this policy wants approved; may be given several times
+        #[arg(long, value_name = "POLICY")]
+        approve: Vec<String>,
         /// Does not ask
         #[arg(long, short)]
         yes: bool,
@@ -317,6 +320,9 @@ pub(crate) enum Command {
         /// Does not ask
         #[arg(long, short)]
         yes: bool,
+        /// Stands by what this policy wants approved; may be given several times
+        #[arg(long, value_name = "POLICY")]
+        approve: Vec<String>,
     },
     /// Tells where reality has left what was recorded, and the ways out; changes nothing
     ///

@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Stale = 3,
     /// Somebody else holds the lock.
     Locked = 4,
+    /// A policy is against it.
+    Refused = 5,
     /// A service went back to the revision before.
     RolledBack = 6,
     /// A rollout stopped between.

@@ -10,11 +10,13 @@
 mod memory;
 mod views;
 
+use jsonschema::Validator;
 use memory::{CANARY, Site, read};
 use std::{
     fs,
     path::{Path, PathBuf},
 };
+use wharf_plan::Selection;
 
 async fn run(case: &Path) -> Vec<(&'static str, String)> {
     let mut site = Site::new();
@@ -25,8 +27,9 @@ async fn run(case: &Path) -> Vec<(&'static str, String)> {
         site.meddle(line);
     }
     let desired = read(&case.join("project.kdl"), "project.kdl");
-    let plan = site.plan(&desired).await;
-    let again = site.plan(&desired).await;
+    let selection = selection(&fs::read_to_string(case.join("select.txt")).unwrap_or_default());
+    let plan = site.plan(&desired).await.select(&selection);
+    let again = site.plan(&desired).await.select(&selection);
     assert_eq!(plan.json(), again.json(), "the same in, the same bytes out");
     let views = views::views(&plan);
     assert_eq!(views, views::views(&again), "the same plan, the same views");
@@ -35,7 +38,24 @@ async fn run(case: &Path) -> Vec<(&'static str, String)> {
     views
 }
 
-/// Holds a golden file against what was found; `UPDATE=1` takes it over.
+fn selection(text: &str) -> Selection {
+    let mut selection = Selection::default();
+    for line in text.lines() {
+        let (option, service) = line.split_once(' ').unwrap();
+        let chosen = if option == "--only" { &mut selection.only } else { &mut selection.except };
+        chosen.insert(service.parse().unwrap());
+    }
+    selection
+}
+
+/// The schema that `docs/plan-format.md` points at.
+fn schema() -> Validator {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/plan.schema.json");
+    let schema = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    jsonschema::draft202012::meta::validate(&schema).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
 fn compare(path: &Path, found: &str, wrong: &mut Vec<PathBuf>) {
     if std::env::var_os("UPDATE").is_some() {
         fs::write(path, found).unwrap();
@@ -45,15 +65,40 @@ fn compare(path: &Path, found: &str, wrong: &mut Vec<PathBuf>) {
     }
 }
 
+/// A schema that admits anything would say nothing: what is not in the format is refused.
+#[test]
+fn the_schema_refuses_what_is_no_plan() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/plan/every-kind-removed/plan.json");
+    let text = fs::read_to_string(case).unwrap();
+    let schema = schema();
+    let fits = |text: &str| schema.is_valid(&serde_json::from_str(text).unwrap());
+    assert!(fits(&text));
+    for (known, other) in [
+        ("\"action\": \"delete\"", "\"action\": \"remove\""),
+        ("\"kind\": \"not-declared\"", "\"kind\": \"undeclared\""),
+        ("\"digest\"", "\"fingerprint\""),
+        ("\"kind\": \"data-loss\",", "\"kind\": \"data-loss\", \"much\": true,"),
+        ("wharf.plan/1", "wharf.plan/2"),
+    ] {
+        assert!(text.contains(known), "{known}");
+        assert!(!fits(&text.replacen(known, other, 1)), "{other}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn plans_read_as_they_did() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/plan");
     let mut cases: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     cases.sort();
-    let mut wrong = Vec::new();
+    let (mut wrong, schema) = (Vec::new(), schema());
     for case in cases {
         for (name, view) in run(&case).await {
             assert!(!view.contains(CANARY), "{} tells a secret", case.join(name).display());
+            if name == "plan.json"
+                && let Err(error) = schema.validate(&serde_json::from_str(&view).unwrap())
+            {
+                panic!("{}: the JSON is not what its schema says: {error} at {}", case.display(), error.instance_path);
+            }
             compare(&case.join(name), &view, &mut wrong);
         }
     }

@@ -82,11 +82,12 @@ fn every_folder_of_cases_has_a_runner() {
 
 #[test]
 fn pages_point_at_what_exists() {
-    for page in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
+    for page in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/plan-format.md"] {
         let text = fs::read_to_string(root().join(page)).unwrap();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let outside = target.starts_with("http");
-            assert!(outside || root().join(target).exists(), "{page} points at {target}");
+            let beside = root().join(page).with_file_name(target);
+            assert!(outside || beside.exists(), "{page} points at {target}");
         }
     }
 }
@@ -101,5 +102,22 @@ fn every_dependency_earns_its_place() {
         for name in needs.iter().filter(|name| !name.starts_with("wharf-")) {
             assert!(words.contains(name.as_str()), "{folder} needs {name}, and ARCHITECTURE.md does not say what for");
         }
+    }
+}
+
+#[test]
+fn the_readme_shows_a_plan_as_it_is() {
+    let plan = fs::read_to_string(root().join("testdata/plan/a-plan-to-review/plan.md")).unwrap();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (before, rest) = readme.split_once("<!-- from testdata/plan/a-plan-to-review/plan.md -->\n").unwrap();
+    let (shown, after) = rest.split_once("<!-- to here -->\n").unwrap();
+    if std::env::var_os("UPDATE").is_some() {
+        let marks = ["<!-- from testdata/plan/a-plan-to-review/plan.md -->\n", "<!-- to here -->\n"];
+        fs::write(root().join("README.md"), [before, marks[0], &plan, marks[1], after].concat()).unwrap();
+    } else {
+        assert_eq!(shown, plan, "UPDATE=1 takes the plan over");
+    }
+    for danger in ["data loss", "downtime", "capacity dip", "replacement", "1 to move", "delete 40 instances"] {
+        assert!(plan.contains(danger), "the plan in the README has no {danger}");
     }
 }

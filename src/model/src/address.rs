@@ -2,6 +2,7 @@
 
 use crate::{
     ContentRef, GatewayName, GroupName, MountPath, NameError, NetworkName, NlbName, RegistryHost, ServiceName, Slot,
+    spec::words::words,
 };
 use std::{fmt, str::FromStr};
 
@@ -12,6 +13,8 @@ pub enum Address {
     Gateway(GatewayName),
     /// The third-party libraries of a service.
     Packages(ServiceName),
+    /// The container image of a service.
+    Image(ServiceName),
     /// A mount of a service.
     Mount(ServiceName, MountPath),
     /// A service as a whole.
@@ -32,7 +35,55 @@ pub enum Address {
     Content(ContentRef),
 }
 
+words! {
+    /// What kind of resource an address points at.
+    Kind {
+        /// A gateway.
+        Gateway => "gateway",
+        /// The third-party libraries of a service.
+        Packages => "packages",
+        /// The container image of a service.
+        Image => "image",
+        /// A mount of a service.
+        Mount => "mount",
+        /// A service.
+        Service => "service",
+        /// A place of a service.
+        Instance => "instance",
+        /// The way from a gateway to a service.
+        Route => "route",
+        /// A group.
+        Group => "group",
+        /// A network.
+        Network => "network",
+        /// A balancer of connections.
+        Nlb => "nlb",
+        /// A login for images.
+        Registry => "registry",
+        /// A prepared content.
+        Content => "content",
+    }
+}
+
 impl Address {
+    /// Its kind: the word that its text form begins with.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Gateway(_) => Kind::Gateway,
+            Self::Packages(_) => Kind::Packages,
+            Self::Image(_) => Kind::Image,
+            Self::Mount(..) => Kind::Mount,
+            Self::Service(_) => Kind::Service,
+            Self::Instance(..) => Kind::Instance,
+            Self::Route(..) => Kind::Route,
+            Self::Group(_) => Kind::Group,
+            Self::Network(_) => Kind::Network,
+            Self::Nlb(_) => Kind::Nlb,
+            Self::Registry(_) => Kind::Registry,
+            Self::Content(_) => Kind::Content,
+        }
+    }
+
     /// The service that the resource belongs to, if it belongs to one.
     pub fn service(&self) -> Option<&ServiceName> {
         match self {
@@ -43,6 +94,7 @@ impl Address {
             | Self::Registry(_)
             | Self::Content(_) => None,
             Self::Packages(service)
+            | Self::Image(service)
             | Self::Mount(service, _)
             | Self::Service(service)
             | Self::Instance(service, _)
@@ -56,6 +108,7 @@ impl fmt::Display for Address {
         match self {
             Self::Gateway(name) => write!(f, "gateway.{name}"),
             Self::Packages(service) => write!(f, "packages.{service}"),
+            Self::Image(service) => write!(f, "image.{service}"),
             Self::Mount(service, path) => write!(f, "mount.{service}:{path}"),
             Self::Service(name) => write!(f, "service.{name}"),
             Self::Instance(service, slot) => write!(f, "instance.{service}[{slot}]"),
@@ -105,6 +158,7 @@ impl FromStr for Address {
             "registry" => rest.parse().map(Self::Registry).map_err(name),
             "group" => rest.parse().map(Self::Group).map_err(name),
             "packages" => rest.parse().map(Self::Packages).map_err(name),
+            "image" => rest.parse().map(Self::Image).map_err(name),
             "service" => rest.parse().map(Self::Service).map_err(name),
             "content" => rest.parse().map(Self::Content).map_err(|_| shape()),
             "mount" => {
@@ -133,6 +187,7 @@ mod tests {
         for text in [
             "gateway.public",
             "packages.hello",
+            "image.hello",
             "mount.hello:/mnt/data",
             "service.hello",
             "instance.hello[3]",
@@ -143,7 +198,9 @@ mod tests {
             "registry.registry.example.com:5000",
             "content.folder-000102030405060708090a0b0c0d0e0f",
         ] {
-            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.to_string(), text);
+            assert!(text.starts_with(&format!("{}.", address.kind().as_str())), "{text}");
         }
         for bad in ["", "hello", "thing.x", "instance.hello", "instance.hello[x]", "mount.hello:mnt", "gateway.A"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");

@@ -1,9 +1,9 @@
 //! Everything that a project asks for in one environment: what `wharf-lang` hands on.
 
 use crate::{
-    Address, Entry, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Ignore, NetworkName, NetworkSpec,
-    NlbName, NlbSpec, Origins, Pins, ProjectName, RegistryHost, RegistrySpec, RouteSpec, SecretDigest, SecretName,
-    ServiceName, ServiceSpec,
+    Address, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Ignore, NetworkName, NetworkSpec,
+    NlbName, NlbSpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName, RegistryHost, RegistrySpec, RouteSpec,
+    SecretDigest, SecretName, ServiceName, ServiceSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,6 +26,10 @@ pub struct Deployment {
     pub shared: Shared,
     /// What drift is not to be told of.
     pub ignores: Vec<Ignore>,
+    /// What resources were called before, by what they are called now.
+    pub renamed: BTreeMap<Address, Address>,
+    /// The rules that its plans must keep to, by the names of the policies that they belong to.
+    pub policies: BTreeMap<Arc<str>, PolicySpec>,
     /// Where all that is written.
     pub origins: Origins,
 }
@@ -41,18 +45,6 @@ pub struct Shared {
     pub nlbs: BTreeMap<NlbName, NlbSpec>,
     /// The logins for images, by registry.
     pub registries: BTreeMap<RegistryHost, RegistrySpec>,
-}
-
-impl Shared {
-    /// Every field of every one of them.
-    pub fn entries(&self) -> impl Iterator<Item = (Address, Vec<Entry>)> {
-        let Self { groups, networks, nlbs, registries } = self;
-        let groups = groups.iter().map(|(name, spec)| (Address::Group(name.clone()), spec.entries()));
-        let networks = networks.iter().map(|(name, spec)| (Address::Network(name.clone()), spec.entries()));
-        let nlbs = nlbs.iter().map(|(name, spec)| (Address::Nlb(name.clone()), spec.entries()));
-        let registries = registries.iter().map(|(host, spec)| (Address::Registry(host.clone()), spec.entries()));
-        groups.chain(networks).chain(nlbs).chain(registries)
-    }
 }
 
 /// The runtime of an environment, with its own settings.
@@ -108,6 +100,23 @@ pub enum SecretSource {
 }
 
 impl Deployment {
+    /// The objects that the platform is to keep, beside gateways and instances.
+    pub fn objects(&self) -> BTreeMap<Address, ObjectSpec> {
+        let Shared { groups, networks, nlbs, registries } = &self.shared;
+        let groups = groups.iter().map(|(name, spec)| (Address::Group(name.clone()), ObjectSpec::Group(spec.clone())));
+        let networks =
+            networks.iter().map(|(name, spec)| (Address::Network(name.clone()), ObjectSpec::Network(spec.clone())));
+        let nlbs = nlbs.iter().map(|(name, spec)| (Address::Nlb(name.clone()), ObjectSpec::Nlb(spec.clone())));
+        let registries =
+            registries.iter().map(|(host, spec)| (Address::Registry(host.clone()), ObjectSpec::Registry(spec.clone())));
+        let data = self.services.iter().flat_map(|(name, spec)| {
+            spec.template
+                .data()
+                .map(|(path, data)| (Address::Mount(name.clone(), path.clone()), ObjectSpec::Data(data.clone())))
+        });
+        groups.chain(networks).chain(nlbs).chain(registries).chain(data).collect()
+    }
+
     /// The secrets that a service's instances need.
     pub fn env_secrets(spec: &ServiceSpec) -> impl Iterator<Item = &SecretName> {
         spec.template.secrets()

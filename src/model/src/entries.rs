@@ -107,7 +107,13 @@ impl Template {
         for (path, mount) in mounts {
             mount.list(path, pins, list);
         }
-        let Pins { mounts: contents, packages: libraries, secrets: _ } = pins;
+        let Pins { mounts: contents, packages: libraries, secrets: _, image: image_content, objects } = pins;
+        if let Some(content) = image_content {
+            list.value(Field::ImageContent, Value::Content(*content));
+        }
+        for (address, generation) in objects {
+            list.at(Field::Incarnation, &address.to_string(), Value::Text(generation.to_string()));
+        }
         for (path, content) in contents {
             list.at(Field::Content, path.as_str(), Value::Content(*content));
         }
@@ -211,7 +217,8 @@ impl RouteSpec {
     }
 }
 
-fn fingerprint(entries: &[Entry]) -> Fingerprint {
+/// Stands for a list of fields.
+pub(crate) fn fingerprint(entries: &[Entry]) -> Fingerprint {
     let lines: Vec<_> = entries.iter().map(|entry| format!("{}={}", entry.path, entry.value)).collect();
     Fingerprint::of(lines.iter().map(String::as_bytes))
 }

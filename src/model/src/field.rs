@@ -26,6 +26,8 @@ macro_rules! fields {
 fields! {
     /// The container image.
     Image => "image",
+    /// What the image holds.
+    ImageContent => "image.content",
     /// What runs.
     Program => "command",
     /// The image's own program, with arguments.
@@ -142,6 +144,10 @@ fields! {
     MountEmpty => "mount.empty",
     /// A folder in memory.
     MountMemory => "mount.memory",
+    /// Data that outlives instances.
+    MountData => "mount.data",
+    /// Whether data stays when nobody declares it any more.
+    KeepOnDelete => "mount.data.keep-on-delete",
     /// A cache in front of a mount.
     MountCache => "mount.cache",
     /// What a mount holds.
@@ -252,6 +258,10 @@ fields! {
     MaxBody => "max-body",
     /// One prefix of a route.
     Path => "path",
+    /// What it was called before.
+    Was => "was",
+    /// Which incarnation of an object it lies in.
+    Incarnation => "incarnation",
 }
 
 impl fmt::Display for Field {

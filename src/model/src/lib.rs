@@ -22,10 +22,11 @@ mod operation;
 mod origin;
 mod quantity;
 mod record;
+mod rename;
 mod spec;
 mod time;
 
-pub use address::{Address, AddressError};
+pub use address::{Address, AddressError, Kind};
 pub use capability::{Capabilities, Cost};
 pub use cidr::{Cidr, CidrError};
 pub use deployment::{Deployment, ProviderSpec, SecretSource, Shared};
@@ -40,14 +41,15 @@ pub use name::{
     RegistryHost, ScheduleName, SecretName, ServiceName, TokenName,
 };
 pub use observed::{
-    ContentRef, EndpointState, Exit, ListenHint, Observed, ObservedGateway, ObservedInstance, ObservedRoute, Phase,
-    ProbeAnswer, SourceError, SourcePin, SourceRef, Told,
+    ContentRef, EndpointState, Exit, ListenHint, Observed, ObservedGateway, ObservedInstance, ObservedObject,
+    ObservedRoute, Phase, ProbeAnswer, SourceError, SourcePin, SourceRef, Told,
 };
 pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, OperationId, Outcome, PlanId, Verb};
 pub use origin::{Origin, Origins};
 pub use quantity::{Bytes, CountOrPercent, Decimal, QuantityError, parse_duration, print_duration};
 pub use record::{
-    Lineage, Record, RecordedGateway, RecordedInstance, RecordedRoute, RecordedService, Revision, Wanted,
+    Lineage, Record, RecordedGateway, RecordedInstance, RecordedObject, RecordedRoute, RecordedService, Revision,
+    Wanted,
 };
 pub use spec::*;
 pub use time::{Date, DateError, Timestamp};

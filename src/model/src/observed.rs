@@ -1,8 +1,8 @@
 //! What a provider reports now.
 
 use crate::{
-    ContentDigest, Entry, Field, Fingerprint, FolderPath, GatewayName, InstanceId, OperationId, RevisionNumber,
-    ServiceName, Timestamp,
+    ContentDigest, Entry, Field, Fingerprint, FolderPath, GatewayName, InstanceId, ObjectId, OperationId,
+    RevisionNumber, ServiceName, Timestamp,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +20,8 @@ pub struct Observed {
     pub gateways: BTreeMap<GatewayName, ObservedGateway>,
     /// The instances, running or not.
     pub instances: BTreeMap<InstanceId, ObservedInstance>,
+    /// The other objects, each incarnation for itself.
+    pub objects: BTreeMap<ObjectId, ObservedObject>,
     /// Contents that are there, whole.
     pub contents: BTreeSet<ContentRef>,
     /// What each source that was asked for holds now.
@@ -48,6 +50,13 @@ pub struct Told {
     pub about: BTreeSet<Field>,
     /// Their entries, sorted by path.
     pub entries: Vec<Entry>,
+}
+
+/// An object of the platform.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObservedObject {
+    /// The fingerprint of the spec that it was made from.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// A route.
@@ -188,6 +197,8 @@ pub enum ContentRef {
     Folder(ContentDigest),
     /// A set of third-party libraries.
     Packages(ContentDigest),
+    /// A container image.
+    Image(ContentDigest),
 }
 
 impl fmt::Display for ContentRef {
@@ -195,6 +206,7 @@ impl fmt::Display for ContentRef {
         match self {
             Self::Folder(digest) => write!(f, "folder-{digest}"),
             Self::Packages(digest) => write!(f, "packages-{digest}"),
+            Self::Image(digest) => write!(f, "image-{digest}"),
         }
     }
 }
@@ -206,6 +218,7 @@ impl FromStr for ContentRef {
         match text.split_once('-') {
             Some(("folder", digest)) => digest.parse().map(Self::Folder),
             Some(("packages", digest)) => digest.parse().map(Self::Packages),
+            Some(("image", digest)) => digest.parse().map(Self::Image),
             _ => Err(format!("`{text}` names no content")),
         }
     }
@@ -218,6 +231,8 @@ pub enum SourceRef {
     Folder(FolderPath),
     /// The interpreter of the host with these libraries.
     Packages(Vec<Arc<str>>),
+    /// A container image.
+    Image(Arc<str>),
 }
 
 impl fmt::Display for SourceRef {
@@ -225,6 +240,7 @@ impl fmt::Display for SourceRef {
         match self {
             Self::Folder(path) => write!(f, "folder {path}"),
             Self::Packages(list) => write!(f, "packages {}", list.join(" ")),
+            Self::Image(image) => write!(f, "image {image}"),
         }
     }
 }

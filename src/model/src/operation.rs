@@ -1,8 +1,8 @@
 //! One provider call, and the journal's words around it.
 
 use crate::{
-    Access, Address, ContentRef, FolderPath, GatewayName, GatewaySpec, InstanceId, Probe, Revision, RevisionNumber,
-    RouteSpec, ServiceName, Shutdown,
+    Access, Address, ContentRef, FolderPath, GatewayName, GatewaySpec, InstanceId, ObjectId, ObjectSpec, Probe,
+    Revision, RevisionNumber, RouteSpec, ServiceName, Shutdown,
 };
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -57,6 +57,13 @@ pub enum Call {
         /// One pip requirement each.
         requirements: Vec<Arc<str>>,
     },
+    /// Fetch a container image.
+    PrepareImage {
+        /// The content to end with.
+        content: ContentRef,
+        /// The image.
+        image: Arc<str>,
+    },
     /// Remove a prepared content that nothing needs.
     DropContent {
         /// Which.
@@ -73,6 +80,25 @@ pub enum Call {
     DeleteGateway {
         /// Its name.
         gateway: GatewayName,
+    },
+    /// Make an incarnation of an object, or bring it to this spec.
+    PutObject {
+        /// Which.
+        object: ObjectId,
+        /// What it should be.
+        spec: ObjectSpec,
+    },
+    /// Remove an incarnation of an object, with all that it holds.
+    DeleteObject {
+        /// Which.
+        object: ObjectId,
+    },
+    /// Give a resource, with all that belongs to it, another name. It goes on as it is meanwhile.
+    Move {
+        /// What it is called.
+        from: Address,
+        /// What it will be called.
+        to: Address,
     },
     /// Set a route. Its endpoints stay as they are.
     PutRoute {
@@ -145,12 +171,23 @@ pub enum Verb {
     Drain,
     /// End.
     Stop,
+    /// Call otherwise.
+    Move,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 8] =
-        [Self::Prepare, Self::Drop, Self::Put, Self::Delete, Self::Start, Self::Route, Self::Drain, Self::Stop];
+    pub const ALL: [Self; 9] = [
+        Self::Prepare,
+        Self::Drop,
+        Self::Put,
+        Self::Delete,
+        Self::Start,
+        Self::Route,
+        Self::Drain,
+        Self::Stop,
+        Self::Move,
+    ];
 
     /// The word of journals and progress.
     pub fn as_str(self) -> &'static str {
@@ -163,6 +200,7 @@ impl Verb {
             Self::Route => "route",
             Self::Drain => "drain",
             Self::Stop => "stop",
+            Self::Move => "move",
         }
     }
 }
@@ -177,10 +215,11 @@ impl Call {
     /// What is done, without the arguments.
     pub fn verb(&self) -> Verb {
         match self {
-            Self::PrepareFolder { .. } | Self::PreparePackages { .. } => Verb::Prepare,
+            Self::PrepareFolder { .. } | Self::PreparePackages { .. } | Self::PrepareImage { .. } => Verb::Prepare,
             Self::DropContent { .. } => Verb::Drop,
-            Self::PutGateway { .. } | Self::PutRoute { .. } => Verb::Put,
-            Self::DeleteGateway { .. } | Self::DeleteRoute { .. } => Verb::Delete,
+            Self::PutGateway { .. } | Self::PutRoute { .. } | Self::PutObject { .. } => Verb::Put,
+            Self::DeleteGateway { .. } | Self::DeleteRoute { .. } | Self::DeleteObject { .. } => Verb::Delete,
+            Self::Move { .. } => Verb::Move,
             Self::StartInstance(_) => Verb::Start,
             Self::RouteInstance { .. } => Verb::Route,
             Self::DrainInstance { .. } => Verb::Drain,
@@ -193,10 +232,13 @@ impl Call {
         match self {
             Self::PrepareFolder { content, .. }
             | Self::PreparePackages { content, .. }
+            | Self::PrepareImage { content, .. }
             | Self::DropContent { content } => content.to_string(),
             Self::PutGateway { gateway, .. } | Self::DeleteGateway { gateway } => gateway.to_string(),
             Self::PutRoute { route } => format!("{}/{}", route.gateway, route.service),
             Self::DeleteRoute { gateway, service } => format!("{gateway}/{service}"),
+            Self::PutObject { object, .. } | Self::DeleteObject { object } => object.to_string(),
+            Self::Move { from, .. } => from.to_string(),
             Self::StartInstance(launch) => launch.instance.to_string(),
             Self::RouteInstance { instance, .. }
             | Self::DrainInstance { instance, .. }
@@ -250,6 +292,28 @@ pub enum Effect {
         gateway: GatewayName,
         /// The service.
         service: ServiceName,
+    },
+    /// An incarnation of an object is as the apply wanted it; it is the one that counts from now on.
+    ObjectUp {
+        /// Which.
+        object: ObjectId,
+    },
+    /// An incarnation of an object is no more.
+    ObjectGone {
+        /// Which.
+        object: ObjectId,
+    },
+    /// A resource has another name, and all that belongs to it.
+    Moved {
+        /// What it was called.
+        from: Address,
+        /// What it is called.
+        to: Address,
+    },
+    /// A resource stays where it is and is wharf's no more.
+    Forgotten {
+        /// Which.
+        address: Address,
     },
     /// A content is there, whole.
     ContentPresent {
@@ -360,6 +424,7 @@ impl Intent {
             (Verb::Drop, _) => content().map(|content| Effect::ContentGone { content }),
             (Verb::Put, Address::Gateway(gateway)) => Some(Effect::GatewayUp { gateway: gateway.clone() }),
             (Verb::Delete, Address::Gateway(gateway)) => Some(Effect::GatewayGone { gateway: gateway.clone() }),
+            (Verb::Move, to) => Some(Effect::Moved { from: self.object.parse().ok()?, to: to.clone() }),
             (Verb::Put, Address::Route(gateway, service)) => {
                 Some(Effect::RouteSet { gateway: gateway.clone(), service: service.clone() })
             }
@@ -377,7 +442,8 @@ impl Intent {
             (Verb::Route, _) => instance().map(|instance| Effect::InstanceRouted { instance }),
             (Verb::Drain, _) => instance().map(|instance| Effect::InstanceDraining { instance }),
             (Verb::Stop, _) => instance().map(|instance| Effect::InstanceGone { instance }),
-            (Verb::Put | Verb::Delete, _) => None,
+            (Verb::Put, _) => self.object.parse().ok().map(|object| Effect::ObjectUp { object }),
+            (Verb::Delete, _) => self.object.parse().ok().map(|object| Effect::ObjectGone { object }),
         }
     }
 }

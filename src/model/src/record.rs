@@ -5,7 +5,7 @@
 
 use crate::{
     Address, ContentRef, Effect, Ending, EnvironmentName, Fingerprint, GatewayName, GatewaySpec, Generation,
-    InstanceId, Pins, ProjectName, RevisionNumber, RouteSpec, ServiceName, ServiceSpec, Slot, Template,
+    InstanceId, ObjectSpec, Pins, ProjectName, RevisionNumber, RouteSpec, ServiceName, ServiceSpec, Slot, Template,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -37,6 +37,8 @@ pub struct Record {
     pub routes: BTreeMap<(GatewayName, ServiceName), RecordedRoute>,
     /// The services.
     pub services: BTreeMap<ServiceName, RecordedService>,
+    /// The other objects of the platform.
+    pub objects: BTreeMap<Address, RecordedObject>,
     /// Contents that were prepared: snapshots of folders and sets of libraries.
     pub contents: BTreeSet<ContentRef>,
 }
@@ -46,6 +48,15 @@ pub struct Record {
 pub struct RecordedGateway {
     /// What it was to be.
     pub spec: GatewaySpec,
+}
+
+/// An object of the platform, as it was last made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedObject {
+    /// What it was to be.
+    pub spec: ObjectSpec,
+    /// Which incarnation it is.
+    pub generation: Generation,
 }
 
 /// A route, as it was last set.
@@ -100,7 +111,8 @@ impl Revision {
     /// The contents that its instances need.
     pub fn contents(&self) -> impl Iterator<Item = ContentRef> + '_ {
         let mounts = self.pins.mounts.values().copied().map(ContentRef::Folder);
-        mounts.chain(self.pins.packages.map(ContentRef::Packages))
+        let packages = self.pins.packages.map(ContentRef::Packages);
+        mounts.chain(packages).chain(self.pins.image.map(ContentRef::Image))
     }
 }
 
@@ -122,6 +134,8 @@ pub struct Wanted {
     pub routes: BTreeMap<(GatewayName, ServiceName), RouteSpec>,
     /// The services, each with the revision that its rollout goes to.
     pub services: BTreeMap<ServiceName, (ServiceSpec, Arc<Revision>)>,
+    /// The other objects, each with the incarnation that it is to be.
+    pub objects: BTreeMap<Address, RecordedObject>,
 }
 
 /// How many revisions that no instance runs are kept beside the current one, for rolling back.
@@ -136,14 +150,15 @@ impl Record {
             gateways: BTreeMap::new(),
             routes: BTreeMap::new(),
             services: BTreeMap::new(),
+            objects: BTreeMap::new(),
             contents: BTreeSet::new(),
         }
     }
 
     /// Whether nothing is left in it.
     pub fn is_empty(&self) -> bool {
-        let Self { project: _, environment: _, gateways, routes, services, contents } = self;
-        gateways.is_empty() && routes.is_empty() && services.is_empty() && contents.is_empty()
+        let Self { project: _, environment: _, gateways, routes, services, objects, contents } = self;
+        gateways.is_empty() && routes.is_empty() && services.is_empty() && objects.is_empty() && contents.is_empty()
     }
 
     /// Takes in what an operation did. `wanted` is what the apply that ran it set out to make. Absorbing the same
@@ -165,6 +180,20 @@ impl Record {
             Effect::RouteGone { gateway, service } => {
                 self.routes.remove(&(gateway.clone(), service.clone()));
             }
+            Effect::ObjectUp { object } => {
+                if let Some(wanted) = wanted.objects.get(&object.address) {
+                    let known = RecordedObject { generation: object.generation, ..wanted.clone() };
+                    self.objects.insert(object.address.clone(), known);
+                }
+            }
+            Effect::ObjectGone { object } => {
+                // The incarnation after it may be there already.
+                if self.objects.get(&object.address).is_some_and(|known| known.generation == object.generation) {
+                    self.objects.remove(&object.address);
+                }
+            }
+            Effect::Moved { from, to } => self.rename(from, to),
+            Effect::Forgotten { address } => self.forget(address),
             Effect::ContentPresent { content } => drop(self.contents.insert(*content)),
             Effect::ContentGone { content } => drop(self.contents.remove(content)),
             Effect::InstanceStarted { instance, revision, endpoint } => {
@@ -178,6 +207,16 @@ impl Record {
             }
             Effect::ServiceUpdated { service } => self.updated(service, wanted),
             Effect::RolloutEnded { service, ending } => self.ended(service, ending, wanted),
+        }
+    }
+
+    fn forget(&mut self, address: &Address) {
+        match address {
+            Address::Gateway(gateway) => drop(self.gateways.remove(gateway)),
+            Address::Route(gateway, service) => drop(self.routes.remove(&(gateway.clone(), service.clone()))),
+            Address::Service(service) => drop(self.services.remove(service)),
+            Address::Content(content) => drop(self.contents.remove(content)),
+            address => drop(self.objects.remove(address)),
         }
     }
 
@@ -233,7 +272,8 @@ impl Record {
     pub fn addresses(&self) -> impl Iterator<Item = Address> + '_ {
         let gateways = self.gateways.keys().cloned().map(Address::Gateway);
         let routes = self.routes.keys().map(|(gateway, service)| Address::Route(gateway.clone(), service.clone()));
-        gateways.chain(routes).chain(self.services.keys().cloned().map(Address::Service))
+        let services = self.services.keys().cloned().map(Address::Service);
+        gateways.chain(routes).chain(services).chain(self.objects.keys().cloned())
     }
 }
 

@@ -156,6 +156,25 @@ pub enum Cause {
     Asked,
 }
 
+impl Cause {
+    /// Where in the files it is written, if it is written there.
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::Declared(origin)
+            | Self::Written { origin, .. }
+            | Self::Source { origin, .. }
+            | Self::Renamed { origin, .. } => origin.as_ref(),
+            Self::NotDeclared
+            | Self::Seen { .. }
+            | Self::Unfinished(_)
+            | Self::Unused
+            | Self::Follows(_)
+            | Self::Asked
+            | Self::KeptOnDelete => None,
+        }
+    }
+}
+
 /// What can hurt.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Risk {

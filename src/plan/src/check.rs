@@ -1,7 +1,7 @@
 //! What must hold of any plan, whatever it was made from. The planner's own tests ask it of every plan they make, and
 //! `apply` asks it once more before it touches anything.
 
-use crate::{Plan, Step};
+use crate::{Plan, Step, What};
 use std::{collections::BTreeSet, fmt};
 use wharf_model::{Address, Call, OperationId};
 
@@ -42,6 +42,12 @@ pub fn check(plan: &Plan) -> Vec<Flaw> {
         flaws.push(Flaw::Cycle);
     }
     let announced: BTreeSet<&Address> = plan.changes().iter().map(|change| &change.address).collect();
+    // What goes on under another name is spoken of by that change.
+    let moved = plan.changes().iter().filter_map(|change| match &change.what {
+        What::Move { from, .. } => Some(from),
+        _ => None,
+    });
+    let announced: BTreeSet<&Address> = announced.into_iter().chain(moved).collect();
     let services: BTreeSet<_> = announced.iter().filter_map(|address| address.service()).collect();
     for change in plan.changes() {
         if change.what.causes().is_empty() {

@@ -59,6 +59,10 @@ fn call(parts: &mut Parts, call: &Call) {
     match call {
         Call::PrepareFolder { content, folder } => drop(parts.add(content).add(folder)),
         Call::PreparePackages { content, requirements } => drop(parts.add(content).all(requirements)),
+        Call::PrepareImage { content, image } => drop(parts.add(content).add(image)),
+        Call::PutObject { object, spec } => drop(parts.add(object).entries(spec.entries())),
+        Call::DeleteObject { object } => drop(parts.add(object)),
+        Call::Move { from, to } => drop(parts.add(from).add(to)),
         Call::DropContent { content } => drop(parts.add(content)),
         Call::PutGateway { gateway, spec } => drop(parts.add(gateway).entries(spec.entries())),
         Call::DeleteGateway { gateway } => drop(parts.add(gateway)),

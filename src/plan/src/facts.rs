@@ -7,8 +7,8 @@
 use crate::{Input, Step};
 use std::collections::BTreeMap;
 use wharf_model::{
-    Address, Call, ContentRef, EndpointState, Entry, Mount, ObservedGateway, Phase, RecordedService, ServiceName,
-    SourceRef, Value,
+    Address, Call, ContentRef, EndpointState, Entry, Generation, Mount, ObjectId, Observed, ObservedGateway,
+    ObservedObject, Phase, RecordedService, ServiceName, SourceRef, Value,
 };
 
 /// Fields with their values, as a plan shows them.
@@ -34,13 +34,18 @@ pub(crate) fn relies_on(step: &Step) -> Vec<Address> {
             let mounts = pins.into_iter().flat_map(|pins| pins.mounts.keys());
             let mounts = mounts.map(|path| Address::Mount(service.clone(), path.clone()));
             let packages = pins.and_then(|pins| pins.packages).map(|_| Address::Packages(service.clone()));
+            let image = pins.and_then(|pins| pins.image).map(|_| Address::Image(service.clone()));
+            let objects = pins.into_iter().flat_map(|pins| pins.objects.keys().cloned());
+            let prepared = mounts.chain(packages).chain(image).chain(objects);
             let routes = rollout.known_by.iter().map(|gateway| Address::Route(gateway.clone(), service.clone()));
-            std::iter::once(Address::Service(service.clone())).chain(mounts).chain(packages).chain(routes).collect()
+            std::iter::once(Address::Service(service.clone())).chain(prepared).chain(routes).collect()
         }
         Step::Call(operation) => {
             let own = operation.address.clone();
             match &operation.call {
-                Call::PrepareFolder { content, .. } | Call::PreparePackages { content, .. } => {
+                Call::PrepareFolder { content, .. }
+                | Call::PreparePackages { content, .. }
+                | Call::PrepareImage { content, .. } => {
                     vec![own, Address::Content(*content)]
                 }
                 Call::PutRoute { route } => vec![own, Address::Gateway(route.gateway.clone())],
@@ -54,7 +59,12 @@ pub(crate) fn relies_on(step: &Step) -> Vec<Address> {
                     std::iter::once(service).chain(gateways.iter().map(route)).collect()
                 }
                 Call::StartInstance(launch) => vec![Address::Service(launch.instance.service.clone())],
-                Call::PutGateway { .. } | Call::DeleteGateway { .. } | Call::DropContent { .. } => vec![own],
+                Call::Move { from, .. } => vec![own, from.clone()],
+                Call::PutGateway { .. }
+                | Call::DeleteGateway { .. }
+                | Call::PutObject { .. }
+                | Call::DeleteObject { .. }
+                | Call::DropContent { .. } => vec![own],
             }
         }
     }
@@ -76,6 +86,7 @@ pub(crate) fn facts(input: &Input, address: &Address) -> Facts {
             Facts { recorded: record.services.get(name).map(service), observed: instances(input, name) }
         }
         Address::Instance(name, _) => facts(input, &Address::Service(name.clone())),
+        Address::Mount(name, path) if !is_snapshot(input, name, path) => object(input, address),
         Address::Mount(name, path) => {
             let mounts = input.desired.services.get(name).map(|spec| &spec.template.mounts);
             let folder = mounts.and_then(|mounts| mounts.get(path)).and_then(Mount::as_snapshot);
@@ -95,12 +106,50 @@ pub(crate) fn facts(input: &Input, address: &Address) -> Facts {
                 observed: wanted.and_then(|list| source(input, &SourceRef::Packages(list))),
             }
         }
+        Address::Image(name) => {
+            let wanted = input.desired.services.get(name).and_then(|spec| spec.template.image.clone());
+            let current = record.services.get(name).and_then(RecordedService::current_revision);
+            let pin = current.and_then(|revision| revision.pins.image);
+            Facts {
+                recorded: pin.map(|pin| one("content", pin)),
+                observed: wanted.and_then(|image| source(input, &SourceRef::Image(image))),
+            }
+        }
         Address::Content(content) => Facts {
             recorded: record.contents.get(content).map(present),
             observed: observed.contents.get(content).map(present),
         },
-        Address::Group(_) | Address::Network(_) | Address::Nlb(_) | Address::Registry(_) => Facts::default(),
+        Address::Group(_) | Address::Network(_) | Address::Nlb(_) | Address::Registry(_) => object(input, address),
     }
+}
+
+fn is_snapshot(input: &Input, service: &ServiceName, path: &wharf_model::MountPath) -> bool {
+    let mounts = input.desired.services.get(service).map(|spec| &spec.template.mounts);
+    mounts.and_then(|mounts| mounts.get(path)).and_then(Mount::as_snapshot).is_some()
+}
+
+/// An object, with each of its incarnations that was seen.
+fn object(input: &Input, address: &Address) -> Facts {
+    let recorded = input.recorded.objects.get(address).map(|known| {
+        let mut all = fields(known.spec.entries());
+        all.insert("incarnation".to_owned(), known.generation.to_string());
+        all
+    });
+    let mut seen = Fields::new();
+    for (id, object) in incarnations(input.observed, address) {
+        let label = object.fingerprint.map(|print| print.to_string()).unwrap_or_default();
+        seen.insert(format!("label {}", id.generation), label);
+    }
+    Facts { recorded, observed: Some(seen).filter(|seen| !seen.is_empty()) }
+}
+
+/// The incarnations of an object that were seen, oldest first.
+pub(crate) fn incarnations<'a>(
+    observed: &'a Observed,
+    address: &Address,
+) -> impl Iterator<Item = (&'a ObjectId, &'a ObservedObject)> {
+    let first = ObjectId { address: address.clone(), generation: Generation(0) };
+    observed.objects.range(first.clone()..).take_while(move |(id, _)| id.address == first.address)
 }
 
 /// What the files ask of a resource, as far as it can be told beside its facts.
@@ -115,7 +164,7 @@ pub(crate) fn wanted(input: &Input, plan: &crate::Plan, address: &Address) -> Op
             let (spec, revision) = plan.wanted().services.get(name)?;
             Some(fields(spec.entries(&revision.pins)))
         }
-        _ => None,
+        address => input.desired.objects().get(address).map(|spec| fields(spec.entries())),
     }
 }
 
@@ -165,11 +214,8 @@ fn service(known: &RecordedService) -> Fields {
 }
 
 fn instances(input: &Input, service: &ServiceName) -> Option<Fields> {
-    let first = wharf_model::InstanceId {
-        service: service.clone(),
-        slot: wharf_model::Slot(0),
-        generation: wharf_model::Generation(0),
-    };
+    let first =
+        wharf_model::InstanceId { service: service.clone(), slot: wharf_model::Slot(0), generation: Generation(0) };
     let seen = input.observed.instances.range(first..).take_while(|(id, _)| id.service == *service);
     let mut all = Fields::new();
     for (id, instance) in seen {

@@ -65,7 +65,8 @@ pub fn entries(record: &Record) -> BTreeMap<Address, Vec<Entry>> {
         let pins = known.current_revision().map(|revision| revision.pins.clone()).unwrap_or_default();
         (Address::Service(name.clone()), recorded::service(known).entries(&pins))
     });
-    gateways.chain(routes).chain(services).collect()
+    let objects = record.objects.iter().map(|(address, known)| (address.clone(), known.spec.entries()));
+    gateways.chain(routes).chain(services).chain(objects).collect()
 }
 
 fn changed(address: &Address, fields: Vec<Difference>, before: &Record, after: &Record) -> Option<Fate> {
@@ -229,7 +230,7 @@ pub fn lost_contents(wanted: &AsDesired, observed: &Observed) -> Vec<NoWayBack> 
 
 fn digest(content: ContentRef) -> wharf_model::ContentDigest {
     match content {
-        ContentRef::Folder(digest) | ContentRef::Packages(digest) => digest,
+        ContentRef::Folder(digest) | ContentRef::Packages(digest) | ContentRef::Image(digest) => digest,
     }
 }
 

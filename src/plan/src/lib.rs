@@ -16,6 +16,7 @@ pub mod history;
 mod operations;
 mod part;
 mod planner;
+mod policy;
 mod problem;
 mod recorded;
 pub mod rollout;
@@ -29,13 +30,14 @@ pub use fold::Fold;
 pub use graph::{Graph, graph};
 pub use operations::{Operations, RolloutStep, Step, StepId};
 pub use planner::{CannotForget, Input, adopt, forget, plan, plan_pinned, sources};
+pub use policy::{Ruling, Verdict};
 pub use problem::{Notice, Problem};
 pub use recorded::{AsDesired, as_desired};
 pub use saved::{Became, Files, SavedPlan, SavedPlanError, Side, Stale, StaleReason};
 pub use select::{LeftOut, Selection, WhyLeftOut};
 
-use std::collections::BTreeMap;
-use wharf_model::{Address, EnvironmentName, PlanId, ProjectName, Wanted};
+use std::{collections::BTreeMap, sync::Arc};
+use wharf_model::{Address, EnvironmentName, PlanId, PolicySpec, ProjectName, Wanted};
 
 /// What will be done, and why. Made by [`plan`] alone, and never changed.
 #[derive(Debug, Clone)]
@@ -55,6 +57,7 @@ pub struct Plan {
     selection: Selection,
     left_out: Vec<LeftOut>,
     files: Files,
+    policies: BTreeMap<Arc<str>, PolicySpec>,
     /// The plan that somebody reviewed, when this one is what was found of it.
     reviewed: Option<PlanId>,
 }
@@ -129,6 +132,16 @@ impl Plan {
     /// The changes that the files ask for and that it does not make, in the order of their addresses.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
+    }
+
+    /// The policies that it must keep to.
+    pub fn policies(&self) -> &BTreeMap<Arc<str>, PolicySpec> {
+        &self.policies
+    }
+
+    /// What those say of it.
+    pub fn verdicts(&self) -> Vec<Verdict> {
+        policy::verdicts(self)
     }
 
     /// The texts that it was made from, as far as anybody said.

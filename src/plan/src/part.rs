@@ -29,9 +29,10 @@ impl Plan {
         }
         let used: BTreeSet<&Address> = relies_on.iter().flatten().collect();
         self.facts.retain(|address, _| used.contains(address));
-        let Wanted { gateways, routes, services } = &mut self.wanted;
+        let Wanted { gateways, routes, services, objects } = &mut self.wanted;
         gateways.retain(|name, _| touched.contains(&Address::Gateway(name.clone())));
         routes.retain(|(gateway, service), _| touched.contains(&Address::Route(gateway.clone(), service.clone())));
+        objects.retain(|address, _| touched.contains(address));
         services.retain(|name, _| touched.contains(&Address::Service(name.clone())));
         let folds = fold::fold(&changes);
         (Self { changes, folds, operations, relies_on, ..self }, left)

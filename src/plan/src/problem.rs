@@ -99,6 +99,28 @@ pub enum Notice {
         /// How it ended, in a sentence.
         how: String,
     },
+    /// What goes and what comes are so alike that it may be one thing under another name.
+    LooksRenamed {
+        /// What goes.
+        from: Address,
+        /// What comes.
+        to: Address,
+        /// In how many fields they differ.
+        unlike: usize,
+    },
+    /// A rename that is done.
+    RenameDone {
+        /// What it is called.
+        address: Address,
+        /// What it was called.
+        from: Address,
+    },
+}
+
+/// The name in an address.
+fn bare(address: &Address) -> String {
+    let text = address.to_string();
+    text.split_once('.').map_or(text.clone(), |(_, name)| name.to_owned())
 }
 
 impl fmt::Display for Notice {
@@ -106,6 +128,19 @@ impl fmt::Display for Notice {
         match self {
             Self::NotReady { instance, heard } => write!(f, "{instance} runs but is not ready: {heard}"),
             Self::NotAdopted { address, why } => write!(f, "{address} is not taken over: {why}"),
+            Self::LooksRenamed { from, to, unlike } => {
+                let alike = match unlike {
+                    0 => "say the same".to_owned(),
+                    1 => "differ in one field".to_owned(),
+                    many => format!("differ in {many} fields"),
+                };
+                let name = bare(from);
+                write!(f, "{from} goes and {to} comes, and they {alike}: if it is one and the same, ")?;
+                write!(f, "write `was \"{name}\"` in {to}, and it is moved")
+            }
+            Self::RenameDone { address, from } => {
+                write!(f, "{address} says that it was {}; that is done here, and the line can go", bare(from))
+            }
             Self::LastRollout { address, how } => write!(f, "the last rollout of {address} {how}"),
         }
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use wharf_model::{
-    Address, Deployment, GatewayName, GatewaySpec, Origin, Origins, Pins, Record, RecordedService, SecretDigest,
-    SecretName, ServiceName, ServiceSpec,
+    Address, Deployment, GatewayName, GatewaySpec, ObjectSpec, Origin, Origins, Pins, Record, RecordedService,
+    SecretDigest, SecretName, ServiceName, ServiceSpec, Shared,
 };
 
 /// A record as something to go to.
@@ -17,14 +17,18 @@ pub struct AsDesired {
     pub digests: BTreeMap<SecretName, SecretDigest>,
 }
 
-/// What the record would ask for. What no record holds (the runtime, where secrets come from, what services share) is
-/// taken from the files.
+/// What the record would ask for. What no record holds (the runtime, where secrets come from, policies) is taken from
+/// the files.
 pub fn as_desired(record: &Record, files: &Deployment) -> AsDesired {
     let gateways = record.gateways.iter().map(|(name, known)| (name.clone(), known.spec.clone())).collect();
     let services = record.services.iter().map(|(name, known)| (name.clone(), service(known))).collect();
     let pins =
         record.services.iter().filter_map(|(name, known)| Some((name.clone(), known.current_revision()?.pins.clone())));
-    AsDesired { deployment: with(files, gateways, services), pins: pins.collect(), digests: digests(record) }
+    AsDesired {
+        deployment: with(files, gateways, services, shared(record)),
+        pins: pins.collect(),
+        digests: digests(record),
+    }
 }
 
 impl AsDesired {
@@ -50,8 +54,30 @@ fn with(
     files: &Deployment,
     gateways: BTreeMap<GatewayName, GatewaySpec>,
     services: BTreeMap<ServiceName, ServiceSpec>,
+    shared: Shared,
 ) -> Deployment {
-    Deployment { gateways, services, origins: Origins::default(), ignores: Vec::new(), ..files.clone() }
+    let (renamed, origins, ignores) = (BTreeMap::new(), Origins::default(), Vec::new());
+    Deployment { gateways, services, shared, renamed, origins, ignores, ..files.clone() }
+}
+
+/// What services shared, as it was last made.
+fn shared(record: &Record) -> Shared {
+    let mut shared = Shared::default();
+    for (address, known) in &record.objects {
+        match (address, &known.spec) {
+            (Address::Group(name), ObjectSpec::Group(spec)) => drop(shared.groups.insert(name.clone(), spec.clone())),
+            (Address::Network(name), ObjectSpec::Network(spec)) => {
+                shared.networks.insert(name.clone(), spec.clone());
+            }
+            (Address::Nlb(name), ObjectSpec::Nlb(spec)) => drop(shared.nlbs.insert(name.clone(), spec.clone())),
+            (Address::Registry(host), ObjectSpec::Registry(spec)) => {
+                shared.registries.insert(host.clone(), spec.clone());
+            }
+            // The data of a service come with its mounts.
+            _ => {}
+        }
+    }
+    shared
 }
 
 /// The service as it was last made: what serves may be another revision than was last asked for.

@@ -17,6 +17,7 @@ mod stale;
 mod status;
 mod terminal;
 mod text;
+mod verdicts;
 
 pub use difference::difference;
 pub use drift::{EditedFile, drift, drift_markdown, drift_prometheus, drift_sarif};
@@ -30,3 +31,4 @@ pub use stale::stale;
 pub use status::{StatusInput, status, status_json};
 pub use terminal::{Layout, terminal};
 pub use text::{bad, bold, dim, duration, good, tame, warn};
+pub use verdicts::verdicts;

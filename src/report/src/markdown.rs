@@ -9,7 +9,7 @@ use crate::{
     Since,
     detail::{Extent, Kind, detail},
     escape,
-    reading::{Group, Level, Reading, RiskRow},
+    reading::{Group, LeftRow, Level, Reading, RiskRow, VerdictRow},
     text::{cut, names, plural},
 };
 use std::fmt::Write;
@@ -20,7 +20,10 @@ pub const ROOM: usize = 60_000;
 /// Kept free for what is said about what was left out.
 const LAST_WORDS: usize = 600;
 /// The most rows of a table.
-const ROWS: usize = 40;
+const ROWS: usize = 25;
+/// The most rules, and what each of them may say.
+const RULES: usize = 12;
+const SAYINGS: usize = 3;
 /// The widest text in a row.
 const WORDS: usize = 200;
 /// How much is told of risky changes, and of the others; none for one line without details.
@@ -41,7 +44,9 @@ pub fn markdown(plan: &Plan, since: Option<&Since>) -> String {
     if let Some(since) = since {
         head.push_str(&news(since));
     }
+    head.push_str(&verdicts(&reading.verdicts));
     head.push_str(&risks(&reading.risks));
+    head.push_str(&not_selected(&reading));
     head.push_str(&notices(&reading.notices));
     let room = ROOM.saturating_sub(head.chars().count() + LAST_WORDS);
     let whole = TIERS.iter().find_map(|tier| changes(&reading.groups, *tier, room));
@@ -79,7 +84,7 @@ fn news(since: &Since) -> String {
         let (subject, words) = (escape::code(&cut(&row.subject, WORDS)), escape::code(&cut(&row.words, WORDS)));
         let _ = writeln!(page, "- {risk}{subject} {words}");
     }
-    more(&mut page, since.rows().len(), "thing");
+    more(&mut page, (since.rows().len(), ROWS), "thing");
     page
 }
 
@@ -88,7 +93,7 @@ fn risks(risks: &[RiskRow]) -> String {
     if risks.is_empty() {
         return page;
     }
-    page.push_str("\n#### Look at this first\n\n| risk | of | what happens | because |\n| --- | --- | --- | --- |\n");
+    page.push_str("\n#### Look at this first\n\n| risk | of | what happens | why |\n| --- | --- | --- | --- |\n");
     for risk in risks.iter().take(ROWS) {
         let of = escape::cell(&cut(&names(&risk.subjects), WORDS));
         let times = if risk.times > 1 { format!(" ×{}", risk.times) } else { String::new() };
@@ -97,7 +102,43 @@ fn risks(risks: &[RiskRow]) -> String {
         let place = risk.place().map(|place| escape::cell(&cut(&place, WORDS))).unwrap_or_default();
         let _ = writeln!(page, "| {} **{}** | {of}{times} | {words} | {place} |", sign(risk.level), risk.level.word());
     }
-    more(&mut page, risks.len(), "risk");
+    more(&mut page, (risks.len(), ROWS), "risk");
+    page
+}
+
+fn verdicts(verdicts: &[VerdictRow]) -> String {
+    let mut page = String::new();
+    if !verdicts.is_empty() {
+        page.push_str("\n#### What policies say\n\n");
+    }
+    for verdict in verdicts.iter().take(RULES) {
+        let sign = if verdict.stops() { "⛔" } else { "⚠️" };
+        let (policy, rule) = (escape::code(&verdict.policy), escape::code(&cut(&verdict.rule, WORDS)));
+        let place = verdict.place.as_ref().map(|place| format!(" {}", escape::code(&cut(place, WORDS))));
+        let _ =
+            writeln!(page, "- {sign} **{}** by policy {policy}: {rule}{}", verdict.ruling, place.unwrap_or_default());
+        for (says, place) in verdict.says.iter().take(SAYINGS) {
+            let place = place.as_ref().map(|place| format!(" because {}", escape::code(&cut(place, WORDS))));
+            let _ = writeln!(page, "  - {}{}", escape::code(&cut(says, WORDS)), place.unwrap_or_default());
+        }
+        if verdict.says.len() > SAYINGS {
+            let _ = writeln!(page, "  - and {} more", verdict.says.len() - SAYINGS);
+        }
+    }
+    more(&mut page, (verdicts.len(), RULES), "rule");
+    page
+}
+
+fn not_selected(reading: &Reading) -> String {
+    let Some(left) = &reading.left_out else { return String::new() };
+    let mut page = "\n#### Left out, as you asked\n\n".to_owned();
+    if left.is_empty() {
+        page.push_str("Nothing: there is nothing else to do.\n");
+    }
+    for LeftRow { address, action, why } in left.iter().take(ROWS) {
+        let _ = writeln!(page, "- {action} {}: {}", escape::code(&cut(address, WORDS)), escape::code(&cut(why, WORDS)));
+    }
+    more(&mut page, (left.len(), ROWS), "change");
     page
 }
 
@@ -109,13 +150,13 @@ fn notices(notices: &[String]) -> String {
     for notice in notices.iter().take(ROWS) {
         let _ = writeln!(page, "- {}", escape::code(&cut(notice, WORDS)));
     }
-    more(&mut page, notices.len(), "note");
+    more(&mut page, (notices.len(), ROWS), "note");
     page
 }
 
-fn more(page: &mut String, count: usize, noun: &str) {
-    if count > ROWS {
-        let _ = writeln!(page, "\nand {} more, which are left out here.", plural(count - ROWS, noun));
+fn more(page: &mut String, (count, shown): (usize, usize), noun: &str) {
+    if count > shown {
+        let _ = writeln!(page, "\nand {} more, which are left out here.", plural(count - shown, noun));
     }
 }
 
@@ -231,6 +272,9 @@ fn headline(group: &Group, code: &dyn Fn(&str) -> String, (open, close): (&str, 
     }
     if let Some(from) = words.from {
         let _ = write!(line, " {}", code(&cut(&from, WORDS)));
+    }
+    if !words.also.is_empty() {
+        let _ = write!(line, " and {open}{}{close}", words.also.join(", "));
     }
     if !words.fields.is_empty() {
         let fields: Vec<_> = words.fields.iter().map(|field| code(&cut(field, WORDS))).collect();

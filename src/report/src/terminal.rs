@@ -3,7 +3,7 @@
 
 use crate::{
     Since,
-    reading::{Action, Group, Level, Line, Reading, Rollout, Row, Side, Stage, TextLine},
+    reading::{Action, Group, LeftRow, Level, Line, Reading, Rollout, Row, Side, Stage, TextLine},
     text::{KEEP, bad, bold, cut, dim, good, names, pad, plural, warn, width, wrap},
 };
 use anstyle::{AnsiColor, Style};
@@ -44,7 +44,9 @@ pub fn terminal(plan: &Plan, since: Option<&Since>, layout: Layout) -> String {
         page.out.push('\n');
         page.group(group);
     }
+    page.left_out(&reading);
     page.notices(&reading);
+    page.verdicts(&crate::verdicts(&plan.verdicts()));
     page.out
 }
 
@@ -95,10 +97,33 @@ impl Page {
         }
         let _ = writeln!(self.out, "\n{}", bad("Look at this first"));
         for risk in &reading.risks {
-            let place = risk.place().map(|place| dim(format!("   {place}"))).unwrap_or_default();
+            let place =
+                risk.place().map(|place| format!("   {}", dim(format!("because{KEEP}{place}")))).unwrap_or_default();
             let subjects = names(&risk.subjects);
             let level = hurt(risk.level, risk.level.word());
             self.paragraph(&format!("{} {level}: {subjects} {}{place}", bad("!"), risk.words), 2, 6);
+        }
+    }
+
+    fn left_out(&mut self, reading: &Reading) {
+        let Some(left) = &reading.left_out else { return };
+        let _ = writeln!(self.out, "\n{}", bold("Left out, as you asked"));
+        if left.is_empty() {
+            self.paragraph(&dim("nothing: there is nothing else to do"), 2, 4);
+        }
+        for LeftRow { address, action, why } in left {
+            self.paragraph(&format!("{action} {address}  {}", dim(why)), 2, 6);
+        }
+    }
+
+    fn verdicts(&mut self, told: &str) {
+        if !told.is_empty() {
+            self.out.push('\n');
+        }
+        for line in told.lines() {
+            let words = line.trim_start_matches(' ');
+            let indent = line.len() - words.len();
+            self.paragraph(words, indent, indent + 4);
         }
     }
 

@@ -5,10 +5,12 @@
 
 use std::{collections::BTreeMap, fs, io::Write, path::Path, sync::Arc, time::Duration};
 use wharf_model::{
-    Access, Bytes, Check, ContentDigest, ContentRef, CountOrPercent, Effect, Ending, EnvValue, Expose, FolderPath,
-    GatewaySpec, Generation, Intent, IntentId, Mount, OnFailure, OperationId, Pins, PlanId, Probe, Program, Record,
-    RecordedGateway, RecordedInstance, RecordedRoute, RecordedService, Revision, RevisionNumber, RolloutPolicy,
-    RouteSpec, SecretKey, ServiceSpec, Shutdown, Slot, Template, Timestamp, TokenSpec, Verb, Wanted,
+    Access, Address, Bytes, Check, ContentDigest, ContentRef, CountOrPercent, DataSpec, Direction, Effect, Ending,
+    EnvValue, ExistingNetwork, Expose, FolderPath, GatewaySpec, Generation, GroupPolicy, GroupSpec, Intent, IntentId,
+    Mount, MountSource, NetworkPlace, NetworkRule, NetworkSpec, NlbSpec, ObjectSpec, OnFailure, OperationId, Pins,
+    PlanId, Probe, Program, Record, RecordedGateway, RecordedInstance, RecordedObject, RecordedRoute, RecordedService,
+    RegistrySpec, Revision, RevisionNumber, RolloutPolicy, RouteSpec, SecretKey, ServiceSpec, Shutdown, Slot, Template,
+    Timestamp, TokenSpec, Verb, Wanted,
 };
 use wharf_store::{Begin, Entry, Holder, Reader, StoreError, Writer};
 
@@ -53,6 +55,7 @@ fn revision(number: u32) -> Arc<Revision> {
         mounts: BTreeMap::from([("/mnt/data".parse().unwrap(), ContentDigest::of([b"x".as_slice()]))]),
         packages: Some(ContentDigest::of([b"y".as_slice()])),
         secrets: BTreeMap::from([("hf".parse().unwrap(), SecretKey::new([7; 32]).digest("hf", b"v"))]),
+        ..Pins::default()
     };
     Arc::new(Revision { number: RevisionNumber(number), template: spec().template, pins })
 }
@@ -71,6 +74,33 @@ fn route() -> RouteSpec {
 
 fn gateway() -> GatewaySpec {
     GatewaySpec { max_body: Some(Bytes(1 << 20)), ..GatewaySpec::listening([127, 0, 0, 1].into(), 8600) }
+}
+
+/// One object of each kind.
+fn objects() -> BTreeMap<Address, RecordedObject> {
+    let rule = NetworkRule { direction: Direction::In, range: "10.0.0.0/8".parse().unwrap(), port: Some(443) };
+    let own = NetworkSpec { place: NetworkPlace::Own("10.20.0.0/24".parse().ok()), rules: vec![rule] };
+    let existing = ExistingNetwork { vpc: "v".into(), vswitches: vec!["w".into()], security_group: "g".into() };
+    let existing = NetworkSpec { place: NetworkPlace::Existing(existing), rules: Vec::new() };
+    let nlb = NlbSpec {
+        listeners: BTreeMap::from([(9000, "hello".parse().unwrap())]),
+        existing: Some("nlb-1".into()),
+        public: true,
+        network: Some("inner".parse().unwrap()),
+    };
+    let registry = RegistrySpec { username: "ci".into(), password: "registry".parse().unwrap() };
+    let specs = [
+        ("network.inner", ObjectSpec::Network(own)),
+        ("network.outer", ObjectSpec::Network(existing)),
+        ("nlb.edge", ObjectSpec::Nlb(nlb)),
+        ("group.chat", ObjectSpec::Group(GroupSpec { policy: GroupPolicy::Weights })),
+        ("registry.registry.example.com:5000", ObjectSpec::Registry(registry)),
+        ("mount.hello:/models", ObjectSpec::Data(DataSpec { keep_on_delete: true })),
+    ];
+    let object = |(address, spec): (&str, ObjectSpec)| {
+        (address.parse().unwrap(), RecordedObject { spec, generation: Generation(2) })
+    };
+    specs.into_iter().map(object).collect()
 }
 
 fn full_record() -> Record {
@@ -94,6 +124,27 @@ fn full_record() -> Record {
     record
 }
 
+/// The same with all that came later.
+fn fuller_record() -> Record {
+    let mut record = full_record();
+    record.objects = objects();
+    let service = record.services.get_mut(&"hello".parse().unwrap()).unwrap();
+    let data = Mount::of(MountSource::Data(DataSpec { keep_on_delete: true }));
+    service.spec.template.mounts.insert("/models".parse().unwrap(), data);
+    let newest = Revision {
+        number: RevisionNumber(3),
+        template: service.spec.template.clone(),
+        pins: Pins {
+            image: Some(ContentDigest::of([b"i".as_slice()])),
+            objects: BTreeMap::from([("network.inner".parse().unwrap(), Generation(2))]),
+            ..Pins::default()
+        },
+    };
+    service.revisions.insert(newest.number, Arc::new(newest));
+    record.contents.insert(ContentRef::Image(ContentDigest::of([b"i".as_slice()])));
+    record
+}
+
 fn reader(dir: &Path) -> Reader {
     Reader::new(dir.join("dev"), "chat".parse().unwrap(), "dev".parse().unwrap())
 }
@@ -107,6 +158,7 @@ fn begin() -> Entry {
         gateways: BTreeMap::from([("public".parse().unwrap(), gateway())]),
         routes: BTreeMap::from([(("public".parse().unwrap(), "hello".parse().unwrap()), route())]),
         services: BTreeMap::from([("hello".parse().unwrap(), (spec(), revision(1)))]),
+        objects: objects(),
     };
     Entry::Begin(Box::new(Begin { plan: PlanId("abc".into()), who: "tester".to_owned(), at: Timestamp(9), wanted }))
 }
@@ -140,13 +192,15 @@ fn reading_what_is_not_there_creates_nothing() {
 
 #[test]
 fn a_commit_reads_back_and_survives_as_a_file() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(reader(dir.path()), &holder()).unwrap();
-    assert_eq!(writer.commit(&full_record()).unwrap(), 1);
-    let standing = reader(dir.path()).read().unwrap();
-    assert_eq!((standing.serial, standing.record), (1, full_record()));
-    let text = fs::read_to_string(dir.path().join("dev/commits/0000001.json")).unwrap();
-    insta_like(&text, "commit.json");
+    for (file, record) in [("commit.json", full_record()), ("commit-with-objects.json", fuller_record())] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(reader(dir.path()), &holder()).unwrap();
+        assert_eq!(writer.commit(&record).unwrap(), 1);
+        let standing = reader(dir.path()).read().unwrap();
+        assert_eq!((standing.serial, standing.record), (1, record));
+        let text = fs::read_to_string(dir.path().join("dev/commits/0000001.json")).unwrap();
+        insta_like(&text, file);
+    }
 }
 
 /// What an older build wrote must read for ever, so the text itself is kept.
@@ -163,11 +217,13 @@ fn insta_like(text: &str, name: &str) {
 
 #[test]
 fn a_commit_of_version_one_reads_for_ever() {
-    let dir = tempfile::tempdir().unwrap();
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/store/v1/commit.json");
-    fs::create_dir_all(dir.path().join("dev/commits")).unwrap();
-    fs::copy(kept, dir.path().join("dev/commits/0000001.json")).unwrap();
-    assert_eq!(reader(dir.path()).read().unwrap().record, full_record());
+    for (file, record) in [("commit.json", full_record()), ("commit-with-objects.json", fuller_record())] {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/store/v1").join(file);
+        fs::create_dir_all(dir.path().join("dev/commits")).unwrap();
+        fs::copy(kept, dir.path().join("dev/commits/0000001.json")).unwrap();
+        assert_eq!(reader(dir.path()).read().unwrap().record, record, "{file}");
+    }
 }
 
 #[test]
@@ -197,6 +253,10 @@ fn every_kind_of_effect_reads_back() {
         Effect::GatewayGone { gateway: gateway.clone() },
         Effect::RouteSet { gateway: gateway.clone(), service: service.clone() },
         Effect::RouteGone { gateway, service: service.clone() },
+        Effect::ObjectUp { object: "network.inner@g2".parse().unwrap() },
+        Effect::ObjectGone { object: "mount.hello:/models@g1".parse().unwrap() },
+        Effect::Moved { from: Address::Service(service.clone()), to: "service.hallo".parse().unwrap() },
+        Effect::Forgotten { address: "mount.hello:/models".parse().unwrap() },
         Effect::ContentPresent { content },
         Effect::ContentGone { content },
         Effect::InstanceRouted { instance: instance.clone() },

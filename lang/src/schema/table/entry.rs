@@ -7,7 +7,9 @@ pub(super) const POLICY: &[Property] =
 
 pub(super) const ROWS: &[NodeSchema] = &[
     node("group", Many, "one entry for several services, for gradual releases").takes(NAME).has(POLICY),
+    node("group.was", Optional, WAS_DOC).takes(WAS),
     node("gateway", Many, "an entry that services share").elsewhere(&["ingress", "loadbalancer"]).takes(NAME).patched(),
+    node("gateway.was", Optional, WAS_DOC).takes(WAS),
     node("gateway.listen", OneOf("entry"), "the port it listens on").takes(&[value("port", PORT)]).has(&[property(
         "address",
         Type::Address,

@@ -9,6 +9,7 @@ mod environment;
 mod health;
 mod mount;
 mod network;
+mod policy;
 mod program;
 mod project;
 mod resources;
@@ -116,6 +117,8 @@ impl Property {
 }
 
 const NAME: &[Argument] = &[value("name", Type::Name)];
+const WAS: &[Argument] = &[value("name", Type::Name)];
+const WAS_DOC: &str = "what it was called before: it goes on under its new name, instead of going and coming back";
 const PORT: Type = Type::Integer { from: 1, to: 65_535 };
 /// More failures or passes in a row than anybody waits for.
 const TIMES: &[Argument] = &[value("times", Type::Integer { from: 1, to: 1_000 })];
@@ -145,6 +148,7 @@ pub(super) const GROUPS: &[&[NodeSchema]] = &[
     elastic::ROWS,
     watch::ROWS,
     drift::ROWS,
+    policy::ROWS,
     reuse::ROWS,
     allow::ROWS,
 ];

@@ -66,6 +66,11 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node("service.mount.memory", OneOf("source"), "an empty folder in memory, for /dev/shm or any path")
         .elsewhere(&["tmpfs"])
         .has(&[property("size", Type::Size, "how much it holds at most").must()]),
+    node("service.mount.data", OneOf("source"), "a folder that outlives instances, and goes with its mount")
+        .elsewhere(&["pvc", "persistentVolumeClaim", "named-volume"])
+        .has(&[
+            property("keep-on-delete", Type::Boolean, "it stays when the mount is not declared any more").or("#false")
+        ]),
     node("service.mount.cache", Optional, "keeps what was read once in memory that is idle; makes the mount read-only")
         .has(&[property("size", Type::Size, "at most so much; when not given, as much as is idle")]),
     node("service.mount.label", Optional, "what it holds, for people who look")

@@ -13,6 +13,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes(NAME)
         .has(RANGE)
         .patched(),
+    node("network.was", Optional, WAS_DOC).takes(WAS),
     node("network.vpc", Optional, "the platform's name for one that exists").takes(&[value("id", Type::Text)]),
     node("network.vswitches", Optional, "its parts")
         .elsewhere(&["vswitch", "vswitch-id", "subnets"])
@@ -25,6 +26,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .elsewhere(&["tcp-balancer"])
         .takes(NAME)
         .patched(),
+    node("nlb.was", Optional, WAS_DOC).takes(WAS),
     node("nlb.listener", AtLeastOne, "a port that leads to a service; 8080 is reserved")
         .elsewhere(&["listen", "listener-port"])
         .takes(&[value("port", PORT)])

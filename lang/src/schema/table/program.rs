@@ -10,6 +10,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .elsewhere(&["deployment", "app", "workload"])
         .takes(NAME)
         .patched(),
+    node("service.was", Optional, WAS_DOC).takes(WAS),
     node("service.image", Optional, "the container image").takes(&[value("image", Type::Image)]),
     node("service.command", OneOf("program"), "what runs, without a shell")
         .elsewhere(&["cmd", "entrypoint", "exec", "run"])

@@ -2,7 +2,7 @@
 
 use super::{
     Review,
-    carry_out::{Ask, begin, finish},
+    carry_out::{Ask, Consent, begin, finish},
 };
 use crate::{
     arguments::Shared,
@@ -30,7 +30,7 @@ pub(super) async fn run(shared: &Shared, review: Review) -> Ends<Exit> {
     let sight = begun.look(&project, desired).await?;
     let plan = plan(&project, &sight.input(desired, begun.record(), begun.observe()))?;
     let ask = if review == Review::Yes { Ask::Nobody } else { Ask::First };
-    Ok(finish(&project, begun, &plan, "adopt", ask).await?.0)
+    Ok(finish(&project, begun, &plan, Consent { doing: "adopt", ask, approved: &[] }).await?.0)
 }
 
 fn plan(project: &Project, input: &Input) -> Ends<Plan> {

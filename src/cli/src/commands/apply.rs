@@ -16,6 +16,7 @@ use wharf_report::{bold, dim};
 pub(super) struct Wanted {
     pub(super) plan: Option<PathBuf>,
     pub(super) expect_plan: Option<String>,
+    pub(super) approve: Vec<String>,
     pub(super) yes: bool,
     pub(super) select: Select,
 }
@@ -35,6 +36,7 @@ pub(super) async fn run(shared: &Shared, wanted: &Wanted) -> Ends<Exit> {
         yes: wanted.yes,
         select: Some(&wanted.select),
         reviewed,
+        approved: &wanted.approve,
     };
     let (exit, _) = carry_out(work).await?;
     if exit == Exit::Done {

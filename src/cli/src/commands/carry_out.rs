@@ -20,7 +20,7 @@ use tokio::{
 use wharf_apply::{Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
 use wharf_local::LocalProvider;
 use wharf_model::{Deployment, Record};
-use wharf_plan::{Plan, SavedPlan, rollout::Failure};
+use wharf_plan::{Plan, Ruling, SavedPlan, rollout::Failure};
 use wharf_provider::Observe;
 use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
 use wharf_store::{Reader, Writer};
@@ -37,6 +37,8 @@ pub(super) struct Work<'a> {
     pub(super) select: Option<&'a Select>,
     /// What somebody said yes to already.
     pub(super) reviewed: Reviewed<'a>,
+    /// The policies whose wish for an approval is met.
+    pub(super) approved: &'a [String],
 }
 
 /// The plan that was reviewed before.
@@ -85,7 +87,8 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
         return Ok((Exit::Stale, begun.runtime));
     }
     let asks = !work.yes && matches!(work.reviewed, Reviewed::Nothing);
-    finish(project, begun, &plan, work.doing, if asks { Ask::First } else { Ask::Nobody }).await
+    let ask = if asks { Ask::First } else { Ask::Nobody };
+    finish(project, begun, &plan, Consent { doing: work.doing, ask, approved: work.approved }).await
 }
 
 /// An environment that nobody else can change now, with its record brought up to date.
@@ -135,6 +138,16 @@ pub(super) enum Ask {
     Nobody,
 }
 
+/// What was agreed to.
+pub(super) struct Consent<'a> {
+    /// The command.
+    pub(super) doing: &'a str,
+    /// Whether somebody is to say yes.
+    pub(super) ask: Ask,
+    /// What policies ask to be approved, and is.
+    pub(super) approved: &'a [String],
+}
+
 fn show(plan: &Plan) {
     out::note(wharf_report::terminal(plan, None, Layout { width: out::width() }).trim_end());
 }
@@ -144,13 +157,15 @@ pub(super) async fn finish(
     project: &Project,
     begun: Begun,
     plan: &Plan,
-    doing: &str,
-    ask: Ask,
+    Consent { doing, ask, approved }: Consent<'_>,
 ) -> Ends<(Exit, Arc<LocalProvider>)> {
     let Begun { runtime, mut writer, recovered } = begun;
     show(plan);
     if plan.is_empty() {
         return Ok((Exit::Done, runtime));
+    }
+    if is_refused(plan, approved)? {
+        return Ok((Exit::Refused, runtime));
     }
     if ask == Ask::First && !confirmed(doing)? {
         out::note("Nothing was done.");
@@ -185,6 +200,28 @@ fn tell_recovered(recovered: &Recovered) {
         let what = if *made { "was made" } else { "was not made" };
         out::note(format!("  {} {what}", intent.operation));
     }
+}
+
+/// Whether a policy is against the plan; says so if one is.
+fn is_refused(plan: &Plan, approved: &[String]) -> Ends<bool> {
+    if let Some(unknown) = approved.iter().find(|name| !plan.policies().contains_key(name.as_str())) {
+        let names: Vec<_> = plan.policies().keys().map(|name| &**name).collect();
+        let fault = Fault::new(format!("there is no policy `{unknown}` in this environment"));
+        return Err(fault.help(wharf_lang::did_you_mean(unknown, names).unwrap_or_else(|| "leave it out".to_owned())));
+    }
+    let verdicts = plan.verdicts();
+    let refused = verdicts.iter().any(|verdict| verdict.ruling == Ruling::Refused);
+    let waits = verdicts.iter().find(|verdict| {
+        verdict.ruling == Ruling::NeedsApproval && !approved.iter().any(|name| **name == *verdict.policy)
+    });
+    if refused {
+        out::alert(format!("{} a policy is against this plan; nothing was done", bad("✗")));
+    } else if let Some(verdict) = waits {
+        let policy = &verdict.policy;
+        out::alert(format!("{} policy {policy} wants this plan approved; nothing was done", bad("✗")));
+        out::alert(format!("  {} whoever stands by it adds `--approve {policy}`", dim("help:")));
+    }
+    Ok(refused || waits.is_some())
 }
 
 fn tell_other_plan(plan: &Plan, expected: &str) {

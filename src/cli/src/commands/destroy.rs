@@ -9,14 +9,22 @@ use crate::{
 };
 use wharf_model::{Deployment, Shared};
 
-pub(super) async fn run(shared: &arguments::Shared, yes: bool) -> Ends<Exit> {
+pub(super) async fn run(shared: &arguments::Shared, yes: bool, approve: &[String]) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
     let mut desired: Deployment = project.deployment.clone();
     desired.services.clear();
     desired.gateways.clear();
     desired.shared = Shared::default();
-    let work =
-        Work { project: &project, desired: &desired, doing: "destroy", yes, select: None, reviewed: Reviewed::Nothing };
+    desired.renamed.clear();
+    let work = Work {
+        project: &project,
+        desired: &desired,
+        doing: "destroy",
+        yes,
+        select: None,
+        reviewed: Reviewed::Nothing,
+        approved: approve,
+    };
     let (exit, runtime) = carry_out(work).await?;
     if exit == Exit::Done {
         runtime.clean_up().await?;

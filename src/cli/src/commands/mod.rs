@@ -53,10 +53,10 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Plan { detailed_exitcode, out, select, since, format } => {
             wait(plan::run(&shared, &plan::Wanted { detailed_exitcode, out, select, since, format }))
         }
-        Command::Apply { plan, expect_plan, yes, select } => {
-            wait(apply::run(&shared, &apply::Wanted { plan, expect_plan, yes, select }))
+        Command::Apply { plan, expect_plan, approve, yes, select } => {
+            wait(apply::run(&shared, &apply::Wanted { plan, expect_plan, approve, yes, select }))
         }
-        Command::Destroy { yes } => wait(destroy::run(&shared, yes)),
+        Command::Destroy { yes, approve } => wait(destroy::run(&shared, yes, &approve)),
         Command::Drift { format, since } => wait(drift::run(&shared, format, since.as_deref())),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),

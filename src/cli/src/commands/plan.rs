@@ -12,7 +12,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
 };
-use wharf_plan::Plan;
+use wharf_plan::{Plan, Ruling};
 use wharf_report::{Layout, Since, html, markdown, svg, terminal, warn};
 
 /// What was asked for.
@@ -45,6 +45,9 @@ pub(super) async fn run(shared: &Shared, wanted: &Wanted) -> Ends<Exit> {
     show(&plan, wanted.since.as_deref(), wanted.format)?;
     if let Some(file) = &wanted.out {
         out::note(format!("\nSaved. `wharf apply {}` carries out this plan and no other.", file.display()));
+    }
+    if plan.verdicts().iter().any(|verdict| verdict.ruling == Ruling::Refused) {
+        return Ok(Exit::Refused);
     }
     Ok(if wanted.detailed_exitcode && !plan.is_empty() { Exit::Changes } else { Exit::Done })
 }

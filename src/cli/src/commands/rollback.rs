@@ -2,7 +2,7 @@
 
 use super::{
     Review,
-    carry_out::{Ask, begin, finish},
+    carry_out::{Ask, Consent, begin, finish},
 };
 use crate::{
     arguments::Shared,
@@ -36,7 +36,7 @@ pub(super) async fn run(shared: &Shared, what: &[String], review: Review) -> End
     let plan = plan(&project, begun.record(), &back, begun.observe()).await?;
     tell(&back, &commit);
     let ask = if review == Review::Yes { Ask::Nobody } else { Ask::First };
-    let (exit, runtime) = finish(&project, begun, &plan, "rollback", ask).await?;
+    let (exit, runtime) = finish(&project, begun, &plan, Consent { doing: "rollback", ask, approved: &[] }).await?;
     if exit == Exit::Done {
         tell_files(&project, &*runtime).await?;
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Review,
-    carry_out::{Ask, begin, finish},
+    carry_out::{Ask, Consent, begin, finish},
 };
 use crate::{
     arguments::{Format, Shared, State},
@@ -73,7 +73,7 @@ async fn rm(project: &Project, wanted: &[String], review: Review) -> Ends<Exit> 
     let sight = begun.look(project, desired).await?;
     let plan = plan(&sight.input(desired, begun.record(), begun.observe()), &wanted)?;
     let ask = if review == Review::Yes { Ask::Nobody } else { Ask::First };
-    let exit = finish(project, begun, &plan, "state rm", ask).await?.0;
+    let exit = finish(project, begun, &plan, Consent { doing: "state rm", ask, approved: &[] }).await?.0;
     if exit == Exit::Done {
         let asked = wharf_plan::graph(desired).needs;
         for address in wanted.iter().filter(|address| asked.contains_key(address)) {

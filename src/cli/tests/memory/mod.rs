@@ -109,6 +109,11 @@ impl Site {
                 let source = SourceRef::Folder(FolderPath((*folder).into()));
                 self.memory.change_source(source, ContentDigest::of([content.as_bytes()]));
             }
+            ["source-image", image, content] => {
+                let content = ContentDigest::of([content.as_bytes()]);
+                self.memory.change_source(SourceRef::Image((*image).into()), content);
+            }
+            ["lose", object] => self.memory.lose(&object.parse().unwrap()),
             ["secret", name, value] => drop(self.secrets.insert(name.parse().unwrap(), format!("{CANARY}-{value}"))),
             words => assert!(hands::meddle(&self.memory, words), "nobody knows how to `{line}`"),
         }

@@ -9,6 +9,8 @@ mod group;
 mod health;
 mod mount;
 mod network;
+mod object;
+mod policy;
 mod resources;
 mod rollout;
 mod service;
@@ -16,7 +18,7 @@ mod template;
 mod timeouts;
 mod traffic;
 mod watch;
-mod words;
+pub(crate) mod words;
 
 pub use confidential::Confidential;
 pub use container::{Batching, Container, OwnProcessor, Processor, ProcessorKind, Pull};
@@ -29,6 +31,8 @@ pub use mount::{
     ModelMount, Mount, MountCache, MountLabel, MountPath, MountPathError, MountSource, NfsMount, ObjectStore,
 };
 pub use network::{Direction, ExistingNetwork, Nacos, NetworkPlace, NetworkRule, NetworkSpec, NlbSpec, RegistrySpec};
+pub use object::{DataSpec, ObjectId, ObjectSpec};
+pub use policy::{Action, Demand, Matcher, PolicySpec, RiskKind, Rule};
 pub use resources::{Dedicated, Gpu, InstanceType, Isolation, Quota, QuotaKind, Resources, Spot, Spread, Unit};
 pub use rollout::{Batch, Canary, CanaryStep, Gate, OnFailure, Pace, RolloutPolicy, Shutdown};
 pub use service::{Expose, ServiceSpec, TokenSpec};

@@ -1,7 +1,7 @@
 //! What instances see as folders.
 
 use super::{
-    Pins,
+    DataSpec, Pins,
     words::{after, words},
 };
 use crate::{Bytes, Field, SecretName, Value, entries::List};
@@ -176,6 +176,8 @@ pub enum MountSource {
     Empty,
     /// An empty folder in memory.
     Memory(Bytes),
+    /// A folder that outlives instances: an object of its own.
+    Data(DataSpec),
 }
 
 impl MountSource {
@@ -195,6 +197,7 @@ impl MountSource {
             Self::Image(_) => Field::MountImage,
             Self::Empty => Field::MountEmpty,
             Self::Memory(_) => Field::MountMemory,
+            Self::Data(_) => Field::MountData,
         }
     }
 }
@@ -219,6 +222,8 @@ impl fmt::Display for MountSource {
             Self::Image(ImageMount { image, path }) => write!(f, "{path} of {image}"),
             Self::Empty => f.write_str("empty"),
             Self::Memory(size) => size.fmt(f),
+            // Whether it is kept says nothing of what an instance sees.
+            Self::Data(DataSpec { keep_on_delete: _ }) => f.write_str("data"),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! What one instance is.
 
-use super::{Confidential, Container, Mount, MountPath, Probe, Probes, Processor, Pull, Resources, Unit, Weights};
-use crate::{ContainerName, ContentDigest, EnvName, NetworkName, SecretDigest, SecretName, Value};
+use super::{
+    Confidential, Container, DataSpec, Mount, MountPath, MountSource, Probe, Probes, Processor, Pull, Resources, Unit,
+    Weights,
+};
+use crate::{Address, ContainerName, ContentDigest, EnvName, Generation, NetworkName, SecretDigest, SecretName, Value};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// What one instance is: the part of a service whose change means new instances.
@@ -82,6 +85,14 @@ impl Template {
         self.readiness.clone().unwrap_or_else(Probe::fallback)
     }
 
+    /// The mounts that outlive instances, by where they are mounted.
+    pub fn data(&self) -> impl Iterator<Item = (&MountPath, &DataSpec)> {
+        self.mounts.iter().filter_map(|(path, mount)| match &mount.source {
+            MountSource::Data(data) => Some((path, data)),
+            _ => None,
+        })
+    }
+
     /// The secrets that instances need; one may come twice.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
         let env = self.env.values().filter_map(EnvValue::secret);
@@ -149,4 +160,8 @@ pub struct Pins {
     pub packages: Option<ContentDigest>,
     /// The secrets among the environment variables; empty while the record has no key yet.
     pub secrets: BTreeMap<SecretName, SecretDigest>,
+    /// The image; none where images are not looked at.
+    pub image: Option<ContentDigest>,
+    /// The incarnations of the network and of the data that it lies in or mounts.
+    pub objects: BTreeMap<Address, Generation>,
 }

@@ -15,6 +15,7 @@ mod ignore;
 mod image;
 mod instances;
 mod normal;
+mod objects;
 mod restore;
 
 pub use accept::Accept;
@@ -234,6 +235,7 @@ pub fn drift(input: &DriftInput<'_>) -> Drift {
     let (recorded, observed) = (input.recorded, input.observed);
     let mut findings = gateways::findings(recorded, observed);
     findings.extend(instances::findings(recorded, observed));
+    findings.extend(objects::findings(recorded, observed));
     findings.extend(contents::findings(recorded, observed));
     findings
         .sort_by(|one, two| (&one.address, &one.object, &one.aspect).cmp(&(&two.address, &two.object, &two.aspect)));
@@ -259,5 +261,5 @@ pub fn drift(input: &DriftInput<'_>) -> Drift {
 
 fn compared(recorded: &Record) -> usize {
     let instances: usize = recorded.services.values().map(|service| service.instances.len()).sum();
-    recorded.gateways.len() + recorded.routes.len() + recorded.contents.len() + instances
+    recorded.gateways.len() + recorded.routes.len() + recorded.objects.len() + recorded.contents.len() + instances
 }

@@ -1,7 +1,7 @@
 //! Version 1 of the plan as JSON: what `docs/plan-format.md` describes and its schema checks.
 
 use crate::{
-    Cause, Fields, LeftOut, Plan, Risk, Selection, Step, What, WhyLeftOut,
+    Cause, Fields, LeftOut, Plan, Risk, Selection, Step, Verdict, What, WhyLeftOut,
     facts::{Facts, shown},
     rollout::Preview,
 };
@@ -34,6 +34,8 @@ pub(crate) struct Document {
     folds: Vec<Vec<usize>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     left_out: Vec<LeftOutV1>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    verdicts: Vec<VerdictV1>,
     notices: Vec<String>,
     pub(crate) operations: Vec<OperationV1>,
     pub(crate) facts: BTreeMap<String, FactsV1>,
@@ -56,6 +58,20 @@ struct LeftOutV1 {
     why: Word,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     needs: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerdictV1 {
+    policy: String,
+    rule: String,
+    at: Option<PlaceV1>,
+    ruling: Word,
+    says: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    change: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<PlaceV1>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -228,6 +244,7 @@ fn document(plan: &Plan) -> Document {
         changes: plan.changes().iter().map(change).collect(),
         folds: folds.map(|fold| fold.changes.clone()).collect(),
         left_out: plan.left_out().iter().map(left_out).collect(),
+        verdicts: plan.verdicts().iter().map(verdict).collect(),
         notices: plan.notices().iter().map(ToString::to_string).collect(),
         operations: operations(plan),
         facts: plan.facts().map(|(address, facts)| (address.to_string(), facts_v1(facts))).collect(),
@@ -249,6 +266,19 @@ fn left_out(left: &LeftOut) -> LeftOutV1 {
         WhyLeftOut::Needs(address) => ("needs", Some(address.to_string())),
     };
     LeftOutV1 { address: left.address.to_string(), action: left.action.into(), why: why.into(), needs }
+}
+
+fn verdict(verdict: &Verdict) -> VerdictV1 {
+    let Verdict { policy, rule, origin, ruling, change, cause, says } = verdict;
+    VerdictV1 {
+        policy: policy.to_string(),
+        rule: rule.clone(),
+        at: origin.as_ref().map(place),
+        ruling: ruling.as_str().into(),
+        says: says.clone(),
+        change: change.as_ref().map(ToString::to_string),
+        cause: cause.as_ref().map(place),
+    }
 }
 
 fn facts_v1(facts: &Facts) -> FactsV1 {

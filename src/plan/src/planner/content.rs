@@ -25,6 +25,14 @@ impl Planner<'_> {
             let path = FieldPath::at(Field::Content, path.as_str());
             steps.extend(self.prepare_one(address, path, content_ref, call(content_ref), (old, *content)));
         }
+        if let (Some(content), Some(image)) = (revision.pins.image, &revision.template.image) {
+            let address = Address::Image(service.clone());
+            let content_ref = ContentRef::Image(content);
+            let call = Call::PrepareImage { content: content_ref, image: image.clone() };
+            let old = before.and_then(|before| before.pins.image);
+            let path = FieldPath::of(Field::ImageContent);
+            steps.extend(self.prepare_one(address, path, content_ref, call, (old, content)));
+        }
         if let Some(content) = revision.pins.packages {
             let address = Address::Packages(service.clone());
             let content_ref = ContentRef::Packages(content);

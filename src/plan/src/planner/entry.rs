@@ -2,10 +2,15 @@
 
 use super::Planner;
 use crate::{
-    Cause, Change, Risk, StepId, What,
-    drift::altered::{self, Alteration},
+    Cause, Change, Risk, Step, StepId, What,
+    drift::{
+        Aspect,
+        altered::{self, Alteration},
+    },
 };
-use wharf_model::{Address, Call, Difference, Field, GatewayName, GatewaySpec, RouteSpec, ServiceName, compare};
+use wharf_model::{
+    Address, Call, Difference, Effect, Entry, Field, GatewayName, GatewaySpec, RouteSpec, ServiceName, compare,
+};
 
 impl Planner<'_> {
     pub(super) fn gateways(&mut self) {
@@ -17,7 +22,13 @@ impl Planner<'_> {
     fn gateway(&mut self, name: &GatewayName, spec: &GatewaySpec) {
         let address = Address::Gateway(name.clone());
         let recorded = self.input.recorded.gateways.get(name).map(|gateway| &gateway.spec);
+        let seen = self.input.observed.gateways.get(name);
+        let as_wanted = seen.is_some_and(|seen| seen.running && seen.fingerprint == Some(spec.fingerprint()));
         let (what, risks) = match recorded {
+            None if seen.is_some() => {
+                let saw = "there, and nobody wrote it down".to_owned();
+                (What::Adopt { because: vec![Cause::Seen { field: "gateway", saw }] }, Vec::new())
+            }
             None => {
                 let because = Cause::Declared(self.declared(&address));
                 (What::Create { because, entries: spec.entries(), preview: None }, Vec::new())
@@ -26,7 +37,9 @@ impl Planner<'_> {
                 let differences = compare(recorded.entries(), spec.entries());
                 let moves = differences.iter().any(|difference| difference.path.field == Field::Listen);
                 let mut because = self.written(&address, differences);
-                because.extend(self.gateway_drift(name, recorded));
+                because.extend(self.gateway_drift(name, recorded, spec));
+                let network = spec.network.clone().map(Address::Network);
+                because.extend(network.filter(|network| self.objects.replaced.contains(network)).map(Cause::Follows));
                 if because.is_empty() {
                     self.kept += 1;
                     return;
@@ -34,30 +47,69 @@ impl Planner<'_> {
                 (What::Update { because, preview: None }, if moves { vec![Risk::Downtime] } else { Vec::new() })
             }
         };
-        let step = self.call(address.clone(), Call::PutGateway { gateway: name.clone(), spec: spec.clone() });
+        let step = if recorded.is_none() && as_wanted {
+            let effect = Effect::GatewayUp { gateway: name.clone() };
+            self.operations.add(Step::Note(address.clone(), effect))
+        } else {
+            self.call(address.clone(), Call::PutGateway { gateway: name.clone(), spec: spec.clone() })
+        };
+        let network = spec.network.clone().map(Address::Network);
+        if let Some(network) = network.and_then(|network| self.objects.steps.get(&network).copied()) {
+            self.operations.order(network, step);
+        }
         self.changes.push(Change { address, what, risks });
         self.gateway_steps.insert(name.clone(), step);
         self.wanted.gateways.insert(name.clone(), spec.clone());
     }
 
-    fn gateway_drift(&self, name: &GatewayName, recorded: &GatewaySpec) -> Option<Cause> {
-        let seen = |saw: &str| Some(Cause::Seen { field: "process", saw: saw.to_owned() });
+    fn gateway_drift(&self, name: &GatewayName, recorded: &GatewaySpec, spec: &GatewaySpec) -> Vec<Cause> {
+        let seen = |saw: &str| vec![Cause::Seen { field: "process", saw: saw.to_owned() }];
         match self.input.observed.gateways.get(name) {
             None => seen("missing"),
             Some(gateway) if !gateway.running => seen("not running"),
-            Some(gateway) => first(altered::gateway(recorded, gateway)),
+            Some(gateway) => {
+                let found = altered::gateway(recorded, gateway);
+                if found.iter().any(|one| one.aspect == Aspect::Settings) {
+                    let before = self.actual.recorded.gateways.get(name).map(|known| known.spec.entries());
+                    return self.stale_label(&Address::Gateway(name.clone()), before, spec.entries());
+                }
+                first(found).into_iter().collect()
+            }
+        }
+    }
+
+    /// Why an object carries another label than the record says: something that it names was called otherwise just now,
+    /// or else somebody else had a hand in it.
+    pub(super) fn stale_label(&self, address: &Address, before: Option<Vec<Entry>>, now: Vec<Entry>) -> Vec<Cause> {
+        let renamed = before.filter(|_| !self.rename_steps.is_empty()).map(|before| compare(before, now));
+        match renamed.filter(|differences| !differences.is_empty()) {
+            Some(differences) => self.written(address, differences),
+            None => {
+                let saw = "it was not made from the recorded settings".to_owned();
+                vec![Cause::Seen { field: "label", saw }]
+            }
         }
     }
 
     pub(super) fn written(&self, address: &Address, differences: Vec<Difference>) -> Vec<Cause> {
         let cause = |difference: Difference| {
             let origin = self.origin(address, &difference.path);
-            match difference.path.field {
-                Field::Content | Field::Interpreter => Cause::Source { difference, origin },
+            match (difference.path.field, &difference.path.key) {
+                (Field::Content | Field::Interpreter | Field::ImageContent, _) => Cause::Source { difference, origin },
+                (Field::Incarnation, Some(key)) => match key.parse() {
+                    Ok(object) => Cause::Follows(object),
+                    Err(_) => Cause::Written { difference, origin },
+                },
                 _ => Cause::Written { difference, origin },
             }
         };
-        differences.into_iter().map(cause).collect()
+        // That an object is new to a resource is said by the field that names it.
+        let alone = differences.len() == 1;
+        let tells = |difference: &Difference| {
+            let replaced = difference.before.is_some() && difference.after.is_some();
+            difference.path.field != Field::Incarnation || replaced || alone
+        };
+        differences.into_iter().filter(tells).map(cause).collect()
     }
 
     /// Plans a service's routes. Answers the steps that a rollout of the service waits for, and the gateways whose routes
@@ -152,14 +204,22 @@ impl Planner<'_> {
         for name in known.into_iter().filter(|name| !self.input.desired.gateways.contains_key(*name)) {
             let address = Address::Gateway(name.clone());
             let step = self.call(address.clone(), Call::DeleteGateway { gateway: name.clone() });
+            self.gateway_ends.insert(name.clone(), step);
             for end in self.route_ends.remove(name).unwrap_or_default() {
                 self.operations.order(end, step);
             }
-            self.changes.push(Change {
-                address,
-                what: What::Delete { because: Cause::NotDeclared },
-                risks: vec![Risk::Downtime],
-            });
+            if !self.is_moved_away(&address) {
+                self.changes.push(Change {
+                    address,
+                    what: What::Delete { because: Cause::NotDeclared },
+                    risks: vec![Risk::Downtime],
+                });
+            }
+        }
+        for (late, gone) in self.late_gateways() {
+            if let (Some(come), Some(end)) = (self.gateway_steps.get(&late), self.gateway_ends.get(&gone)) {
+                self.operations.order(*end, *come);
+            }
         }
     }
 }

@@ -5,18 +5,21 @@
 
 mod content;
 mod entry;
+mod object;
 mod record_only;
+mod rename;
 mod service;
 mod standing;
 
 pub use record_only::{CannotForget, adopt, forget};
 
+use self::{object::Objects, rename::Rename};
 use crate::{Change, Files, Notice, Operations, Plan, Problem, Selection, Step, StepId, facts, fold::fold, problem};
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_model::{
-    Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, InstanceId, Mount,
-    Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName, ServiceName, SourceRef,
-    Wanted,
+    Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, Generation, InstanceId,
+    Mount, Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName, ServiceName,
+    ServiceSpec, SourceRef, Wanted,
 };
 
 /// Everything that a plan depends on.
@@ -42,7 +45,8 @@ pub fn sources(desired: &Deployment) -> BTreeSet<SourceRef> {
             let snapshots = template.mounts.values().filter_map(Mount::as_snapshot);
             let folders = snapshots.map(|folder| SourceRef::Folder(folder.clone()));
             let packages = (!template.packages.is_empty()).then(|| SourceRef::Packages(template.packages.clone()));
-            folders.chain(packages)
+            let image = template.image.clone().map(SourceRef::Image);
+            folders.chain(packages).chain(image)
         })
         .collect()
 }
@@ -52,7 +56,12 @@ pub fn sources(desired: &Deployment) -> BTreeSet<SourceRef> {
 /// # Errors
 /// Every problem of the project on this runtime and host, at once.
 pub fn plan(input: &Input) -> Result<Plan, Vec<Problem>> {
-    make(input, Planner::resolve)
+    let renames = rename::pending(input);
+    if renames.values().any(|rename| rename.in_place) {
+        let (recorded, observed) = rename::renamed(input, &renames);
+        return make(&Input { recorded: &recorded, observed: &observed, ..*input }, input, renames, None);
+    }
+    make(input, input, renames, None)
 }
 
 /// Makes the plan of a deployment whose templates are fixed already: to what was recorded once, not to what the host
@@ -61,19 +70,24 @@ pub fn plan(input: &Input) -> Result<Plan, Vec<Problem>> {
 /// # Errors
 /// Every field that this runtime cannot honour.
 pub fn plan_pinned(input: &Input, pins: &BTreeMap<ServiceName, Pins>) -> Result<Plan, Vec<Problem>> {
-    make(input, |planner| {
-        planner.honour_all();
-        let services = planner.input.desired.services.keys();
-        services.map(|name| (name, pins.get(name).cloned().unwrap_or_default())).collect()
-    })
+    make(input, input, BTreeMap::new(), Some(pins))
 }
 
-fn make<'a>(
-    input: &'a Input<'a>,
-    fix: impl FnOnce(&mut Planner<'a>) -> BTreeMap<&'a ServiceName, Pins>,
+/// Plans from `input`, in which renames are done; `actual` is what was recorded and observed. Templates are fixed to
+/// `pins`, else to what was looked at.
+fn make(
+    input: &Input,
+    actual: &Input,
+    renames: BTreeMap<Address, Rename>,
+    pins: Option<&BTreeMap<ServiceName, Pins>>,
 ) -> Result<Plan, Vec<Problem>> {
-    let mut planner = Planner::new(input);
-    let pins = fix(&mut planner);
+    let mut planner = Planner::new(input, actual, renames);
+    planner.renames();
+    planner.objects();
+    let pins = match pins {
+        None => planner.resolve(),
+        Some(pins) => planner.take_pins(pins),
+    };
     if !planner.problems.is_empty() {
         return Err(planner.problems);
     }
@@ -82,12 +96,24 @@ fn make<'a>(
     planner.removed_services();
     planner.unknown_routes();
     planner.removed_gateways();
+    planner.removed_objects();
+    planner.order_objects();
     planner.unused_contents();
+    planner.finish_renames();
+    planner.note_renames();
     Ok(planner.finish())
 }
 
 struct Planner<'a> {
     input: &'a Input<'a>,
+    /// The same before anything was called otherwise.
+    actual: &'a Input<'a>,
+    renames: BTreeMap<Address, Rename>,
+    /// The steps that call resources otherwise, by their new names.
+    rename_steps: BTreeMap<Address, StepId>,
+    objects: Objects,
+    /// The step that brings each service to where it should be, or takes it away.
+    service_steps: BTreeMap<ServiceName, StepId>,
     changes: Vec<Change>,
     kept: usize,
     notices: Vec<Notice>,
@@ -100,6 +126,8 @@ struct Planner<'a> {
     routed: BTreeMap<&'a ServiceName, Vec<&'a GatewayName>>,
     /// The step that makes each gateway.
     gateway_steps: BTreeMap<GatewayName, StepId>,
+    /// The step that takes each gateway away that goes.
+    gateway_ends: BTreeMap<GatewayName, StepId>,
     /// The steps after which a gateway that goes has no routes.
     route_ends: BTreeMap<GatewayName, Vec<StepId>>,
     /// The steps that prepare contents.
@@ -111,7 +139,7 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(input: &'a Input<'a>) -> Self {
+    fn new(input: &'a Input<'a>, actual: &'a Input<'a>, renames: BTreeMap<Address, Rename>) -> Self {
         let mut instances: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (id, instance) in &input.observed.instances {
             instances.entry(&id.service).or_default().push((id, instance));
@@ -122,6 +150,12 @@ impl<'a> Planner<'a> {
         }
         Self {
             input,
+            actual,
+            renames,
+            rename_steps: BTreeMap::new(),
+            objects: Objects::default(),
+            service_steps: BTreeMap::new(),
+            gateway_ends: BTreeMap::new(),
             routed,
             changes: Vec::new(),
             kept: 0,
@@ -144,7 +178,9 @@ impl<'a> Planner<'a> {
         for (name, spec) in &input.desired.gateways {
             self.honour(&Address::Gateway(name.clone()), &spec.entries());
         }
-        for (address, entries) in input.desired.shared.entries() {
+        let objects: Vec<_> =
+            self.objects.desired.iter().map(|(address, spec)| (address.clone(), spec.entries())).collect();
+        for (address, entries) in objects {
             self.honour(&address, &entries);
         }
         for (name, spec) in &input.desired.services {
@@ -167,6 +203,11 @@ impl<'a> Planner<'a> {
                     pins.mounts.extend(content.map(|content| (path.clone(), content)));
                 }
             }
+            if let (Some(image), true) = (&spec.template.image, input.capabilities.fetches_images()) {
+                let source = SourceRef::Image(image.clone());
+                pins.image = self.source(&source, &address, FieldPath::of(wharf_model::Field::Image));
+            }
+            pins.objects = self.incarnations_of(name, spec);
             if !spec.template.packages.is_empty() {
                 let source = SourceRef::Packages(spec.template.packages.clone());
                 pins.packages = self.source(&source, &address, FieldPath::of(wharf_model::Field::Packages));
@@ -174,6 +215,25 @@ impl<'a> Planner<'a> {
             resolved.insert(name, pins);
         }
         resolved
+    }
+
+    /// Checks every field, and fixes what the templates refer to, to what it was fixed to before.
+    fn take_pins(&mut self, pins: &BTreeMap<ServiceName, Pins>) -> BTreeMap<&'a ServiceName, Pins> {
+        self.honour_all();
+        let services = self.input.desired.services.iter();
+        let fixed = |(name, spec): (&'a ServiceName, &ServiceSpec)| {
+            let known = pins.get(name).cloned().unwrap_or_default();
+            (name, Pins { objects: self.incarnations_of(name, spec), ..known })
+        };
+        services.map(fixed).collect()
+    }
+
+    /// The incarnations of the objects that a service's instances lie in, or mount.
+    fn incarnations_of(&self, name: &ServiceName, spec: &ServiceSpec) -> BTreeMap<Address, Generation> {
+        let network = spec.template.network.clone().map(Address::Network);
+        let data = spec.template.data().map(|(path, _)| Address::Mount(name.clone(), path.clone()));
+        let known = |address: Address| Some((address.clone(), *self.objects.generations.get(&address)?));
+        network.into_iter().chain(data).filter_map(known).collect()
     }
 
     fn honour(&mut self, address: &Address, entries: &[Entry]) {
@@ -222,7 +282,7 @@ impl<'a> Planner<'a> {
         let mut known = BTreeMap::new();
         for address in relies_on.iter().flatten() {
             if !known.contains_key(address) {
-                known.insert(address.clone(), facts::facts(self.input, address));
+                known.insert(address.clone(), facts::facts(self.actual, address));
             }
         }
         Plan {
@@ -240,6 +300,7 @@ impl<'a> Planner<'a> {
             selection: Selection::default(),
             left_out: Vec::new(),
             files: Files::default(),
+            policies: desired.policies.clone(),
             reviewed: None,
         }
     }

@@ -29,7 +29,7 @@ pub enum CannotForget {
 /// Everything that the record does not have.
 pub fn forget(input: &Input, addresses: &BTreeSet<Address>) -> Result<Plan, Vec<CannotForget>> {
     let record = input.recorded;
-    let mut planner = Planner::new(input);
+    let mut planner = Planner::new(input, input, BTreeMap::new());
     let mut problems = Vec::new();
     let mut all = BTreeMap::new();
     for address in addresses {
@@ -78,7 +78,7 @@ fn route_goes(gateway: &GatewayName, service: &ServiceName) -> (Address, Effect)
 /// # Errors
 /// Every problem of the project on this runtime and host, at once.
 pub fn adopt(input: &Input) -> Result<Plan, Vec<Problem>> {
-    let mut planner = Planner::new(input);
+    let mut planner = Planner::new(input, input, BTreeMap::new());
     let pins = planner.resolve();
     if !planner.problems.is_empty() {
         return Err(planner.problems);

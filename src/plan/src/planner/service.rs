@@ -56,6 +56,9 @@ impl<'a> Planner<'a> {
         let mut waits = self.prepare(name, &case.revision, before.as_deref());
         let (routes, new_routes) = self.routes(name);
         waits.extend(routes);
+        let data = spec.template.data().map(|(path, _)| Address::Mount(name.clone(), path.clone()));
+        waits.extend(self.objects_of(spec, data));
+        waits.extend(spec.exposes.keys().filter_map(|gateway| self.gateway_steps.get(gateway)));
         for (gateway, step) in &new_routes {
             // Before any of them may be drained: a gateway must not learn of an instance that has gone.
             waits.extend(self.introduce(&case, gateway, *step));
@@ -63,6 +66,7 @@ impl<'a> Planner<'a> {
         let moves = !case.stand.is_at(case.goal()) || self.is_unsettled(&case);
         self.wanted.services.insert(name.clone(), (spec.clone(), case.revision.clone()));
         let end = if moves { Some(self.roll(&case, &waits)) } else { self.settle_in_place(&case) };
+        self.service_steps.extend(end.map(|end| (name.clone(), end)));
         self.keep_contents(&case, end);
     }
 
@@ -317,7 +321,13 @@ impl<'a> Planner<'a> {
             known_by: self.all_gateways(name),
             shutdown,
         })));
-        self.changes.push(Change { address, what: delete(Cause::NotDeclared), risks: vec![Risk::Downtime] });
+        self.service_steps.insert(name.clone(), id);
+        match self.heir(name).cloned() {
+            None => {
+                self.changes.push(Change { address, what: delete(Cause::NotDeclared), risks: vec![Risk::Downtime] });
+            }
+            Some(heir) => self.go_after(id, &heir),
+        }
         for revision in recorded.into_iter().flat_map(|recorded| recorded.revisions.values()) {
             for content in revision.contents() {
                 self.users.entry(content).or_default().push(id);
@@ -326,6 +336,17 @@ impl<'a> Planner<'a> {
         for gateway in self.routed.get(name).cloned().unwrap_or_default() {
             let step = self.delete_route(gateway, name, Vec::new());
             self.operations.order(id, step);
+        }
+    }
+
+    /// A service goes when the one that takes its place serves. Where that one has to wait for a gateway whose port is
+    /// not free yet, there is nothing to wait for.
+    fn go_after(&mut self, removal: StepId, heir: &ServiceName) {
+        let late = self.late_gateways();
+        let exposes = self.input.desired.services.get(heir).map(|spec| &spec.exposes);
+        let waits = exposes.is_some_and(|exposes| exposes.keys().any(|gateway| late.contains_key(gateway)));
+        if let (Some(serves), false) = (self.service_steps.get(heir), waits) {
+            self.operations.order(*serves, removal);
         }
     }
 }

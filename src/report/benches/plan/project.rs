@@ -96,6 +96,8 @@ fn deployment(resources: usize) -> Deployment {
         services: (0..services).map(|number| (format!("service-{number}").parse().unwrap(), service(number))).collect(),
         shared: Shared::default(),
         ignores: Vec::new(),
+        renamed: BTreeMap::new(),
+        policies: BTreeMap::new(),
         origins: Origins::default(),
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     detail::{Extent, Kind, detail},
     escape::html as safe,
     picture::picture,
-    reading::{Group, Level, Reading, RiskRow},
+    reading::{Group, LeftRow, Level, Reading, RiskRow, VerdictRow},
     text::{names, plural},
 };
 use std::fmt::Write;
@@ -25,10 +25,12 @@ pub fn html(plan: &Plan, since: Option<&Since>) -> String {
     if let Some(since) = since {
         news(&mut page, since);
     }
+    verdicts(&mut page, &reading.verdicts);
     risks(&mut page, &reading.risks);
     if !reading.is_empty {
         let _ = writeln!(page, "<h2>Picture</h2>\n<figure>{}</figure>", picture(plan, &reading));
     }
+    not_selected(&mut page, &reading);
     notices(&mut page, &reading.notices);
     changes(&mut page, &reading.groups);
     page.push_str("</main>\n</body>\n</html>\n");
@@ -80,7 +82,7 @@ fn risks(page: &mut String, risks: &[RiskRow]) {
     page.push_str("<h2>Look at this first</h2>\n<ul class=\"risks\">\n");
     for risk in risks.iter().take(ROWS) {
         let times = if risk.times > 1 { format!(" <b>×{}</b>", risk.times) } else { String::new() };
-        let place = risk.place().map(|place| format!(" <span class=\"soft\">{}</span>", safe(&place)));
+        let place = risk.place().map(|place| format!(" <span class=\"soft\">because {}</span>", safe(&place)));
         let _ = writeln!(
             page,
             "<li class=\"{}\">{}<span><b>{}</b> <code>{}</code>{times} {}{}</span></li>",
@@ -93,6 +95,52 @@ fn risks(page: &mut String, risks: &[RiskRow]) {
         );
     }
     more(page, "li", risks.len(), "risk");
+    page.push_str("</ul>\n");
+}
+
+fn verdicts(page: &mut String, verdicts: &[VerdictRow]) {
+    if verdicts.is_empty() {
+        return;
+    }
+    page.push_str("<h2>What policies say</h2>\n<ul class=\"policies\">\n");
+    let place = |place: &Option<String>| match place {
+        Some(place) => format!(" <span class=\"soft\">{}</span>", safe(place)),
+        None => String::new(),
+    };
+    for verdict in verdicts {
+        let class = if verdict.stops() { "downtime" } else { "dip" };
+        let _ = writeln!(
+            page,
+            "<li class=\"{class}\"><b>{}</b> by policy <code>{}</code>: <code>{}</code>{}\n<ul>",
+            verdict.ruling,
+            safe(&verdict.policy),
+            safe(&verdict.rule),
+            place(&verdict.place)
+        );
+        for (says, cause) in verdict.says.iter().take(ROWS) {
+            let _ = writeln!(page, "<li>{}{}</li>", safe(says), place(cause));
+        }
+        more(page, "li", verdict.says.len(), "change");
+        page.push_str("</ul></li>\n");
+    }
+    page.push_str("</ul>\n");
+}
+
+fn not_selected(page: &mut String, reading: &Reading) {
+    let Some(left) = &reading.left_out else { return };
+    page.push_str("<h2>Left out, as you asked</h2>\n<ul>\n");
+    if left.is_empty() {
+        page.push_str("<li>nothing: there is nothing else to do</li>\n");
+    }
+    for LeftRow { address, action, why } in left.iter().take(ROWS) {
+        let _ = writeln!(
+            page,
+            "<li>{action} <code>{}</code> <span class=\"soft\">{}</span></li>",
+            safe(address),
+            safe(why)
+        );
+    }
+    more(page, "li", left.len(), "change");
     page.push_str("</ul>\n");
 }
 
@@ -138,6 +186,7 @@ fn change(page: &mut String, group: &Group) {
     let words = group.headline();
     let times = if group.names.len() > 1 { format!(" <b>×{}</b>", group.names.len()) } else { String::new() };
     let from = words.from.map(|from| format!(" <code>{}</code>", safe(&from))).unwrap_or_default();
+    let also = if words.also.is_empty() { String::new() } else { format!(" and <b>{}</b>", words.also.join(", ")) };
     let fields: Vec<_> = words.fields.iter().map(|field| format!("<code>{}</code>", safe(field))).collect();
     let fields = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) };
     let risks: String = words
@@ -148,7 +197,7 @@ fn change(page: &mut String, group: &Group) {
     let _ = writeln!(
         page,
         "<details class=\"{}\"{open}><summary><span class=\"sign\">{}</span> <b>{}</b> \
-         <code>{}</code>{times}{from}{fields}{risks}</summary>\n<pre>",
+         <code>{}</code>{times}{from}{also}{fields}{risks}</summary>\n<pre>",
         class(group.level),
         words.sign,
         safe(&words.action),

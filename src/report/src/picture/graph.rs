@@ -267,7 +267,7 @@ impl Builder<'_> {
                 let address = step.address();
                 let name = Owner::of(&address).name();
                 let (lane, group) = (*self.lanes.of.get(&name)?, *groups.get(name.as_str())?);
-                let (kind, verb) = (kind(&address), verb(step));
+                let (kind, verb) = (address.kind().as_str(), verb(step));
                 Some((id, Kind { lane, layer: layers[index(id)], kind, verb }, address, group))
             })
             .collect();
@@ -304,7 +304,9 @@ impl Builder<'_> {
         let subject = Subject::of(address);
         let row = group.rows.iter().find(|row| row.subject == subject);
         let instances = group.rows.iter().find(|row| row.subject == Subject::Instances);
-        let row = row.or(if kind.verb == "rollout" { instances } else { None });
+        // What happens to instances is part of their service's rollout.
+        let instances = instances.filter(|_| kind.verb == "rollout");
+        let row = row.or(instances);
         let title = match (&subject, row) {
             (Subject::Service | Subject::Other(_), _) | (_, None) => Owner::of(address).name(),
             (_, Some(row)) => row.address(group.name()),
@@ -315,9 +317,9 @@ impl Builder<'_> {
             lane: kind.lane,
             layer: kind.layer,
             title: title + &same,
-            fact: row.map_or_else(|| kind.verb.to_owned(), |row| fact(row, group.name())),
+            fact: row.map_or_else(|| kind.verb.to_owned(), |row| fact(row, instances, group.name(), kind.verb)),
             action: row.map_or(Action::Update, |row| row.action),
-            level: if kind.verb == "rollout" { group.level } else { row.map_or(Level::Calm, Row::level) },
+            level: [row, instances].into_iter().flatten().map(Row::level).min().unwrap_or(Level::Calm),
             times: 1,
             is_critical: false,
             weight: (Duration::ZERO, 1),
@@ -325,28 +327,25 @@ impl Builder<'_> {
     }
 }
 
-fn fact(row: &Row, group: &str) -> String {
-    let times = if row.times() > 1 { format!(" {} instances", row.times()) } else { String::new() };
-    let from = row.from(group).filter(|_| row.times() == 1).map(|from| format!(" {from}")).unwrap_or_default();
+fn fact(row: &Row, instances: Option<&Row>, group: &str, verb: &str) -> String {
+    let from = row.from(group).filter(|_| row.times() == 1);
+    if let (Action::Replace, Some(from), "put" | "delete") = (row.action, &from, verb) {
+        return if verb == "delete" {
+            format!("replace: delete {from}")
+        } else {
+            "replace: make the next one".to_owned()
+        };
+    }
+    let from = from.map(|from| format!(" {from}")).unwrap_or_default();
     let waits = row.rollout.as_ref().map(|rollout| rollout.at_least).filter(|at_least| !at_least.is_zero());
     let waits = waits.map(|at_least| format!(", {} at least", crate::text::span(at_least))).unwrap_or_default();
-    format!("{}{times}{from}{waits}", row.action.word())
+    let also = instances.filter(|also| also.subject != row.subject).map(|also| format!(", {}", some_of(also)));
+    let own = if row.times() > 1 { some_of(row) } else { row.action.word().to_owned() };
+    format!("{own}{from}{waits}{}", also.unwrap_or_default())
 }
 
-fn kind(address: &Address) -> &'static str {
-    match address {
-        Address::Gateway(_) => "gateway",
-        Address::Packages(_) => "packages",
-        Address::Mount(..) => "mount",
-        Address::Service(_) => "service",
-        Address::Instance(..) => "instance",
-        Address::Route(..) => "route",
-        Address::Group(_) => "group",
-        Address::Network(_) => "network",
-        Address::Nlb(_) => "nlb",
-        Address::Registry(_) => "registry",
-        Address::Content(_) => "content",
-    }
+fn some_of(row: &Row) -> String {
+    format!("{} {}", row.action.word(), plural(row.times(), "instance"))
 }
 
 fn verb(step: &Step) -> &'static str {

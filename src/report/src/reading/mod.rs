@@ -16,8 +16,8 @@ pub(crate) use words::{Action, Level};
 
 use crate::text::{plural, tame};
 use std::collections::{HashMap, hash_map::Entry};
-use wharf_model::{Address, PlanId, ServiceName};
-use wharf_plan::{Change, Plan, RolloutStep, Step};
+use wharf_model::{Address, Origin, PlanId, ServiceName};
+use wharf_plan::{Change, LeftOut, Plan, RolloutStep, Ruling, Step, Verdict};
 
 /// How many fields a headline names.
 const FIELDS: usize = 6;
@@ -38,6 +38,38 @@ pub(crate) struct Reading {
     /// What belongs to no service first, then the services by name.
     pub(crate) groups: Vec<Group>,
     pub(crate) notices: Vec<String>,
+    /// What was not selected; none when everything was.
+    pub(crate) left_out: Option<Vec<LeftRow>>,
+    /// What policies say, the gravest first.
+    pub(crate) verdicts: Vec<VerdictRow>,
+}
+
+/// A change that the files ask for and the plan does not make.
+#[derive(Debug)]
+pub(crate) struct LeftRow {
+    pub(crate) address: String,
+    pub(crate) action: &'static str,
+    pub(crate) why: String,
+}
+
+/// What one rule says.
+#[derive(Debug)]
+pub(crate) struct VerdictRow {
+    ruled: Ruling,
+    /// The ruling, in words.
+    pub(crate) ruling: &'static str,
+    pub(crate) policy: String,
+    pub(crate) rule: String,
+    pub(crate) place: Option<String>,
+    /// What is the matter, each with the place of its cause.
+    pub(crate) says: Vec<(String, Option<String>)>,
+}
+
+impl VerdictRow {
+    /// Whether it stands in the way of an apply.
+    pub(crate) fn stops(&self) -> bool {
+        self.ruled != Ruling::Warned
+    }
 }
 
 /// One thing that can hurt, and everything that it happens to.
@@ -117,6 +149,8 @@ pub(crate) struct Headline {
     pub(crate) action: String,
     /// What it comes from.
     pub(crate) from: Option<String>,
+    /// What is done to what belongs to it.
+    pub(crate) also: Vec<String>,
     /// The fields that differ, a few of them by name.
     pub(crate) fields: Vec<String>,
     /// Its risks, the worst first.
@@ -128,17 +162,18 @@ impl Group {
         let (fields, levels) = (self.fields(), self.levels());
         if let Some(row) = self.rows.iter().find(|row| row.subject.is_own()) {
             let action = row.action.word().to_owned();
-            return Headline { sign: row.action.sign(), action, from: row.from(self.name()), fields, levels };
+            let also = self.rows.iter().filter(|row| !row.subject.is_own()).map(Row::brief).collect();
+            return Headline { sign: row.action.sign(), action, from: row.from(self.name()), also, fields, levels };
         }
         match self.rows.as_slice() {
             [row] => {
-                let times = if row.times() > 1 { format!("{} ", row.times()) } else { String::new() };
-                let action = format!("{} {times}{} of", row.action.word(), row.subject.word(row.times()));
-                Headline { sign: row.action.sign(), action, from: None, fields, levels }
+                let action = format!("{} of", row.brief());
+                Headline { sign: row.action.sign(), action, from: None, also: Vec::new(), fields, levels }
             }
             rows => {
                 let action = format!("{} of what belongs to", plural(rows.iter().map(Row::times).sum(), "change"));
-                Headline { sign: Action::Update.sign(), action, from: None, fields, levels }
+                let also = rows.iter().map(Row::brief).collect();
+                Headline { sign: Action::Update.sign(), action, from: None, also, fields, levels }
             }
         }
     }
@@ -214,6 +249,8 @@ impl Reading {
             risks: risks(plan),
             groups: groups(plan),
             notices: plan.notices().iter().map(|notice| tame(&notice.to_string())).collect(),
+            left_out: (!plan.selection().is_all()).then(|| plan.left_out().iter().map(left).collect()),
+            verdicts: verdicts(&plan.verdicts()),
         }
     }
 
@@ -228,6 +265,29 @@ impl Reading {
         }
         counts
     }
+}
+
+fn left(left: &LeftOut) -> LeftRow {
+    LeftRow { address: words::address(&left.address), action: left.action, why: words::left_out(&left.why) }
+}
+
+/// The verdicts, those of one rule together.
+fn verdicts(all: &[Verdict]) -> Vec<VerdictRow> {
+    let place = |origin: &Option<Origin>| origin.as_ref().map(|origin| tame(&origin.to_string()));
+    let mut rows: Vec<VerdictRow> = Vec::new();
+    for rule in all.chunk_by(|one, two| one.origin == two.origin && one.rule == two.rule) {
+        let Some(first) = rule.first() else { continue };
+        rows.push(VerdictRow {
+            ruled: first.ruling,
+            ruling: words::ruling(first.ruling),
+            policy: tame(&first.policy),
+            rule: tame(&first.rule),
+            place: place(&first.origin),
+            says: rule.iter().map(|verdict| (tame(&verdict.says), place(&verdict.cause))).collect(),
+        });
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse(row.ruled));
+    rows
 }
 
 fn rollouts(plan: &Plan) -> Rollouts<'_> {

@@ -29,10 +29,11 @@ pub(crate) enum Subject {
     Service,
     Instances,
     Packages,
+    Image,
     Mount(String),
     Route(String),
     /// Of no service; which kind of thing.
-    Other(String),
+    Other(&'static str),
 }
 
 /// One line below a change.
@@ -139,13 +140,19 @@ impl Row {
     pub(super) fn elsewhere(&mut self, change: &Change) {
         let places = self.lines.iter_mut().filter_map(Line::place_mut);
         for (mine, cause) in places.zip(change.what.causes()) {
-            mine.others |= mine.first != Place::of(words::origin(cause)).first;
+            mine.others |= mine.first != Place::of(cause.origin()).first;
         }
     }
 
     /// How many changes it stands for.
     pub(crate) fn times(&self) -> usize {
         self.instances.len().max(1)
+    }
+
+    /// In a few words: `delete 40 instances`, `update route`.
+    pub(super) fn brief(&self) -> String {
+        let times = if self.times() > 1 { format!("{} ", self.times()) } else { String::new() };
+        format!("{} {times}{}", self.action.word(), self.subject.word(self.times()))
     }
 
     /// The worst that it can do.
@@ -159,6 +166,7 @@ impl Row {
         match &self.subject {
             Subject::Service | Subject::Other(_) => group.to_owned(),
             Subject::Packages => format!("packages.{service}"),
+            Subject::Image => format!("image.{service}"),
             Subject::Mount(path) => format!("mount.{service}:{path}"),
             Subject::Route(gateway) => format!("route.{gateway}/{service}"),
             Subject::Instances => {
@@ -198,9 +206,10 @@ impl Subject {
             Address::Service(_) => Self::Service,
             Address::Instance(..) => Self::Instances,
             Address::Packages(_) => Self::Packages,
+            Address::Image(_) => Self::Image,
             Address::Mount(_, path) => Self::Mount(tame(path.as_str())),
             Address::Route(gateway, _) => Self::Route(gateway.to_string()),
-            other => Self::Other(other.to_string().split('.').next().unwrap_or_default().to_owned()),
+            other => Self::Other(other.kind().as_str()),
         }
     }
 
@@ -210,12 +219,13 @@ impl Subject {
     }
 
     /// What it is, in one word.
-    pub(crate) fn word(&self, times: usize) -> &str {
+    fn word(&self, times: usize) -> &str {
         match self {
             Self::Service => "service",
             Self::Instances if times > 1 => "instances",
             Self::Instances => "instance",
             Self::Packages => "packages",
+            Self::Image => "image",
             Self::Mount(_) => "mount",
             Self::Route(_) => "route",
             Self::Other(kind) => kind,
@@ -239,7 +249,7 @@ fn cause(cause: &Cause) -> Line {
     match cause {
         Cause::Written { difference, origin } => differs(difference, "", origin.as_ref()),
         Cause::Source { difference, origin } => differs(difference, "the content changed", origin.as_ref()),
-        other => Line::Because { words: words::because(other), place: Place::of(words::origin(other)) },
+        other => Line::Because { words: words::because(other), place: Place::of(other.origin()) },
     }
 }
 

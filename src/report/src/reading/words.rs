@@ -1,8 +1,8 @@
 //! The plan's closed lists in plain words: actions, risks, causes, values.
 
 use crate::text::tame;
-use wharf_model::{Address, ContentRef, Field, Origin, Value};
-use wharf_plan::{Cause, Change, Counts, ReplaceOrder, Risk, What};
+use wharf_model::{Address, ContentRef, Field, Value};
+use wharf_plan::{Cause, Change, Counts, ReplaceOrder, Risk, Ruling, What, WhyLeftOut};
 
 /// What is done to a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -99,7 +99,7 @@ impl Level {
 /// The risks of a change, in sentences that begin with what changes.
 pub(super) fn risks(change: &Change) -> Vec<(Level, String)> {
     let told = |risk: &Risk| match (risk, &change.address) {
-        (Risk::DataLoss { what }, _) => (Level::Loss, format!("will lose {}", tame(what))),
+        (Risk::DataLoss { what }, it) => (Level::Loss, format!("will lose {}", tame(what).replace(&address(it), "it"))),
         (Risk::Downtime, Address::Service(_)) => (Level::Downtime, "will have no ready instance".to_owned()),
         (Risk::Downtime, _) => (Level::Downtime, "will be out of reach where it is now".to_owned()),
         (Risk::CapacityDip { lowest, wanted }, _) => {
@@ -112,8 +112,8 @@ pub(super) fn risks(change: &Change) -> Vec<(Level, String)> {
 
 fn replaced(what: &What) -> &'static str {
     match what {
-        What::Replace { order: ReplaceOrder::DeleteFirst, .. } => "goes before another takes its place",
-        _ => "gives way to another, with all that the platform knows of it",
+        What::Replace { order: ReplaceOrder::DeleteFirst, .. } => "goes before the next one is there",
+        _ => "is made anew, and the old one goes with all that the platform knows of it",
     }
 }
 
@@ -134,11 +134,13 @@ pub(super) fn address(address: &Address) -> String {
     match address {
         Address::Content(ContentRef::Folder(digest)) => format!("content.folder-{}", digest.short()),
         Address::Content(ContentRef::Packages(digest)) => format!("content.packages-{}", digest.short()),
+        Address::Content(ContentRef::Image(digest)) => format!("content.image-{}", digest.short()),
         address => tame(&address.to_string()),
     }
 }
 
-/// Where the cause of a risk is written: of a capacity dip how the service is to roll, else the first cause.
+/// Where the cause of a risk is written: of a capacity dip how the service is to roll, else the first cause. A cause that
+/// is written nowhere is told in words.
 pub(super) fn place(change: &Change, level: Level) -> Option<String> {
     let causes = change.what.causes();
     let rolls = |cause: &&Cause| match cause {
@@ -146,25 +148,8 @@ pub(super) fn place(change: &Change, level: Level) -> Option<String> {
         _ => false,
     };
     let dip = causes.iter().find(rolls).filter(|_| matches!(level, Level::Dip | Level::Downtime));
-    let origin = dip.and_then(origin).or_else(|| causes.iter().find_map(origin));
-    origin.map(|origin| tame(&origin.to_string()))
-}
-
-/// Where a cause is written.
-pub(super) fn origin(cause: &Cause) -> Option<&Origin> {
-    match cause {
-        Cause::Declared(origin)
-        | Cause::Written { origin, .. }
-        | Cause::Source { origin, .. }
-        | Cause::Renamed { origin, .. } => origin.as_ref(),
-        Cause::NotDeclared
-        | Cause::Seen { .. }
-        | Cause::Unfinished(_)
-        | Cause::Unused
-        | Cause::Follows(_)
-        | Cause::KeptOnDelete
-        | Cause::Asked => None,
-    }
+    let origin = dip.and_then(Cause::origin).or_else(|| causes.iter().find_map(Cause::origin));
+    origin.map(|origin| tame(&origin.to_string())).or_else(|| causes.first().map(because))
 }
 
 /// A cause as the end of a sentence that begins with "because".
@@ -183,6 +168,24 @@ pub(super) fn because(cause: &Cause) -> String {
         Cause::Asked => "you asked for it".to_owned(),
     };
     tame(&words)
+}
+
+/// Why a change is left out.
+pub(super) fn left_out(why: &WhyLeftOut) -> String {
+    match why {
+        WhyLeftOut::NotSelected => "it belongs to no service that you named".to_owned(),
+        WhyLeftOut::Excepted => "you left it out".to_owned(),
+        WhyLeftOut::Needs(other) => format!("it comes after {}, which is left out", address(other)),
+    }
+}
+
+/// What a policy has ruled.
+pub(super) fn ruling(ruling: Ruling) -> &'static str {
+    match ruling {
+        Ruling::Refused => "refused",
+        Ruling::NeedsApproval => "needs approval",
+        Ruling::Warned => "warning",
+    }
 }
 
 /// A value in one line.

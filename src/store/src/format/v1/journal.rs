@@ -2,6 +2,7 @@
 
 use super::{
     gateway::{GatewayV1, RouteV1},
+    object::ObjectsV1,
     parse,
     record::EndingV1,
     spec::{RevisionV1, ServiceV1},
@@ -23,6 +24,8 @@ enum EntryV1 {
         gateways: BTreeMap<String, GatewayV1>,
         routes: Vec<RouteV1>,
         services: BTreeMap<String, (ServiceV1, RevisionV1)>,
+        #[serde(default, skip_serializing_if = "ObjectsV1::is_empty")]
+        objects: ObjectsV1,
     },
     Intent {
         seq: u64,
@@ -53,6 +56,10 @@ enum EffectV1 {
     GatewayGone { gateway: String },
     RouteSet { gateway: String, service: String },
     RouteGone { gateway: String, service: String },
+    ObjectUp { object: String },
+    ObjectGone { object: String },
+    Moved { from: String, to: String },
+    Forgotten { address: String },
     ContentPresent { content: String },
     ContentGone { content: String },
     InstanceStarted { instance: String, revision: u32, endpoint: SocketAddr },
@@ -82,7 +89,7 @@ pub(in crate::format) fn print_entry(entry: &Entry) -> String {
 }
 
 fn print_begin(begin: &Begin) -> EntryV1 {
-    let Begin { plan, who, at, wanted: Wanted { gateways, routes, services } } = begin;
+    let Begin { plan, who, at, wanted: Wanted { gateways, routes, services, objects } } = begin;
     let service = |(spec, revision): &(wharf_model::ServiceSpec, Arc<wharf_model::Revision>)| {
         (ServiceV1::of(spec), RevisionV1::of(revision))
     };
@@ -93,17 +100,18 @@ fn print_begin(begin: &Begin) -> EntryV1 {
         gateways: gateways.iter().map(|(name, spec)| (name.to_string(), GatewayV1::of(spec))).collect(),
         routes: routes.values().map(RouteV1::of).collect(),
         services: services.iter().map(|(name, one)| (name.to_string(), service(one))).collect(),
+        objects: ObjectsV1::of(objects),
     }
 }
 
 pub(in crate::format) fn read_entry(json: &str) -> Result<Entry, String> {
     let entry: EntryV1 = serde_json::from_str(json).map_err(|error| error.to_string())?;
     Ok(match entry {
-        EntryV1::Begin { plan, who, at_ms, gateways, routes, services } => Entry::Begin(Box::new(Begin {
+        EntryV1::Begin { plan, who, at_ms, gateways, routes, services, objects } => Entry::Begin(Box::new(Begin {
             plan: PlanId(plan.into()),
             who,
             at: Timestamp(at_ms),
-            wanted: read_wanted(gateways, routes, services)?,
+            wanted: Wanted { objects: objects.read()?, ..read_wanted(gateways, routes, services)? },
         })),
         EntryV1::Intent { seq, operation, address, verb, object, revision } => Entry::Intent(Intent {
             id: IntentId(seq),
@@ -153,6 +161,10 @@ impl EffectV1 {
             Effect::RouteGone { gateway, service } => {
                 Self::RouteGone { gateway: gateway.to_string(), service: service.to_string() }
             }
+            Effect::ObjectUp { object } => Self::ObjectUp { object: object.to_string() },
+            Effect::ObjectGone { object } => Self::ObjectGone { object: object.to_string() },
+            Effect::Moved { from, to } => Self::Moved { from: from.to_string(), to: to.to_string() },
+            Effect::Forgotten { address } => Self::Forgotten { address: address.to_string() },
             Effect::ContentPresent { content } => Self::ContentPresent { content: content.to_string() },
             Effect::ContentGone { content } => Self::ContentGone { content: content.to_string() },
             Effect::InstanceStarted { instance, revision, endpoint } => {
@@ -178,6 +190,10 @@ impl EffectV1 {
             Self::RouteGone { gateway, service } => {
                 Effect::RouteGone { gateway: parse(&gateway)?, service: parse(&service)? }
             }
+            Self::ObjectUp { object } => Effect::ObjectUp { object: parse(&object)? },
+            Self::ObjectGone { object } => Effect::ObjectGone { object: parse(&object)? },
+            Self::Moved { from, to } => Effect::Moved { from: parse(&from)?, to: parse(&to)? },
+            Self::Forgotten { address } => Effect::Forgotten { address: parse(&address)? },
             Self::ContentPresent { content } => Effect::ContentPresent { content: parse(&content)? },
             Self::ContentGone { content } => Effect::ContentGone { content: parse(&content)? },
             Self::InstanceStarted { instance, revision, endpoint } => {

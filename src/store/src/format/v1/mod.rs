@@ -5,6 +5,7 @@ mod elastic;
 mod gateway;
 mod journal;
 mod mount;
+mod object;
 mod record;
 mod resources;
 mod spec;

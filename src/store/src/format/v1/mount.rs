@@ -1,6 +1,9 @@
 //! Mounts. Those of folders stand as they always did; every other source stands under `source`.
 
-use super::stored::{Stored, as_text, as_word, stored};
+use super::{
+    object::DataV1,
+    stored::{Stored, as_text, as_word, stored},
+};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wharf_model::{
@@ -43,6 +46,7 @@ enum SourceV1 {
     Image(ImageMountV1),
     Empty,
     Memory(u64),
+    Data(DataV1),
 }
 
 as_word!(ObjectStore, BucketMode, MountLabel);
@@ -106,6 +110,7 @@ impl SourceV1 {
             MountSource::Image(image) => Self::Image(image.store()),
             MountSource::Empty => Self::Empty,
             MountSource::Memory(size) => Self::Memory(size.0),
+            MountSource::Data(data) => Self::Data(data.store()),
         })
     }
 
@@ -120,6 +125,7 @@ impl SourceV1 {
             Self::Image(image) => MountSource::Image(Stored::restore(image)?),
             Self::Empty => MountSource::Empty,
             Self::Memory(size) => MountSource::Memory(Bytes(size)),
+            Self::Data(data) => MountSource::Data(Stored::restore(data)?),
         })
     }
 }

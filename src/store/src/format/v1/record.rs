@@ -3,6 +3,7 @@
 use super::{
     COMMIT,
     gateway::{GatewayV1, RouteV1},
+    object::ObjectsV1,
     parse,
     spec::{RevisionV1, ServiceV1},
 };
@@ -24,6 +25,8 @@ struct CommitV1 {
     gateways: BTreeMap<String, GatewayV1>,
     routes: Vec<RouteV1>,
     services: BTreeMap<String, RecordedServiceV1>,
+    #[serde(default, skip_serializing_if = "ObjectsV1::is_empty")]
+    objects: ObjectsV1,
     contents: Vec<String>,
 }
 
@@ -73,7 +76,7 @@ impl EndingV1 {
 }
 
 pub(in crate::format) fn print_commit(serial: u64, lineage: &Lineage, record: &Record) -> String {
-    let Record { project, environment, gateways, routes, services, contents } = record;
+    let Record { project, environment, gateways, routes, services, objects, contents } = record;
     let commit = CommitV1 {
         format: COMMIT.to_owned(),
         serial,
@@ -83,6 +86,7 @@ pub(in crate::format) fn print_commit(serial: u64, lineage: &Lineage, record: &R
         gateways: gateways.iter().map(|(name, known)| (name.to_string(), GatewayV1::of(&known.spec))).collect(),
         routes: routes.values().map(|known| RouteV1::of(&known.spec)).collect(),
         services: services.iter().map(|(name, known)| (name.to_string(), RecordedServiceV1::of(known))).collect(),
+        objects: ObjectsV1::of(objects),
         contents: contents.iter().map(ToString::to_string).collect(),
     };
     serde_json::to_string_pretty(&commit).expect("strings and numbers become JSON")
@@ -105,6 +109,7 @@ pub(in crate::format) fn read_commit(text: &str, serial: u64) -> Result<(Lineage
         services: services
             .map(|(name, service)| Ok((parse(&name)?, service.read()?)))
             .collect::<Result<_, String>>()?,
+        objects: commit.objects.read()?,
         contents: commit.contents.iter().map(|content| parse(content)).collect::<Result<_, String>>()?,
     };
     Ok((Lineage(commit.lineage.into()), record))

@@ -13,8 +13,8 @@ use super::{
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 use wharf_model::{
-    Check, CountOrPercent, EnvValue, Expose, Mount, OnFailure, Pins, Probe, Program, Revision, RevisionNumber,
-    RolloutPolicy, ServiceSpec, Shutdown, Template,
+    Check, CountOrPercent, EnvValue, Expose, Generation, Mount, OnFailure, Pins, Probe, Program, Revision,
+    RevisionNumber, RolloutPolicy, ServiceSpec, Shutdown, Template,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -396,21 +396,28 @@ pub(super) struct RevisionV1 {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     packages: Option<String>,
     secrets: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    image_content: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    objects: BTreeMap<String, u32>,
 }
 
 impl RevisionV1 {
     pub(super) fn of(revision: &Revision) -> Self {
-        let Revision { number, template, pins: Pins { mounts, packages, secrets } } = revision;
+        let Revision { number, template, pins: Pins { mounts, packages, secrets, image, objects } } = revision;
         Self {
             number: number.0,
             template: TemplateV1::of(template),
             mounts: texts(mounts),
             packages: packages.map(|digest| digest.to_string()),
             secrets: texts(secrets),
+            image_content: image.map(|digest| digest.to_string()),
+            objects: objects.iter().map(|(address, generation)| (address.to_string(), generation.0)).collect(),
         }
     }
 
     pub(super) fn read(self) -> Result<Revision, String> {
+        let object = |(address, generation): (String, u32)| Ok((parse(&address)?, Generation(generation)));
         Ok(Revision {
             number: RevisionNumber(self.number),
             template: self.template.read()?,
@@ -418,6 +425,8 @@ impl RevisionV1 {
                 mounts: values(self.mounts)?,
                 packages: self.packages.as_deref().map(parse).transpose()?,
                 secrets: values(self.secrets)?,
+                image: self.image_content.as_deref().map(parse).transpose()?,
+                objects: self.objects.into_iter().map(object).collect::<Result<_, String>>()?,
             },
         })
     }
