@@ -4,7 +4,7 @@ CARGO ?= cargo
 FUZZ = $(CARGO) test --workspace --locked --test fuzz -- --ignored --nocapture
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test fuzz bench bench-lang bench-plan demo demo-clean needs needs-demo
+.PHONY: help check test fuzz bench bench-gateway bench-lang bench-plan demo demo-clean needs needs-bench needs-demo
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
@@ -13,6 +13,7 @@ help:
 	@echo 'make test        every test; installs what they need'
 	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
+	@echo 'make bench-gateway  the gateway against nginx and haproxy; installs them'
 	@echo 'make bench-lang  of these, how fast a large project is read'
 	@echo 'make bench-plan  of these, how fast it is planned, and each view of the plan made'
 
@@ -36,6 +37,10 @@ fuzz:
 bench: bench-lang bench-plan
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway
 
+# Against other proxies, from Debian's packages. Cases are chosen with CASES="http1 64c", say.
+bench-gateway: needs-bench
+	$(CARGO) bench --locked -p wharf-gateway --bench versus -- $(CASES)
+
 bench-lang:
 	$(CARGO) bench --locked -p wharf-lang --bench lang
 
@@ -56,6 +61,15 @@ needs-demo:
 	    echo '    sudo apt-get install -y rustup && rustup default stable'; exit 1; }
 	@command -v cc >/dev/null || { echo 'Rust links with a C compiler. Install one with:'; \
 	    echo '    sudo apt-get install -y gcc libc6-dev'; exit 1; }
+
+needs-bench:
+	@set -e; missing=; \
+	for program in nginx haproxy wrk; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	command -v h2load >/dev/null || missing="$$missing nghttp2-client"; \
+	if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; \
+	    $$as apt-get update -q && $$as apt-get install -y -q --no-install-recommends $$missing; \
+	fi
 
 # The tests run real programs: Python with pip, and setpriv to become an ordinary user.
 needs:

@@ -4,6 +4,26 @@
 //! else; [`Execute`] is held by `apply` alone. A provider knows neither plans nor KDL: it answers what is there, and does
 //! one [`Operation`] at a time. The in-memory provider here behaves like a runtime whose weather a test can choose, and
 //! the conformance suite is what every provider must pass.
+//!
+//! Who holds the writing half can make a call:
+//!
+//! ```
+//! # use wharf_provider::{Execute, OpContext};
+//! # use wharf_model::Operation;
+//! async fn write(half: &dyn Execute, operation: &Operation, cx: &OpContext) {
+//!     let _ = half.execute(operation, cx).await;
+//! }
+//! ```
+//!
+//! and the same with the reading half is no program:
+//!
+//! ```compile_fail,E0599
+//! # use wharf_provider::{Execute, Observe, OpContext};
+//! # use wharf_model::Operation;
+//! async fn write(half: &dyn Observe, operation: &Operation, cx: &OpContext) {
+//!     let _ = half.execute(operation, cx).await;
+//! }
+//! ```
 
 mod conformance;
 mod error;

@@ -28,6 +28,8 @@ impl Platform for Memory {
             token_digests: BTreeMap::new(),
             timeout: Duration::from_secs(5),
             max_body: None,
+            timeouts: wharf_model::Timeouts::default(),
+            grpc: false,
         }
     }
 

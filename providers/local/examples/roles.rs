@@ -10,7 +10,10 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = env::args_os().skip(1).collect();
     match arguments.as_slice() {
         [command, option, folder] if command == "gateway" && option == "--dir" => {
-            match wharf_gateway::run(&PathBuf::from(folder), Some(1)) {
+            match wharf_gateway::run(
+                &PathBuf::from(folder),
+                wharf_gateway::Settings { workers: Some(1), take_over: false },
+            ) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => panic!("{error}"),
             }

@@ -81,11 +81,8 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "its rollouts go as fast as `max-surge` and `max-unavailable` allow",
             "set those in this environment, and the steps in the others",
         ),
-        Field::TimeoutConnect | Field::TimeoutFirstByte | Field::TimeoutBetweenBytes => {
-            lacks("its gateway knows one limit for a request", "use `timeout` alone in this environment")
-        }
         Field::TrafficRate | Field::TrafficConcurrency | Field::TrafficInstanceRate | Field::TrafficQueue => {
-            lacks("its gateway counts no requests", "write it in the environments that run elsewhere")
+            lacks("its gateway is not told them", "write it in the environments that run elsewhere")
         }
         Field::Group | Field::GroupPolicy => lacks(
             "its gateway sends the requests of a path to one service",
@@ -100,9 +97,6 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             lacks("libraries are prepared before there is an instance with that file", "list them with `packages`")
         }
         Field::WebApp => lacks("it opens no pages for browsers", "leave it out: `expose` leads browsers to it as well"),
-        Field::Grpc => {
-            lacks("its gateway speaks HTTP/1.1 to instances", "write it in the environments that run elsewhere")
-        }
         Field::Network
         | Field::NetworkRange
         | Field::NetworkExisting
@@ -118,11 +112,10 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         Field::GatewayShared | Field::GatewayDedicated => {
             lacks("there is no platform whose gateway it could use", "in this environment, write `listen 8600`")
         }
-        Field::Domain | Field::Allow | Field::RateLimit | Field::ConcurrencyLimit | Field::Reach => lacks(
-            "its gateway has a port, a largest body and tokens, and nothing else",
-            "write it in the environments that run elsewhere",
+        Field::Reach => lacks(
+            "its gateway is reached where it listens",
+            "write it in the environments that run elsewhere; `listen` has `address=`",
         ),
-        Field::TokenName => lacks("its gateway does not tell callers apart", "leave `name=` out in this environment"),
         Field::Role => lacks("there is no platform that could lend a name", "give the program its keys as secrets"),
         Field::Confidential => lacks("this host cannot prove what it is", "write it for eas alone"),
         Field::Weights => {
@@ -169,7 +162,16 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Rollout
         | Field::Shutdown
         | Field::Timeout
+        | Field::TimeoutConnect
+        | Field::TimeoutFirstByte
+        | Field::TimeoutBetweenBytes
         | Field::Token
+        | Field::TokenName
+        | Field::Grpc
+        | Field::Domain
+        | Field::Allow
+        | Field::RateLimit
+        | Field::ConcurrencyLimit
         | Field::Expose
         | Field::Listen
         | Field::MaxBody

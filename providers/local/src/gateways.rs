@@ -27,7 +27,10 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::process::{Child, Command};
-use wharf_gateway::{Client, Config, ControlError, Endpoint, EndpointState, Listener, Route, Status, TokenDigest};
+use wharf_gateway::{
+    Certificate, Client, Config, ControlError, Endpoint, EndpointState, Limits, Listener, Protocol, Route, Status,
+    Timeouts, TokenDigest,
+};
 use wharf_model::{Check, GatewayName, GatewaySpec, InstanceId, Probe, RouteSpec, ServiceName};
 use wharf_provider::{OpContext, Owner, ProviderError, SecretValues};
 
@@ -107,6 +110,8 @@ pub(crate) fn gateway_labels(folder: &Path, gateway: &GatewayName, owner: &Owner
 pub(crate) struct Gateways {
     layout: Layout,
     owner: Owner,
+    /// Files that the project names are found from here.
+    project: PathBuf,
     program: PathBuf,
     turns: Mutex<HashMap<GatewayName, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -121,8 +126,8 @@ enum WhenDown {
 }
 
 impl Gateways {
-    pub(crate) fn new(layout: Layout, owner: Owner, program: PathBuf) -> Self {
-        Self { layout, owner, program, turns: Mutex::new(HashMap::new()) }
+    pub(crate) fn new(layout: Layout, owner: Owner, project: PathBuf, program: PathBuf) -> Self {
+        Self { layout, owner, project, program, turns: Mutex::new(HashMap::new()) }
     }
 
     async fn turn(&self, gateway: &GatewayName) -> tokio::sync::OwnedMutexGuard<()> {
@@ -161,8 +166,7 @@ impl Gateways {
         };
         let made = files::private_folder(&folder).and_then(|()| labels.write(&labels_of(&folder)));
         made.map_err(disk(format!("cannot create gateway {gateway}")))?;
-        let address = SocketAddr::new(spec.address, spec.port);
-        let listener = Listener { name: gateway.to_string(), address };
+        let listener = self.listener(gateway, spec);
         match awake(&folder).await {
             Some(_) => self.listen(gateway, listener).await?,
             None => self.start(gateway, listener).await?,
@@ -171,11 +175,26 @@ impl Gateways {
         labels.write(&labels_of(&folder)).map_err(disk(format!("cannot label gateway {gateway}")))
     }
 
+    fn listener(&self, gateway: &GatewayName, spec: &GatewaySpec) -> Listener {
+        // The certificate's key is in the same file.
+        let certificate = |domain: &wharf_model::Domain| {
+            let file = self.project.join(&**domain.certificate.as_ref()?);
+            Some(Certificate { domain: domain.name.to_string(), chain: file.clone(), key: file })
+        };
+        Listener {
+            certificates: spec.domain.iter().filter_map(certificate).collect(),
+            allow: spec.allow.iter().filter_map(|range| range.to_string().parse().ok()).collect(),
+            limits: Limits { rate: spec.rate_limit, concurrency: spec.concurrency_limit, ..Limits::default() },
+            ..Listener::plain(gateway.to_string(), SocketAddr::new(spec.address, spec.port))
+        }
+    }
+
     /// Makes a gateway that runs listen there. A process cannot listen on one address and on all addresses of a port at
     /// once, so a listener that stays on its port goes before its successor comes; else it goes afterwards.
     async fn listen(&self, gateway: &GatewayName, listener: Listener) -> Result<(), ProviderError> {
         let before = config(&self.layout.gateway(gateway)).unwrap_or_else(Config::empty).listeners;
-        let moves = |known: &Listener| known.address.port() == listener.address.port() && *known != listener;
+        let moves =
+            |known: &Listener| known.address.port() == listener.address.port() && known.address != listener.address;
         let in_the_way = before.iter().any(moves);
         if in_the_way {
             self.replace(gateway, WhenDown::Refuse, |config| config.listeners.clear()).await?;
@@ -245,6 +264,8 @@ impl Gateways {
         let lock = folder.join("lock");
         let begin = Instant::now();
         while lock::holder(&lock).map_err(disk(attempt()))? != Holder::Nobody {
+            // Without it, one that is killed is not started again.
+            drop(std::fs::remove_file(folder.join("config.json")));
             if let Some(grip) = Grip::on(&lock).map_err(disk(attempt()))? {
                 grip.signal(Signal::KILL).map_err(disk(attempt()))?;
             }
@@ -312,7 +333,7 @@ impl Gateways {
         let _turn = self.turn(gateway).await;
         let name = route_name(gateway, &instance.service);
         let probe = Some(gateway_probe(probe));
-        let endpoint = Endpoint { name: instance.to_string(), address, state: EndpointState::Serving, probe };
+        let endpoint = Endpoint { probe, ..Endpoint::serving(instance.to_string(), address) };
         let mut found = false;
         let serve = |config: &mut Config| {
             if let Some(route) = config.routes.iter_mut().find(|route| route.name == name) {
@@ -406,6 +427,7 @@ impl Gateways {
 fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, ProviderError> {
     let token = |token: &wharf_model::TokenSpec| {
         let name = &token.secret;
+        let who = token.name.as_ref().map_or_else(|| name.to_string(), ToString::to_string);
         let value = secrets.expose(name).ok_or_else(|| ProviderError::Missing {
             attempt: format!(
                 "cannot set route {}/{}: the value of token {name} is not known",
@@ -413,7 +435,7 @@ fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, ProviderErro
             ),
             help: format!("make the source of secret {name} available to the one who runs wharf"),
         })?;
-        Ok(TokenDigest { name: name.to_string(), sha256: hex::encode(Sha256::digest(value)) })
+        Ok(TokenDigest { name: who, sha256: hex::encode(Sha256::digest(value)), rate: None })
     };
     Ok(Route {
         name: route_name(&spec.gateway, &spec.service),
@@ -422,8 +444,14 @@ fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, ProviderErro
         tokens: spec.tokens.iter().map(token).collect::<Result<_, _>>()?,
         timeout_ms: Some(millis(spec.timeout)),
         max_body: spec.max_body.map(|limit| limit.0),
-        probe: None,
-        endpoints: Vec::new(),
+        timeouts: Timeouts {
+            connect_ms: spec.timeouts.connect.map(millis),
+            first_byte_ms: spec.timeouts.first_byte.map(millis),
+            between_bytes_ms: spec.timeouts.between_bytes.map(millis),
+            total_ms: None,
+        },
+        protocol: if spec.grpc { Protocol::H2c } else { Protocol::Http1 },
+        ..Route::default()
     })
 }
 

@@ -10,6 +10,22 @@
 //! - calls: [`LocalProvider`] with `start`, `stop`, `content`, `packages`, `gateways`, `resolve`;
 //! - the processes that stay: [`play_role`] with `supervise`, `init`, `isolate`, `view`, `log`;
 //! - values: `layout`, `format`, `labels`, `launch`, `port`, `tree`, `capability`.
+//!
+//! Only the provider can be used where something is to be written:
+//!
+//! ```
+//! fn writes(_: impl wharf_provider::Execute) {}
+//! fn whole(runtime: wharf_local::LocalProvider) {
+//!     writes(runtime)
+//! }
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn writes(_: impl wharf_provider::Execute) {}
+//! fn half(runtime: wharf_local::LocalReader) {
+//!     writes(runtime)
+//! }
+//! ```
 
 #![allow(clippy::disallowed_methods, reason = "the host's files, processes and clock are what this runtime is made of")]
 

@@ -88,7 +88,8 @@ impl LocalProvider {
     pub fn new(settings: LocalSettings) -> Self {
         let program = settings.program.clone();
         let reader = LocalReader::new(settings);
-        let gateways = Gateways::new(reader.layout.clone(), reader.owner.clone(), program.clone());
+        let gateways =
+            Gateways::new(reader.layout.clone(), reader.owner.clone(), reader.project.clone(), program.clone());
         Self { local: Local { reader, program, gateways, ports: tokio::sync::Mutex::new(()) } }
     }
 

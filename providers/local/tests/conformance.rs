@@ -33,6 +33,8 @@ impl Platform for Host {
             token_digests: Default::default(),
             timeout: Duration::from_secs(5),
             max_body: None,
+            timeouts: wharf_model::Timeouts::default(),
+            grpc: false,
         }
     }
 

@@ -50,6 +50,8 @@ fn route_spec(tokens: &[&str]) -> RouteSpec {
         token_digests: Default::default(),
         timeout: Duration::from_secs(5),
         max_body: None,
+        timeouts: wharf_model::Timeouts::default(),
+        grpc: false,
     }
 }
 
@@ -270,7 +272,7 @@ async fn two_revisions_with_different_probes_do_not_fail_each_other() {
     let config: wharf_gateway::Config = serde_json::from_str(&config).unwrap();
     let path_of = |endpoint: &wharf_gateway::Endpoint| match &endpoint.probe.as_ref().unwrap().check {
         wharf_gateway::Check::Http { path } => path.clone(),
-        wharf_gateway::Check::Tcp => "an open port".to_owned(),
+        _ => "an open port".to_owned(),
     };
     let told: Vec<_> =
         config.routes[0].endpoints.iter().map(|endpoint| (endpoint.name.clone(), path_of(endpoint))).collect();

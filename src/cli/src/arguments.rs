@@ -366,6 +366,12 @@ pub(crate) enum Command {
         /// The gateway's folder
         #[arg(long = "dir", value_name = "FOLDER")]
         folder: PathBuf,
+        /// Takes over from the gateway that runs there, without refusing a connection
+        #[arg(long)]
+        take_over: bool,
+        /// Does not start again when it is killed
+        #[arg(long)]
+        unguarded: bool,
     },
 }
 

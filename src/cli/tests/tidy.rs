@@ -67,6 +67,7 @@ fn every_folder_of_cases_has_a_runner() {
     let runners = [
         ("cli", "src/cli/tests"),
         ("drift", "src/cli/tests"),
+        ("gateway", "src/gateway/src/cases"),
         ("kdl", "lang/src"),
         ("lang", "lang/tests"),
         ("plan", "src/cli/tests"),

@@ -23,7 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
-use wharf_gateway::{Client, Config, Endpoint, EndpointState, Listener, Route};
+use wharf_gateway::{Client, Config, Endpoint, Listener, Route, Settings};
 
 const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_millis(600);
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let dir = tempfile::tempdir()?;
     let owned = dir.path().to_owned();
-    let gateway = std::thread::spawn(move || wharf_gateway::run(&owned, None));
+    let gateway = std::thread::spawn(move || wharf_gateway::run(&owned, Settings::default()));
     let instance = start_instance()?;
     let runtime = runtime()?;
     let through = runtime.block_on(configure(dir.path(), instance))?;
@@ -83,19 +83,16 @@ async fn answer_all(listener: TcpListener) -> io::Result<()> {
 
 /// Gives the gateway a route, and returns where it listens.
 async fn configure(dir: &Path, instance: SocketAddr) -> Result<SocketAddr, Box<dyn std::error::Error>> {
-    let endpoint =
-        Endpoint { name: "hello-0-g1".into(), address: instance, state: EndpointState::Serving, probe: None };
     let route = Route {
         name: "public/hello".into(),
         service: "hello".into(),
         paths: vec!["/api/predict/hello".into()],
-        tokens: vec![],
         timeout_ms: Some(5_000),
         max_body: Some(1 << 20),
-        probe: None,
-        endpoints: vec![endpoint],
+        endpoints: vec![Endpoint::serving("hello-0-g1", instance)],
+        ..Route::default()
     };
-    let listeners = vec![Listener { name: "public".into(), address: ([127, 0, 0, 1], 0).into() }];
+    let listeners = vec![Listener::plain("public", ([127, 0, 0, 1], 0).into())];
     let config = Config { generation: 1, listeners, routes: vec![route], ..Config::empty() };
     let start = Instant::now();
     let mut client = loop {

@@ -2,11 +2,11 @@
 //! back: a chunk is passed on as it comes.
 //!
 //! A request's body is counted against the route's limit. An answer's body keeps the request counted as in flight until
-//! it has ended or is dropped, and gives the connection back. Both break off when nothing moves for ten minutes.
+//! it has ended or is dropped, and gives the connection back. Both break off when nothing moves for too long.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,10 +14,13 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use thiserror::Error;
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use crate::boundary::Events;
+use crate::story::{Side, Visit};
 use crate::upstream::Lent;
 
-/// The longest silence within a body.
+/// The longest silence within a body where the route says nothing.
 pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(600);
 
 /// Why a body broke off.
@@ -25,10 +28,21 @@ pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(600);
 pub(crate) enum BodyError {
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: u64 },
-    #[error("nothing came for {} seconds", IDLE_LIMIT.as_secs())]
-    Idle,
+    #[error("nothing came for {} ms", limit.as_millis())]
+    Idle { limit: Duration },
+    #[error("the answer took longer than it may")]
+    TooLong,
     #[error("the other side broke off")]
     Broken(#[source] hyper::Error),
+}
+
+/// How long a body may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// The longest silence.
+    pub(crate) idle: Duration,
+    /// When it must have ended, if it must.
+    pub(crate) until: Option<Instant>,
 }
 
 /// What is known from outside about a body on its way to an instance. The error that ends it does not come back
@@ -37,6 +51,8 @@ pub(crate) enum BodyError {
 pub(crate) struct Upload {
     ended: AtomicBool,
     too_large: AtomicBool,
+    idle: AtomicBool,
+    bytes: AtomicU64,
 }
 
 impl Upload {
@@ -47,6 +63,16 @@ impl Upload {
 
     pub(crate) fn too_large(&self) -> bool {
         self.too_large.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client stopped sending.
+    pub(crate) fn idle(&self) -> bool {
+        self.idle.load(Ordering::Relaxed)
+    }
+
+    /// How much was taken so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -59,8 +85,8 @@ struct Limited {
     incoming: Incoming,
     upload: Arc<Upload>,
     limit: u64,
-    left: u64,
-    silence: Silence,
+    clock: Clock,
+    tap: Option<Side>,
 }
 
 impl RequestBody {
@@ -68,23 +94,36 @@ impl RequestBody {
         Self(None)
     }
 
-    pub(crate) fn limited(incoming: Incoming, limit: Option<u64>) -> (Self, Arc<Upload>) {
+    /// A body that breaks off behind `limit` bytes. What passes is shown to `tap`.
+    pub(crate) fn limited(
+        incoming: Incoming,
+        limit: Option<u64>,
+        patience: Patience,
+        tap: Option<Side>,
+    ) -> (Self, Arc<Upload>) {
         let upload = Arc::new(Upload::default());
-        let limit = limit.unwrap_or(u64::MAX);
-        let silence = Silence::default();
-        (Self(Some(Box::new(Limited { incoming, upload: upload.clone(), limit, left: limit, silence }))), upload)
+        let (limit, clock) = (limit.unwrap_or(u64::MAX), Clock::new(patience));
+        (Self(Some(Box::new(Limited { incoming, upload: upload.clone(), limit, clock, tap }))), upload)
     }
 }
 
 impl Limited {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(self.silence.poll(cx, &mut self.incoming))?;
-        let size = frame.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
-        let Some(left) = self.left.checked_sub(size) else {
-            self.upload.too_large.store(true, Ordering::Relaxed);
-            return Poll::Ready(Some(Err(BodyError::TooLarge { limit: self.limit })));
-        };
-        self.left = left;
+        let polled = ready!(self.clock.poll(cx, &mut self.incoming));
+        let frame = polled.inspect_err(|error| {
+            self.upload.idle.store(matches!(error, BodyError::Idle { .. }), Ordering::Relaxed);
+        })?;
+        if let Some(data) = frame.as_ref().and_then(Frame::data_ref) {
+            let bytes = self.upload.bytes.load(Ordering::Relaxed) + data.len() as u64;
+            if bytes > self.limit {
+                self.upload.too_large.store(true, Ordering::Relaxed);
+                return Poll::Ready(Some(Err(BodyError::TooLarge { limit: self.limit })));
+            }
+            self.upload.bytes.store(bytes, Ordering::Relaxed);
+            if let Some(tap) = &self.tap {
+                tap.see(data);
+            }
+        }
         if frame.is_none() || self.incoming.is_end_stream() {
             self.upload.ended.store(true, Ordering::Relaxed);
         }
@@ -111,33 +150,107 @@ impl Body for RequestBody {
 
 /// What a client gets: an instance's answer as it comes, or one of the gateway's own.
 #[derive(Debug)]
-pub(crate) enum AnswerBody {
+pub(crate) struct AnswerBody {
+    source: Source,
+    /// Told when the answer has ended.
+    visit: Option<Box<Visit>>,
+}
+
+#[derive(Debug)]
+enum Source {
     Whole(Option<Bytes>),
     Passed(Passed),
 }
 
 /// An instance's answer on its way.
 #[derive(Debug)]
-pub(crate) struct Passed {
+struct Passed {
     incoming: Incoming,
-    silence: Silence,
+    clock: Clock,
     /// Taken when the body has ended.
     lent: Option<Lent>,
+    upload: Option<Arc<Upload>>,
+    bytes: u64,
+    /// Where it is a stream of events.
+    events: Option<Box<EventStream>>,
+}
+
+/// A stream of events, which goes on until somebody ends it.
+#[derive(Debug)]
+struct EventStream {
+    events: Events,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    ends: bool,
+    ended: bool,
 }
 
 impl AnswerBody {
     pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self::Whole(Some(bytes))
+        Self { source: Source::Whole(Some(bytes)), visit: None }
     }
 
-    pub(crate) fn passed(incoming: Incoming, lent: Lent) -> Self {
-        Self::Passed(Passed { incoming, silence: Silence::default(), lent: Some(lent) })
+    pub(crate) fn empty() -> Self {
+        Self { source: Source::Whole(None), visit: None }
+    }
+
+    pub(crate) fn passed(incoming: Incoming, lent: Lent, upload: Option<Arc<Upload>>, patience: Patience) -> Self {
+        let clock = Clock::new(patience);
+        let passed = Passed { incoming, clock, lent: Some(lent), upload, bytes: 0, events: None };
+        Self { source: Source::Passed(passed), visit: None }
+    }
+
+    /// What passes are events: they end between two of them when the instance's drain is over.
+    pub(crate) fn of_events(mut self) -> Self {
+        if let Source::Passed(passed) = &mut self.source
+            && let Some(lent) = &passed.lent
+        {
+            let cut = Box::pin(lent.in_flight.endpoint().cut().cancelled_owned());
+            let events = EventStream { events: Events::default(), cut, ends: false, ended: false };
+            passed.events = Some(Box::new(events));
+        }
+        self
+    }
+
+    /// Keeps the visit until the answer has ended.
+    pub(crate) fn ends(&mut self, visit: Option<Box<Visit>>) {
+        self.visit = visit;
+    }
+}
+
+impl EventStream {
+    /// Looks whether the stream is to end, and ends it if it may.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> bool {
+        if !self.ends && self.cut.as_mut().poll(cx).is_ready() {
+            self.ends = true;
+        }
+        self.ended |= self.ends && self.events.between();
+        self.ended
+    }
+
+    /// What of a piece is passed on.
+    fn pass(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        match frame.into_data() {
+            Ok(data) => {
+                let end = self.events.feed(&data);
+                self.ended |= self.ends && end < data.len();
+                Frame::data(if self.ends { data.slice(..end) } else { data })
+            }
+            Err(trailers) => trailers,
+        }
     }
 }
 
 impl Passed {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(self.silence.poll(cx, &mut self.incoming))?;
+        if self.events.as_mut().is_some_and(|events| events.poll_end(cx)) {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(self.clock.poll(cx, &mut self.incoming))?;
+        let frame = match &mut self.events {
+            Some(events) => frame.map(|frame| events.pass(frame)),
+            None => frame,
+        };
+        self.bytes += frame.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
         if frame.is_none() || self.incoming.is_end_stream() {
             self.end();
         }
@@ -146,7 +259,16 @@ impl Passed {
 
     fn end(&mut self) {
         if let Some(lent) = self.lent.take() {
+            self.count(&lent);
             lent.give_back();
+        }
+    }
+
+    fn count(&self, lent: &Lent) {
+        let figures = &lent.in_flight.endpoint().figures;
+        figures.bytes_out.fetch_add(self.bytes, Ordering::Relaxed);
+        if let Some(upload) = &self.upload {
+            figures.bytes_in.fetch_add(upload.bytes(), Ordering::Relaxed);
         }
     }
 }
@@ -156,6 +278,8 @@ impl Drop for Passed {
         // An answer without a body is never polled. One that was not read to its end takes its connection with it.
         if self.incoming.is_end_stream() {
             self.end();
+        } else if let Some(lent) = &self.lent {
+            self.count(lent);
         }
     }
 }
@@ -165,42 +289,88 @@ impl Body for AnswerBody {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match &mut *self {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Passed(passed) => passed.poll(cx),
+        let Self { source, visit } = &mut *self;
+        let frame = match source {
+            Source::Whole(bytes) => bytes.take().map(|bytes| Ok(Frame::data(bytes))),
+            Source::Passed(passed) => ready!(passed.poll(cx)),
+        };
+        if let Some(visit) = visit {
+            match &frame {
+                Some(Ok(frame)) => visit.see(frame),
+                Some(Err(error)) => visit.broke(error),
+                None => visit.finish(),
+            }
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(bytes) => bytes.is_none(),
-            Self::Passed(passed) => passed.incoming.is_end_stream(),
+        match &self.source {
+            Source::Whole(bytes) => bytes.is_none(),
+            Source::Passed(passed) => passed.incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Passed(passed) => passed.incoming.size_hint(),
+        match &self.source {
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Source::Passed(passed) => passed.incoming.size_hint(),
         }
     }
 }
 
-/// Watches a body for silence. Costs nothing as long as the next piece is there already.
-#[derive(Debug, Default)]
-struct Silence {
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        // A body that knows its end is not asked for one more frame.
+        if self.is_end_stream()
+            && let Some(visit) = &mut self.visit
+        {
+            visit.finish();
+        }
+    }
+}
+
+/// Watches a body for silence and for its end. Costs nothing as long as the next piece is there already.
+#[derive(Debug)]
+struct Clock {
+    patience: Patience,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Silence {
+impl Clock {
+    fn new(patience: Patience) -> Self {
+        Self { patience, timer: None }
+    }
+
+    fn is_over(&self) -> bool {
+        self.patience.until.is_some_and(|until| until <= Instant::now())
+    }
+
+    fn next(&self) -> Instant {
+        let idle = Instant::now() + self.patience.idle;
+        self.patience.until.map_or(idle, |until| until.min(idle))
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>, body: &mut Incoming) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
-            if let Some(timer) = &mut self.timer {
-                timer.as_mut().reset(Instant::now() + IDLE_LIMIT);
+            if self.is_over() {
+                return Poll::Ready(Err(BodyError::TooLong));
+            }
+            if self.timer.is_some() {
+                let next = self.next();
+                self.timer.as_mut().into_iter().for_each(|timer| timer.as_mut().reset(next));
             }
             return Poll::Ready(frame.transpose().map_err(BodyError::Broken));
         }
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(IDLE_LIMIT)));
-        timer.as_mut().poll(cx).map(|()| Err(BodyError::Idle))
+        if self.timer.is_none() {
+            self.timer = Some(Box::pin(tokio::time::sleep_until(self.next())));
+        }
+        let Some(timer) = &mut self.timer else { return Poll::Pending };
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Err(if self.is_over() {
+            BodyError::TooLong
+        } else {
+            BodyError::Idle { limit: self.patience.idle }
+        }))
     }
 }

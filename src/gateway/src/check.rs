@@ -1,12 +1,14 @@
 //! What is wrong with a configuration: everything that can be seen without touching the machine, all at once. Whether a
 //! listener's port is free is for the binding to say. Plain functions.
 
+mod route;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::SocketAddr;
 
 use thiserror::Error;
 
-use crate::config::{Check, Config, Endpoint, FORMAT, Listener, Probe, Route};
+use crate::config::{Config, Endpoint, FORMAT, Listener, Route};
 
 /// Something that keeps a configuration from being taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -80,12 +82,64 @@ pub enum ConfigProblem {
         token: String,
     },
     /// A number that must not be zero is.
-    #[error("route {route}: {field} must be more than 0")]
+    #[error("{place}: {field} must be more than 0")]
     Zero {
-        /// The route.
-        route: String,
+        /// What has it.
+        place: String,
         /// The field.
         field: &'static str,
+    },
+    /// A token that lets nobody in.
+    #[error("{place} must be more than 0")]
+    ZeroRate {
+        /// Which token of which route.
+        place: String,
+    },
+    /// A number is larger than can be counted.
+    #[error("{place}: {field} is {found}, but the most is {most}")]
+    TooMuch {
+        /// What has it.
+        place: String,
+        /// The field.
+        field: &'static str,
+        /// The number.
+        found: u32,
+        /// The largest one.
+        most: u32,
+    },
+    /// A name that no header has.
+    #[error("route {route}: `{name}` is not the name of a header")]
+    Header {
+        /// The route.
+        route: String,
+        /// The name.
+        name: String,
+    },
+    /// A host that no request could ask for.
+    #[error("route {route}: `{host}` is not a host without a port")]
+    Host {
+        /// The route.
+        route: String,
+        /// The host.
+        host: String,
+    },
+    /// An endpoint serves a share that there is not.
+    #[error("route {route}: endpoint {endpoint} {says}")]
+    Share {
+        /// The route.
+        route: String,
+        /// The endpoint.
+        endpoint: String,
+        /// What it says of its share.
+        says: String,
+    },
+    /// A listener joins connections to a route that there is not.
+    #[error("listener {listener} joins connections to route {route}, which there is not")]
+    NoSuchRoute {
+        /// The listener.
+        listener: String,
+        /// The route.
+        route: String,
     },
     /// The same endpoint is described in two ways.
     #[error("endpoint {endpoint} has one {field} in route {first} and another in route {second}")]
@@ -115,7 +169,7 @@ impl Config {
         self.check_listeners(&mut problems);
         check_names("route", "the configuration", self.routes.iter().map(|route| &route.name), &mut problems);
         for route in &self.routes {
-            route.check(&mut problems);
+            route.check(self.is_joined(route), &mut problems);
         }
         self.check_clashes(&mut problems);
         self.check_endpoints(&mut problems);
@@ -126,7 +180,11 @@ impl Config {
         let names = self.listeners.iter().map(|listener| &listener.name);
         check_names("listener", "the configuration", names, problems);
         let mut seen: HashMap<SocketAddr, &str> = HashMap::new();
-        for Listener { name, address } in self.listeners.iter().filter(|listener| listener.address.port() != 0) {
+        for listener in &self.listeners {
+            self.check_listener(listener, problems);
+        }
+        let chosen = self.listeners.iter().filter(|listener| listener.address.port() != 0);
+        for Listener { name, address, .. } in chosen {
             if let Some(first) = seen.insert(*address, name) {
                 let (first, second) = (first.to_owned(), name.clone());
                 problems.push(ConfigProblem::SameAddress { first, second, address: *address });
@@ -134,16 +192,35 @@ impl Config {
         }
     }
 
+    fn check_listener(&self, listener: &Listener, problems: &mut Vec<ConfigProblem>) {
+        let Listener { name, certificates, limits, joins, .. } = listener;
+        let place = format!("listener {name}");
+        check_names("certificate", &place, certificates.iter().map(|shown| &shown.domain), problems);
+        limits.check(&place, problems);
+        if let Some(route) = joins.as_ref().filter(|wanted| !self.routes.iter().any(|route| &route.name == *wanted)) {
+            problems.push(ConfigProblem::NoSuchRoute { listener: name.clone(), route: route.clone() });
+        }
+    }
+
+    /// Two routes may have the same path under different hosts.
     fn check_clashes(&self, problems: &mut Vec<ConfigProblem>) {
-        let mut claimed: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut claimed: BTreeMap<(String, &str), &str> = BTreeMap::new();
         for route in &self.routes {
-            for path in &route.paths {
-                if let Some(first) = claimed.insert(path, &route.name) {
-                    let (first, second) = (first.to_owned(), route.name.clone());
-                    problems.push(ConfigProblem::PathClash { first, second, path: path.clone() });
+            let everywhere = route.hosts.is_empty().then(String::new);
+            for host in route.hosts.iter().map(|host| host.to_ascii_lowercase()).chain(everywhere) {
+                for path in &route.paths {
+                    if let Some(first) = claimed.insert((host.clone(), path), &route.name) {
+                        let (first, second) = (first.to_owned(), route.name.clone());
+                        problems.push(ConfigProblem::PathClash { first, second, path: format!("{host}{path}") });
+                    }
                 }
             }
         }
+    }
+
+    /// Whether connections are joined to a route's endpoints.
+    fn is_joined(&self, route: &Route) -> bool {
+        self.listeners.iter().any(|listener| listener.joins.as_ref() == Some(&route.name))
     }
 
     /// An endpoint's counters and readiness exist once, so all routes must agree on where it is and how it is probed.
@@ -168,51 +245,6 @@ impl Config {
     }
 }
 
-impl Route {
-    fn check(&self, problems: &mut Vec<ConfigProblem>) {
-        let place = format!("route {}", self.name);
-        check_names("token", &place, self.tokens.iter().map(|token| &token.name), problems);
-        check_names("endpoint", &place, self.endpoints.iter().map(|endpoint| &endpoint.name), problems);
-        if self.paths.is_empty() {
-            problems.push(ConfigProblem::NoPath { route: self.name.clone() });
-        }
-        for path in &self.paths {
-            if let Some(reason) = unusable(path) {
-                problems.push(ConfigProblem::Path { route: self.name.clone(), path: path.clone(), reason });
-            }
-        }
-        for token in self.tokens.iter().filter(|token| token.digest().is_none()) {
-            problems.push(ConfigProblem::Digest { route: self.name.clone(), token: token.name.clone() });
-        }
-        if self.timeout_ms == Some(0) {
-            problems.push(ConfigProblem::Zero { route: self.name.clone(), field: "timeout_ms" });
-        }
-        let own = self.endpoints.iter().filter_map(|endpoint| endpoint.probe.as_ref());
-        for probe in self.probe.iter().chain(own) {
-            probe.check(&self.name, problems);
-        }
-    }
-}
-
-impl Probe {
-    fn check(&self, route: &str, problems: &mut Vec<ConfigProblem>) {
-        let numbers = [
-            ("probe.every_ms", self.every_ms == 0),
-            ("probe.timeout_ms", self.timeout_ms == 0),
-            ("probe.failures", self.failures == 0),
-            ("probe.successes", self.successes == 0),
-        ];
-        for (field, _) in numbers.into_iter().filter(|(_, zero)| *zero) {
-            problems.push(ConfigProblem::Zero { route: route.to_owned(), field });
-        }
-        if let Check::Http { path } = &self.check
-            && let Some(reason) = unusable_request_path(path)
-        {
-            problems.push(ConfigProblem::Path { route: route.to_owned(), path: path.clone(), reason });
-        }
-    }
-}
-
 fn check_names<'a>(
     kind: &'static str,
     place: &str,
@@ -229,69 +261,31 @@ fn check_names<'a>(
     }
 }
 
-/// Why a path can't be a route's prefix. Requests are matched byte by byte as they were sent, so a prefix has to be
-/// spelled as clients send it.
-fn unusable(path: &str) -> Option<&'static str> {
-    if !path.starts_with('/') {
-        Some("it does not start with `/`")
-    } else if path == "/" {
-        None
-    } else if path.ends_with('/') {
-        Some("it ends with `/`")
-    } else if path.contains("//") {
-        Some("it has an empty segment")
-    } else if path.split('/').any(|segment| segment == "." || segment == "..") {
-        Some("it has a `.` or `..` segment")
-    } else if path.contains(['?', '#']) {
-        Some("it has a query or a fragment")
-    } else if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Some("it has characters that must be percent-encoded")
-    } else {
-        None
-    }
-}
-
-/// Why a path can't be asked for.
-fn unusable_request_path(path: &str) -> Option<&'static str> {
-    if !path.starts_with('/') {
-        Some("it does not start with `/`")
-    } else if !path.bytes().all(|byte| byte.is_ascii_graphic()) || path.contains('#') {
-        Some("it has characters that must be percent-encoded")
-    } else {
-        None
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{EndpointState, TokenDigest};
+    use crate::config::{Certificate, Check, Limits, Probe, Records, Share, Sticky, TokenDigest};
 
     fn good() -> Config {
-        let endpoint = |name: &str, port| Endpoint {
-            name: name.into(),
-            address: ([127, 0, 0, 1], port).into(),
-            state: EndpointState::Serving,
-            probe: None,
-        };
+        let endpoint = |name: &str, port| Endpoint::serving(name, ([127, 0, 0, 1], port).into());
         let route = |name: &str, path: &str, endpoints| Route {
             name: name.into(),
             service: "hello".into(),
             paths: vec![path.into()],
-            tokens: vec![TokenDigest { name: "team".into(), sha256: "0a".repeat(32) }],
+            tokens: vec![TokenDigest { name: "team".into(), sha256: "0a".repeat(32), rate: None }],
             timeout_ms: Some(5_000),
-            max_body: None,
             probe: Some(Probe { check: Check::Http { path: "/health?deep=1".into() }, ..Probe::default() }),
             endpoints,
+            ..Route::default()
         };
         Config {
-            format: FORMAT,
             generation: 1,
-            listeners: vec![Listener { name: "public".into(), address: ([127, 0, 0, 1], 8000).into() }],
+            listeners: vec![Listener::plain("public", ([127, 0, 0, 1], 8000).into())],
             routes: vec![
                 route("public/hello", "/api/predict/hello", vec![endpoint("hello-0-g1", 9000), endpoint("b", 9001)]),
                 route("public/root", "/", vec![endpoint("hello-0-g1", 9000)]),
             ],
+            ..Config::empty()
         }
     }
 
@@ -389,5 +383,98 @@ mod tests {
             |config| config.routes[1].probe = None,
             &["endpoint hello-0-g1 has one probe in route public/hello and another in route public/root"],
         );
+    }
+
+    #[test]
+    fn a_route_is_found_under_its_hosts() {
+        let hosts = |hosts: &[&str]| hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>();
+        let both = |config: &mut Config| config.routes[1].paths = vec!["/api/predict/hello".into()];
+        check(
+            |config| {
+                both(config);
+                config.routes[1].hosts = hosts(&["chat.example.com"]);
+            },
+            &[],
+        );
+        check(
+            |config| {
+                both(config);
+                config.routes[0].hosts = hosts(&["a.example.com", "b.example.com"]);
+                config.routes[1].hosts = hosts(&["B.example.com", "c.example.com:80"]);
+            },
+            &[
+                "route public/root: `c.example.com:80` is not a host without a port",
+                "routes public/hello and public/root both claim b.example.com/api/predict/hello",
+            ],
+        );
+    }
+
+    #[test]
+    fn connections_are_joined_to_a_route_that_there_is() {
+        check(
+            |config| {
+                config.routes[0].paths.clear();
+                config.listeners[0].joins = Some("public/hello".into());
+            },
+            &[],
+        );
+        check(
+            |config| config.listeners[0].joins = Some("x".into()),
+            &["listener public joins connections to route x, which there is not"],
+        );
+    }
+
+    #[test]
+    fn limits_are_numbers_that_can_be_kept() {
+        let change = |config: &mut Config| {
+            config.routes.truncate(1);
+            config.listeners[0].limits = Limits { rate: Some(0), instance_rate: Some(1), ..Limits::default() };
+            config.routes[0].limits = Limits { concurrency: Some(0), rate: Some(2_000_000), ..Limits::default() };
+            config.routes[0].tokens[0].rate = Some(0);
+            config.routes[0].hold_ms = Some(0);
+            config.routes[0].timeouts.total_ms = Some(0);
+        };
+        let expected = [
+            "listener public: limits.rate must be more than 0",
+            "route public/hello: limits.rate is 2000000, but the most is 1048575",
+            "route public/hello: limits.concurrency must be more than 0",
+            "route public/hello: the rate of token team must be more than 0",
+            "route public/hello: timeouts.total_ms must be more than 0",
+        ];
+        check(change, &expected);
+    }
+
+    #[test]
+    fn shares_are_served_by_those_who_say_so() {
+        let change = |config: &mut Config| {
+            config.routes.truncate(1);
+            config.routes[0].shares = vec![Share { name: "old".into(), weight: 1 }];
+            config.routes[0].endpoints[1].share = Some("new".into());
+        };
+        let expected = [
+            "route public/hello: endpoint hello-0-g1 names no share, but the route has some",
+            "route public/hello: endpoint b serves share new, which there is not",
+        ];
+        check(change, &expected);
+    }
+
+    #[test]
+    fn headers_have_names_and_certificates_domains() {
+        let change = |config: &mut Config| {
+            config.routes.truncate(1);
+            config.routes[0].sticky = Some(Sticky::Header("a b".into()));
+            let redact = vec!["é".into()];
+            config.routes[0].records = Some(Records { file: "/x".into(), thousandths: 1_001, max_body: 1, redact });
+            let certificate =
+                |domain: &str| Certificate { domain: domain.into(), chain: "/c".into(), key: "/k".into() };
+            config.listeners[0].certificates = vec![certificate("a"), certificate("a")];
+        };
+        let expected = [
+            "two certificates in listener public are called a",
+            "route public/hello: `a b` is not the name of a header",
+            "route public/hello: `é` is not the name of a header",
+            "route public/hello: records.thousandths is 1001, but the most is 1000",
+        ];
+        check(change, &expected);
     }
 }

@@ -109,6 +109,18 @@ impl Client {
         }
     }
 
+    /// The gateway's figures, in the text format of Prometheus.
+    ///
+    /// # Errors
+    ///
+    /// The gateway ended meanwhile, or can't be reached.
+    pub async fn metrics(&mut self) -> Result<String, ControlError> {
+        match self.ask(Ask::Metrics).await? {
+            Reply::Metrics { text } => Ok(text),
+            other => Err(self.unexpected(other)),
+        }
+    }
+
     /// Ends the gateway: it accepts nothing more, lets open requests end within `grace`, cuts the rest. Returns when it
     /// has given up its folder. Asked twice, the shorter grace counts.
     ///

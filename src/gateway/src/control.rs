@@ -4,6 +4,7 @@
 //! read, passed on, and its answer written.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener as StdListener;
 
 use serde::de::DeserializeOwned;
@@ -13,7 +14,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::config::Config;
+use crate::config::{Config, Listener};
+use crate::handover;
 use crate::status::Status;
 
 /// The longest line: a configuration of some hundred thousand endpoints.
@@ -23,9 +25,21 @@ const LINE_LIMIT: u64 = 64 << 20;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub(crate) enum Ask {
-    Replace { config: Config },
+    Replace {
+        config: Config,
+    },
     Status,
-    ShutDown { grace_ms: u64 },
+    Metrics,
+    ShutDown {
+        grace_ms: u64,
+    },
+    /// For a successor: the listening sockets, which follow the answer.
+    HandOver,
+    /// For a successor that accepts connections by now: stop accepting, give up the folder, and go on with what is open.
+    /// Questions about that are answered on the same connection.
+    Leave {
+        grace_ms: u64,
+    },
 }
 
 /// What it answers.
@@ -38,6 +52,14 @@ pub(crate) enum Reply {
     Status {
         status: Status,
     },
+    Metrics {
+        text: String,
+    },
+    /// The sockets follow, listener by listener.
+    HandingOver {
+        listeners: Vec<Handed>,
+    },
+    Left,
     /// The connection ends when the gateway has.
     Stopping,
     /// Nothing was changed.
@@ -46,8 +68,28 @@ pub(crate) enum Reply {
     },
 }
 
+/// A listener that is handed over.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Handed {
+    pub(crate) listener: Listener,
+    pub(crate) sockets: usize,
+}
+
 /// A question on its way to the gateway's owner.
-pub(crate) type Asked = (Ask, oneshot::Sender<Reply>);
+pub(crate) type Asked = (Ask, oneshot::Sender<Answer>);
+
+/// An answer on its way back, with sockets to go behind it.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) reply: Reply,
+    pub(crate) sockets: Vec<Vec<OwnedFd>>,
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self { reply, sockets: Vec::new() }
+    }
+}
 
 /// Serves the control socket until dropped.
 pub(crate) async fn serve(listener: StdListener, asked: mpsc::Sender<Asked>) -> io::Result<()> {
@@ -74,15 +116,18 @@ async fn converse(stream: UnixStream, asked: mpsc::Sender<Asked>) {
     let mut reader = BufReader::new(reader);
     let ended = async {
         loop {
-            let reply = match read::<Ask>(&mut reader).await {
+            let answer: Answer = match read::<Ask>(&mut reader).await {
                 Ok(Some(ask)) => pass_on(ask, &asked).await,
                 Ok(None) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    Reply::Refused { problems: vec![format!("not understood: {error}")] }
+                    Reply::Refused { problems: vec![format!("not understood: {error}")] }.into()
                 }
                 Err(error) => return Err(error),
             };
-            write(&mut writer, &reply).await?;
+            write(&mut writer, &answer.reply).await?;
+            for sockets in answer.sockets {
+                handover::send(writer.as_ref(), &sockets).await?;
+            }
         }
     };
     if let Err(error) = ended.await {
@@ -90,8 +135,8 @@ async fn converse(stream: UnixStream, asked: mpsc::Sender<Asked>) {
     }
 }
 
-async fn pass_on(ask: Ask, asked: &mpsc::Sender<Asked>) -> Reply {
-    let stopped = || Reply::Refused { problems: vec!["the gateway has stopped".to_owned()] };
+async fn pass_on(ask: Ask, asked: &mpsc::Sender<Asked>) -> Answer {
+    let stopped = || Reply::Refused { problems: vec!["the gateway has stopped".to_owned()] }.into();
     let (reply, answered) = oneshot::channel();
     if asked.send((ask, reply)).await.is_err() {
         return stopped();
@@ -136,8 +181,9 @@ mod tests {
         check(&Reply::Replaced { generation: 3 }, r#"{"reply":"replaced","generation":3}"#);
         check(&Reply::Stopping, r#"{"reply":"stopping"}"#);
         check(&Reply::Refused { problems: vec!["no".into()] }, r#"{"reply":"refused","problems":["no"]}"#);
-        let status = Status { pid: 7, generation: 0, listeners: vec![], routes: vec![] };
-        let line = r#"{"reply":"status","status":{"pid":7,"generation":0,"listeners":[],"routes":[]}}"#;
+        let status = Status { pid: 7, ..Status::default() };
+        let line =
+            r#"{"reply":"status","status":{"pid":7,"generation":0,"listeners":[],"routes":[],"dropped_lines":0}}"#;
         check(&Reply::Status { status }, line);
     }
 

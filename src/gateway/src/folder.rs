@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
@@ -24,6 +25,7 @@ use crate::config::Config;
 const LOCK: &str = "lock";
 const CONFIG: &str = "config.json";
 const CONFIG_NEW: &str = "config.json.new";
+const ACCESS_LOG: &str = "access.log";
 const SOCKET: &str = "control.sock";
 
 /// What can go wrong with a gateway's folder.
@@ -134,7 +136,12 @@ impl Folder {
     /// The configuration that was stored last. None if there never was one; a broken one is an error, because serving
     /// nothing in its place would be an outage that nobody is told of.
     pub(crate) fn config(&self) -> Result<Option<Config>, FolderError> {
-        let path = self.path.join(CONFIG);
+        Self::stored(&self.path)
+    }
+
+    /// The same of a folder that somebody else owns.
+    pub(crate) fn stored(folder: &Path) -> Result<Option<Config>, FolderError> {
+        let path = folder.join(CONFIG);
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -148,6 +155,11 @@ impl Folder {
             Ok(()) => Ok(Some(config)),
             Err(problems) => Err(FolderError::BadConfig { path, problems }),
         }
+    }
+
+    /// The file in which requests are told of.
+    pub(crate) fn access_log(&self) -> Arc<Path> {
+        self.path.join(ACCESS_LOG).into()
     }
 
     /// Stores a configuration. When this returns it survives a crash.

@@ -1,8 +1,8 @@
 //! Which headers travel with a request and a response, and which belong to one connection only. Plain functions.
 
 use hyper::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Uri};
@@ -11,7 +11,9 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACE: HeaderName = HeaderName::from_static("traceparent");
+const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Removes what concerns one connection only: the fixed set, and whatever `Connection` names.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
@@ -64,8 +66,21 @@ pub(crate) fn name_host(headers: &mut HeaderMap, address: &Uri, service: &str) {
 
 /// Turns a client's request headers into those that the instance gets. `make_id` is asked for a request id if the
 /// client brought none.
-pub(crate) fn forward(headers: &mut HeaderMap, client: &HeaderValue, make_id: impl FnOnce() -> HeaderValue) {
+pub(crate) fn forward(
+    headers: &mut HeaderMap,
+    client: &HeaderValue,
+    scheme: &'static str,
+    make_id: impl FnOnce() -> HeaderValue,
+) {
+    let trailers = accepts_trailers(headers);
     strip_hop_by_hop(headers);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    join_cookies(headers);
+    if trace_id(headers).is_none() && headers.remove(TRACE).is_some() {
+        headers.remove(TRACE_STATE);
+    }
     // The gateway itself tells the client to go on, when the instance starts to take the body.
     headers.remove(EXPECT);
     let chain = match headers.get(&FORWARDED_FOR) {
@@ -73,10 +88,58 @@ pub(crate) fn forward(headers: &mut HeaderMap, client: &HeaderValue, make_id: im
         None => client.clone(),
     };
     headers.insert(FORWARDED_FOR, chain);
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
     if !headers.contains_key(&REQUEST_ID) {
         headers.insert(REQUEST_ID, make_id());
     }
+}
+
+/// Whether the caller reads trailers, as gRPC clients do.
+fn accepts_trailers(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(TE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|word| word.trim().eq_ignore_ascii_case("trailers"))
+}
+
+/// In HTTP/2 cookies may come in several headers; older servers read only the first.
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut values = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (values.next(), values.next()) else { return };
+    let mut all = [first.as_bytes(), second.as_bytes()].join(&b"; "[..]);
+    for value in values {
+        all.extend_from_slice(b"; ");
+        all.extend_from_slice(value.as_bytes());
+    }
+    if let Ok(all) = HeaderValue::from_bytes(&all) {
+        headers.insert(COOKIE, all);
+    }
+}
+
+/// Whether a request is one of gRPC.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// Whether an answer is a stream of events.
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// The number of the trace that a request belongs to, if it brings one that is well formed (W3C Trace Context).
+pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(TRACE)?.to_str().ok()?;
+    let (version, rest) = value.split_at_checked(3)?;
+    let (trace, rest) = rest.split_at_checked(33)?;
+    let (parent, flags) = rest.split_at_checked(17)?;
+    let hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    let field = |text: &str| text.strip_suffix('-').is_some_and(hex);
+    let zero = |text: &str| text.bytes().all(|byte| matches!(byte, b'0' | b'-'));
+    let flags = match version {
+        "00-" => flags.len() == 2 && hex(flags),
+        "ff-" => false,
+        _ => flags.len() >= 2 && flags.is_char_boundary(2) && hex(&flags[..2]),
+    };
+    let sound = field(version) && field(trace) && field(parent) && flags && !zero(trace) && !zero(parent);
+    sound.then(|| &trace[..32])
 }
 
 fn joined<'a>(before: impl Iterator<Item = &'a HeaderValue>, client: &HeaderValue) -> Option<HeaderValue> {
@@ -101,7 +164,8 @@ mod tests {
             headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         let upgrade = wanted_upgrade(&headers);
-        forward(&mut headers, &HeaderValue::from_static("10.0.0.7"), || HeaderValue::from_static("made"));
+        let client = HeaderValue::from_static("10.0.0.7");
+        forward(&mut headers, &client, "http", || HeaderValue::from_static("made"));
         if let Some(protocol) = upgrade {
             restore_upgrade(&mut headers, protocol);
         }
@@ -121,7 +185,7 @@ mod tests {
              Connection: keep-alive, X-Mine
              Keep-Alive: timeout=5
              X-Mine: 1
-             TE: trailers
+             TE: gzip
              Transfer-Encoding: chunked
              Content-Length: 5
              Expect: 100-continue
@@ -171,5 +235,37 @@ mod tests {
              x-forwarded-for: 10.0.0.7
              x-request-id: made",
         );
+    }
+
+    #[test]
+    fn trailers_and_cookies_arrive() {
+        check(
+            "TE: gzip, trailers
+             Cookie: a=1
+             Cookie: b=2",
+            "cookie: a=1; b=2
+             te: trailers
+             x-forwarded-for: 10.0.0.7
+             x-request-id: made",
+        );
+    }
+
+    #[test]
+    fn a_trace_goes_on_and_a_broken_one_ends() {
+        let whole = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let rest = "x-forwarded-for: 10.0.0.7\nx-request-id: made";
+        check(
+            &format!("traceparent: {whole}\ntracestate: a=b"),
+            &format!("traceparent: {whole}\ntracestate: a=b\n{rest}"),
+        );
+        let zeros = format!("00-{}-b7ad6b7169203331-01", "0".repeat(32));
+        let upper = whole.to_uppercase();
+        let newer = format!("ff{}", &whole[2..]);
+        let longer = format!("{whole}-00");
+        for broken in [&zeros, &upper, &newer, &longer, "00-1-2-3", "é"] {
+            check(&format!("traceparent:  {broken}\ntracestate: a=b"), rest);
+        }
+        let future = format!("01{}-more", &whole[2..]);
+        check(&format!("traceparent: {future}"), &format!("traceparent: {future}\n{rest}"));
     }
 }

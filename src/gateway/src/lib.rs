@@ -7,35 +7,60 @@
 //!
 //! Inside, what is decided and what is done are kept apart:
 //!
-//! - plain values and functions: `config`, `check`, `paths`, `token`, `choice`, `readiness`, `headers`, `retry`;
-//! - what a request meets, on the workers: `worker` (accepts), `proxy` (answers or forwards), `upstream` (connections
-//!   to instances), `body`, `upgrade`;
-//! - what all workers share: `live`, the current table and the endpoints' counters;
-//! - what happens beside the requests, on a thread of its own: `server` (the owner of it all), `control`,
-//!   `supervision` (probes), `folder`, `listen`.
+//! - plain values and functions: `config`, `check`, `paths`, `framing`, `token`, `choice`, `limit`, `outlier`,
+//!   `readiness`, `boundary`, `headers`, `outgoing`, `retry`, `refusal`, `figures`;
+//! - what a request meets, on the workers: `worker` (accepts), `connection` (TLS, HTTP/1, HTTP/2), `proxy` (answers or
+//!   lets in), `forward` (finds an instance, waits, sends), `upstream` (connections to instances), `body`, `stall`,
+//!   `upgrade`, `join` (connections as they are);
+//! - what all workers share: `live`, the current table, with `endpoint`, `load` and `entrance`, which count; `sink`, which
+//!   writes what `story` tells of requests;
+//! - what happens beside the requests, on a thread of its own: `server` (the owner of it all), `registry`, `listening`,
+//!   `control`, `handover`, `supervision` (probes), `drains`, `exposition`, `folder`, `listen`, `tls`.
 
 #![allow(clippy::disallowed_methods, reason = "a data plane lives by the clock, and keeps its configuration in a file")]
 
 mod body;
+mod boundary;
+#[cfg(test)]
+mod cases;
 mod check;
 mod choice;
 mod client;
 pub mod config;
+mod connection;
 mod control;
+mod drains;
 mod endpoint;
+mod entrance;
+mod exposition;
+mod figures;
 mod folder;
+mod forward;
+mod framing;
+mod handover;
 mod headers;
+mod join;
+mod limit;
 mod listen;
+mod listening;
 mod live;
+mod load;
+mod outgoing;
+mod outlier;
 mod paths;
 pub mod probe;
 mod proxy;
 mod readiness;
 mod refusal;
+mod registry;
 mod retry;
 mod server;
+mod sink;
+mod stall;
 mod status;
+mod story;
 mod supervision;
+mod tls;
 mod token;
 mod upgrade;
 mod upstream;
@@ -43,8 +68,12 @@ mod worker;
 
 pub use check::ConfigProblem;
 pub use client::{Client, ControlError};
-pub use config::{Check, Config, Endpoint, EndpointState, Listener, Probe, Route, TokenDigest};
+pub use config::{
+    Certificate, Check, Config, Endpoint, EndpointState, Limits, Listener, Probe, Protocol, Range, Records, Route,
+    Share, Sticky, Timeouts, TokenDigest,
+};
+pub use figures::{TIMES, Times};
 pub use folder::{FolderError, holder};
 pub use probe::{Answer, probe};
-pub use server::{GatewayError, run};
+pub use server::{GatewayError, Settings, run};
 pub use status::{EndpointStatus, ListenerStatus, RouteStatus, Status};

@@ -19,18 +19,26 @@
 //! moment, and never too low.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use hyper::header::HeaderName;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
-use crate::choice::{Candidate, Choice, Random, choose};
-use crate::config::{Config, Endpoint, EndpointState, Probe, Route};
+use crate::choice::{Candidate, Choice, Random, Standing, choose};
+use crate::config::{Config, EndpointState, Limits, Probe, Protocol, Sticky, Timeouts};
 use crate::endpoint::{InFlight, LiveEndpoint};
+use crate::limit::Window;
+use crate::load::Load;
+use crate::outlier::Ejection;
 use crate::paths::Paths;
+use crate::registry::Registry;
 use crate::status::{EndpointStatus, RouteStatus};
+use crate::story::Recording;
 use crate::token::TokenHash;
 
 /// At most so many requests wait for an endpoint to become ready.
@@ -46,95 +54,167 @@ pub(crate) struct Live {
     pub(crate) changed: Notify,
     /// The places for requests that wait.
     pub(crate) holders: Semaphore,
+    born: Instant,
 }
 
 /// The routes of one configuration.
 #[derive(Debug)]
 struct Table {
+    /// Of routes that are found under every host.
     paths: Paths<Arc<LiveRoute>>,
+    /// Of those that are not, by the host in lower case.
+    by_host: HashMap<Box<str>, Paths<Arc<LiveRoute>>>,
     routes: Vec<Arc<LiveRoute>>,
+    /// Where each request is told of, if it is.
+    access: Option<Arc<Path>>,
+}
+
+/// What a request's host and path lead to.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// The route, and how much of the path its prefix covers.
+    pub(crate) route: Option<(Arc<LiveRoute>, usize)>,
+    /// Where the request is told of, if it is.
+    pub(crate) access: Option<Arc<Path>>,
 }
 
 /// A route as a request meets it.
 #[derive(Debug)]
 pub(crate) struct LiveRoute {
-    serial: u64,
-    name: String,
+    pub(crate) serial: u64,
+    pub(crate) name: String,
     pub(crate) service: String,
-    pub(crate) tokens: Vec<TokenHash>,
+    pub(crate) tokens: Vec<LiveToken>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) timeouts: Timeouts,
     pub(crate) max_body: Option<u64>,
-    places: Vec<Place>,
+    pub(crate) limits: Limits,
+    pub(crate) load: Arc<Load>,
+    pub(crate) hold: Option<Duration>,
+    pub(crate) protocol: Protocol,
+    /// Of the shares, by number.
+    pub(crate) weights: Vec<u32>,
+    pub(crate) sticky: Option<Stickiness>,
+    pub(crate) recording: Option<Arc<Recording>>,
+    pub(crate) places: Vec<Place>,
+}
+
+/// A token as a request meets it.
+#[derive(Debug)]
+pub(crate) struct LiveToken {
+    pub(crate) name: Box<str>,
+    pub(crate) hash: TokenHash,
+    /// So many requests a second, and how many there were.
+    pub(crate) rate: Option<(u32, Arc<Window>)>,
+}
+
+/// What makes requests go to the same instance.
+#[derive(Debug)]
+pub(crate) enum Stickiness {
+    Header(HeaderName),
+    Token,
 }
 
 /// An endpoint within a route.
 #[derive(Debug)]
-struct Place {
-    endpoint: Arc<LiveEndpoint>,
-    state: EndpointState,
-    probe: Probe,
+pub(crate) struct Place {
+    pub(crate) endpoint: Arc<LiveEndpoint>,
+    pub(crate) state: EndpointState,
+    pub(crate) share: Option<usize>,
+    /// How long its streams may go on while it drains.
+    pub(crate) drain: Option<Duration>,
+    pub(crate) probe: Probe,
 }
 
 /// Why no endpoint was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turned {
-    /// None is ready, or all that are were ejected and the caller would rather wait.
+    /// None is ready, or all that are cannot be reached and the caller would rather wait.
     NoneReady,
+    /// Those that are ready have as much as they take at once.
+    AllFull,
+    /// They have had as much as they take in a second.
+    AllLimited,
     /// The route is not there any more.
     RouteGone,
 }
 
-/// What to do about endpoints that were ejected a moment ago, when there are no others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ejected {
-    /// Rather none.
-    Avoid,
-    /// Better than none.
-    Use,
+/// How a request looks for an endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Search<'a> {
+    pub(crate) random: &'a Random,
+    /// Stands for a caller who is to meet the same endpoint each time.
+    pub(crate) key: Option<u64>,
+    /// Whether an endpoint to which connections failed a moment ago is better than none.
+    pub(crate) even_unreachable: bool,
 }
 
 impl Live {
     pub(crate) fn new() -> Self {
         Self {
-            table: ArcSwap::from_pointee(Table { paths: Paths::new([]), routes: Vec::new() }),
+            table: ArcSwap::from_pointee(Table::of(&[], [], None)),
             serial: AtomicU64::new(0),
             changed: Notify::new(),
             holders: Semaphore::new(HOLDERS),
+            born: Instant::now(),
         }
     }
 
-    /// The route for a path, and how much of the path its prefix covers.
-    pub(crate) fn route(&self, path: &str) -> Option<(Arc<LiveRoute>, usize)> {
-        self.table.load().paths.find_shared(path)
+    /// The time as windows count it, in milliseconds.
+    pub(crate) fn millis(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What a host and a path lead to.
+    pub(crate) fn find(&self, host: Option<&str>, path: &str) -> Found {
+        let table = self.table.load();
+        let own = host.filter(|_| !table.by_host.is_empty()).and_then(|host| {
+            let host = host.rsplit_once(':').map_or(host, |(name, port)| if port.contains(']') { host } else { name });
+            table.by_host.get(host.to_ascii_lowercase().as_str())?.find_shared(path)
+        });
+        Found { route: own.or_else(|| table.paths.find_shared(path)), access: table.access.clone() }
+    }
+
+    /// The route of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<Arc<LiveRoute>> {
+        self.table.load().named(name)
     }
 
     /// Chooses an endpoint and counts the request in there. Brings `route` up to date if it was replaced meanwhile.
-    pub(crate) fn admit(
-        &self,
-        route: &mut Arc<LiveRoute>,
-        random: &Random,
-        ejected: Ejected,
-    ) -> Result<InFlight, Turned> {
+    pub(crate) fn admit(&self, route: &mut Arc<LiveRoute>, search: Search<'_>) -> Result<InFlight, Turned> {
         loop {
-            let admitted = route.choose(random, ejected).map(LiveEndpoint::enter);
+            let admitted = route.choose(search, || self.millis()).map(LiveEndpoint::enter);
             // The check of the module's proof: after the count, before anything is sent.
-            if self.serial.load(Ordering::SeqCst) <= route.serial {
-                return admitted.ok_or(Turned::NoneReady);
+            if self.serial.load(Ordering::SeqCst) > route.serial {
+                drop(admitted);
+                *route = self.table.load().named(&route.name).ok_or(Turned::RouteGone)?;
+                continue;
             }
-            drop(admitted);
-            *route = self.table.load().named(&route.name).ok_or(Turned::RouteGone)?;
+            let (mut in_flight, before) = admitted?;
+            if let Some(most) = route.limits.instance_concurrency {
+                // Another worker was faster.
+                if before >= u64::from(most) {
+                    continue;
+                }
+                in_flight.tell(&route.load);
+            }
+            if let Some(rate) = route.limits.instance_rate
+                && in_flight.endpoint().lately.admit(self.millis(), rate).is_err()
+            {
+                continue;
+            }
+            return Ok(in_flight);
         }
     }
 
     /// Makes `config`, which is checked, what all workers serve. When this returns, no worker admits a request by the
-    /// table before. Only the gateway's owner calls this.
-    pub(crate) fn replace(&self, config: &Config, registry: &mut Registry) {
+    /// table before. Only the gateway's owner calls this. `access` is where requests are told of, if they are.
+    pub(crate) fn replace(&self, config: &Config, access: Option<Arc<Path>>, registry: &mut Registry) {
         let serial = self.serial.load(Ordering::SeqCst) + 1;
         let before = self.table.load_full();
         let routes: Vec<_> = config.routes.iter().map(|route| registry.route(serial, route)).collect();
-        let paths = routes.iter().zip(&config.routes);
-        let paths = paths.flat_map(|(live, route)| route.paths.iter().map(|path| (path.clone(), live.clone())));
-        self.table.store(Arc::new(Table { paths: Paths::new(paths), routes: routes.clone() }));
+        let rules = config.routes.iter().map(|route| (route.hosts.as_slice(), route.paths.as_slice()));
+        self.table.store(Arc::new(Table::of(&routes, rules, access)));
         self.serial.store(serial, Ordering::SeqCst);
         registry.retire(&before.routes, &routes);
         self.changed.notify_waiters();
@@ -156,15 +236,34 @@ impl Live {
         probed
     }
 
+    /// The endpoints that drain and whose streams have an end, each once, with how long they may go on.
+    pub(crate) fn draining(&self) -> Vec<(Arc<LiveEndpoint>, Duration)> {
+        let table = self.table.load();
+        let places = table.routes.iter().flat_map(|route| &route.places);
+        let draining = places.filter(|place| place.state == EndpointState::Draining);
+        draining.filter_map(|place| Some((place.endpoint.clone(), place.drain?))).collect()
+    }
+
+    /// Where requests are told of, if they are.
+    pub(crate) fn access(&self) -> Option<Arc<Path>> {
+        self.table.load().access.clone()
+    }
+
+    /// All routes.
+    pub(crate) fn routes(&self) -> Vec<Arc<LiveRoute>> {
+        self.table.load().routes.clone()
+    }
+
     /// All routes with their endpoints, those that have left but still have requests in flight included.
     pub(crate) fn status(&self, registry: &mut Registry) -> Vec<RouteStatus> {
-        let table = self.table.load();
-        let mut routes: Vec<_> = table.routes.iter().map(|route| route.status()).collect();
+        let mut routes: Vec<_> = self.routes().iter().map(|route| route.status()).collect();
         for (name, endpoint) in registry.leaving() {
-            let status = endpoint_status(endpoint, EndpointState::Draining);
+            let status = EndpointStatus::of(endpoint, EndpointState::Draining);
             match routes.iter_mut().find(|route| &route.name == name) {
                 Some(route) => route.endpoints.push(status),
-                None => routes.push(RouteStatus { name: name.clone(), endpoints: vec![status] }),
+                None => {
+                    routes.push(RouteStatus { name: name.clone(), endpoints: vec![status], ..RouteStatus::default() })
+                }
             }
         }
         routes
@@ -172,139 +271,117 @@ impl Live {
 }
 
 impl Table {
+    /// `rules` has hosts and paths for each of `routes`, in order.
+    fn of<'a>(
+        routes: &[Arc<LiveRoute>],
+        rules: impl IntoIterator<Item = (&'a [String], &'a [String])>,
+        access: Option<Arc<Path>>,
+    ) -> Self {
+        let (mut everywhere, mut by_host) = (Vec::new(), HashMap::<_, Vec<_>>::new());
+        for (route, (hosts, paths)) in routes.iter().zip(rules) {
+            let entries = || paths.iter().map(|path| (path.clone(), route.clone()));
+            if hosts.is_empty() {
+                everywhere.extend(entries());
+            }
+            for host in hosts {
+                by_host.entry(host.to_ascii_lowercase().into_boxed_str()).or_default().extend(entries());
+            }
+        }
+        let by_host = by_host.into_iter().map(|(host, entries)| (host, Paths::new(entries))).collect();
+        Self { paths: Paths::new(everywhere), by_host, routes: routes.to_vec(), access }
+    }
+
     fn named(&self, name: &str) -> Option<Arc<LiveRoute>> {
         self.routes.iter().find(|route| route.name == name).cloned()
     }
 }
 
 impl LiveRoute {
-    fn choose(&self, random: &Random, ejected: Ejected) -> Option<&Arc<LiveEndpoint>> {
-        let candidates = self.places.iter().map(|Place { endpoint, state, probe: _ }| Candidate {
-            serving: *state == EndpointState::Serving,
-            ready: endpoint.ready(),
-            ejected: endpoint.ejected(),
-            in_flight: endpoint.in_flight(),
+    fn choose(&self, search: Search<'_>, now: impl Fn() -> u64) -> Result<&Arc<LiveEndpoint>, Turned> {
+        let now = self.limits.instance_rate.map(|rate| (rate, now()));
+        let candidates = self.places.iter().map(|place| Candidate {
+            standing: self.standing(place, now),
+            in_flight: place.endpoint.in_flight(),
+            share: place.share,
+            part: place.endpoint.part(),
+            hash: place.endpoint.hash,
         });
-        match choose(candidates, random.next()) {
-            Choice::Endpoint(place) => Some(&self.places[place].endpoint),
-            Choice::OnlyEjected(place) if ejected == Ejected::Use => Some(&self.places[place].endpoint),
-            Choice::OnlyEjected(_) | Choice::NoneReady => None,
+        match choose(candidates, &self.weights, search.random.next(), search.key) {
+            Choice::Endpoint(place) => Ok(&self.places[place].endpoint),
+            Choice::OnlyUnreachable(place) if search.even_unreachable => Ok(&self.places[place].endpoint),
+            Choice::OnlyUnreachable(_) | Choice::NoneReady => Err(Turned::NoneReady),
+            Choice::AllFull => Err(Turned::AllFull),
+            Choice::AllLimited => Err(Turned::AllLimited),
         }
+    }
+
+    fn standing(&self, place: &Place, rate: Option<(u32, u64)>) -> Standing {
+        let endpoint = &place.endpoint;
+        if place.state != EndpointState::Serving || !endpoint.ready() {
+            return Standing::Out;
+        }
+        let ejected = endpoint.ejected();
+        if ejected == Some(Ejection::Hard) {
+            return Standing::Unreachable;
+        }
+        if self.limits.instance_concurrency.is_some_and(|most| endpoint.in_flight() >= u64::from(most)) {
+            return Standing::Full;
+        }
+        if rate.is_some_and(|(rate, now)| !endpoint.lately.has_room(now, rate)) {
+            return Standing::Limited;
+        }
+        if ejected.is_some() { Standing::Doubtful } else { Standing::Free }
+    }
+
+    /// How many endpoints may get requests.
+    pub(crate) fn serving(&self) -> usize {
+        self.places.iter().filter(|place| place.state == EndpointState::Serving && place.endpoint.ready()).count()
     }
 
     fn status(&self) -> RouteStatus {
-        let endpoints = self.places.iter().map(|place| endpoint_status(&place.endpoint, place.state)).collect();
-        RouteStatus { name: self.name.clone(), endpoints }
-    }
-}
-
-fn endpoint_status(endpoint: &LiveEndpoint, state: EndpointState) -> EndpointStatus {
-    EndpointStatus {
-        name: endpoint.name.clone(),
-        address: endpoint.address,
-        state,
-        ready: endpoint.ready(),
-        in_flight: endpoint.in_flight(),
-        last_answer: endpoint.last_answer(),
-        served: endpoint.served(),
-        failed: endpoint.failed(),
-    }
-}
-
-/// Every endpoint that is in the table or still has requests in flight. The gateway's owner keeps it.
-#[derive(Debug, Default)]
-pub(crate) struct Registry {
-    known: HashMap<String, Arc<LiveEndpoint>>,
-    /// Taken out of a route (named) and perhaps not idle yet.
-    leaving: Vec<(String, Arc<LiveEndpoint>)>,
-}
-
-impl Registry {
-    fn route(&mut self, serial: u64, route: &Route) -> Arc<LiveRoute> {
-        let place = |at: &Endpoint| Place {
-            endpoint: self.endpoint(at),
-            state: at.state,
-            probe: route.probe_of(at).cloned().unwrap_or_default(),
-        };
-        let places = route.endpoints.iter().map(place).collect();
-        Arc::new(LiveRoute {
-            serial,
-            name: route.name.clone(),
-            service: route.service.clone(),
-            tokens: route.tokens.iter().filter_map(|token| token.digest()).collect(),
-            timeout: route.timeout_ms.map(Duration::from_millis),
-            max_body: route.max_body,
-            places,
-        })
-    }
-
-    /// The endpoint that already has this name and address, or a new one.
-    fn endpoint(&mut self, wanted: &Endpoint) -> Arc<LiveEndpoint> {
-        let left = self.leaving.iter().map(|(_, endpoint)| endpoint);
-        let same = |known: &&Arc<LiveEndpoint>| known.name == wanted.name && known.address == wanted.address;
-        let kept = self.known.get(&wanted.name).filter(same).or_else(|| left.into_iter().find(same)).cloned();
-        let endpoint = kept.unwrap_or_else(|| Arc::new(LiveEndpoint::new(wanted.name.clone(), wanted.address)));
-        self.known.insert(wanted.name.clone(), endpoint.clone());
-        endpoint
-    }
-
-    /// Notes who left which route, and who gets no requests from any.
-    fn retire(&mut self, before: &[Arc<LiveRoute>], after: &[Arc<LiveRoute>]) {
-        let stands: HashSet<_> = stations(after).map(|(route, place)| (route, Arc::as_ptr(&place.endpoint))).collect();
-        let serving = stations(after).filter(|(_, place)| place.state == EndpointState::Serving);
-        let serving: HashSet<_> = serving.map(|(_, place)| Arc::as_ptr(&place.endpoint)).collect();
-
-        let gone = |name: &str, endpoint: &Arc<LiveEndpoint>| !stands.contains(&(name, Arc::as_ptr(endpoint)));
-        self.leaving.retain(|(name, endpoint)| endpoint.in_flight() > 0 && gone(name, endpoint));
-        let left = stations(before).filter(|(name, place)| gone(name, &place.endpoint));
-        self.leaving.extend(left.map(|(name, place)| (name.to_owned(), place.endpoint.clone())));
-        for (_, place) in stations(before).chain(stations(after)) {
-            place.endpoint.set_retired(!serving.contains(&Arc::as_ptr(&place.endpoint)));
+        let endpoints = self.places.iter().map(|place| EndpointStatus::of(&place.endpoint, place.state)).collect();
+        let refused = self.load.refused().map(|(reason, count)| (reason.to_owned(), count)).collect();
+        RouteStatus {
+            name: self.name.clone(),
+            service: self.service.clone(),
+            endpoints,
+            refused,
+            queued: self.load.queued(),
         }
-        self.known = stations(after).map(|(_, place)| (place.endpoint.name.clone(), place.endpoint.clone())).collect();
-    }
-
-    /// Those that have left a route and still have requests in flight.
-    fn leaving(&mut self) -> &[(String, Arc<LiveEndpoint>)] {
-        self.leaving.retain(|(_, endpoint)| endpoint.in_flight() > 0);
-        &self.leaving
     }
 }
 
-/// Every place of every route, with the route's name.
-fn stations(routes: &[Arc<LiveRoute>]) -> impl Iterator<Item = (&str, &Place)> {
-    routes.iter().flat_map(|route| route.places.iter().map(|place| (route.name.as_str(), place)))
+impl Stickiness {
+    pub(crate) fn of(sticky: &Sticky) -> Option<Self> {
+        match sticky {
+            Sticky::Header(name) => name.parse().ok().map(Self::Header),
+            Sticky::Token => Some(Self::Token),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::FORMAT;
+    use crate::config::{Endpoint, Route};
+    use crate::outlier::Fault;
     use std::sync::atomic::AtomicBool;
 
     fn endpoint(number: usize, state: EndpointState) -> Endpoint {
         let port = 9_000 + u16::try_from(number).unwrap();
-        Endpoint { name: format!("hello-{number}-g1"), address: ([127, 0, 0, 1], port).into(), state, probe: None }
+        Endpoint { state, ..Endpoint::serving(format!("hello-{number}-g1"), ([127, 0, 0, 1], port).into()) }
     }
 
     fn config(generation: u64, endpoints: Vec<Endpoint>) -> Config {
-        let route = Route {
-            name: "public/hello".into(),
-            service: "hello".into(),
-            paths: vec!["/hello".into()],
-            tokens: vec![],
-            timeout_ms: None,
-            max_body: None,
-            probe: None,
-            endpoints,
-        };
-        Config { format: FORMAT, generation, listeners: vec![], routes: vec![route] }
+        let (name, service, paths) = ("public/hello".into(), "hello".into(), vec!["/hello".into()]);
+        let route = Route { name, service, paths, endpoints, ..Route::default() };
+        Config { generation, routes: vec![route], ..Config::empty() }
     }
 
     /// A gateway's shared part that serves these states, in order.
     fn live(states: &[EndpointState]) -> (Live, Registry) {
         let (live, mut registry) = (Live::new(), Registry::default());
-        live.replace(&config(1, numbered(states)), &mut registry);
+        live.replace(&config(1, numbered(states)), None, &mut registry);
         (live, registry)
     }
 
@@ -313,8 +390,12 @@ mod tests {
     }
 
     fn admit(live: &Live) -> Result<InFlight, Turned> {
-        let (mut route, _) = live.route("/hello").expect("the route");
-        live.admit(&mut route, &Random::seeded(1), Ejected::Avoid)
+        let (mut route, _) = live.find(None, "/hello").route.expect("the route");
+        live.admit(&mut route, avoiding(&Random::seeded(1)))
+    }
+
+    fn avoiding(random: &Random) -> Search<'_> {
+        Search { random, key: None, even_unreachable: false }
     }
 
     use EndpointState::{Draining, Serving};
@@ -330,13 +411,13 @@ mod tests {
             assert_eq!(seen, expected);
         };
         check(&mut registry, &[("hello-0-g1", Serving, 1)]);
-        live.replace(&config(2, numbered(&[Draining])), &mut registry);
+        live.replace(&config(2, numbered(&[Draining])), None, &mut registry);
         check(&mut registry, &[("hello-0-g1", Draining, 1)]);
-        live.replace(&config(3, vec![]), &mut registry);
+        live.replace(&config(3, vec![]), None, &mut registry);
         check(&mut registry, &[("hello-0-g1", Draining, 1)]);
-        live.replace(&config(4, numbered(&[Serving])), &mut registry);
+        live.replace(&config(4, numbered(&[Serving])), None, &mut registry);
         check(&mut registry, &[("hello-0-g1", Serving, 1)]);
-        live.replace(&Config { generation: 5, ..Config::empty() }, &mut registry);
+        live.replace(&Config { generation: 5, ..Config::empty() }, None, &mut registry);
         check(&mut registry, &[("hello-0-g1", Draining, 1)]);
         drop(request);
         check(&mut registry, &[]);
@@ -345,27 +426,31 @@ mod tests {
     #[test]
     fn a_request_with_an_old_route_is_admitted_by_the_new_one() {
         let (live, mut registry) = live(&[Serving, Draining]);
-        let (mut route, _) = live.route("/hello").unwrap();
-        live.replace(&config(2, numbered(&[Draining, Serving])), &mut registry);
-        let request = live.admit(&mut route, &Random::seeded(1), Ejected::Avoid).unwrap();
+        let (mut route, _) = live.find(None, "/hello").route.unwrap();
+        live.replace(&config(2, numbered(&[Draining, Serving])), None, &mut registry);
+        let request = live.admit(&mut route, avoiding(&Random::seeded(1))).unwrap();
         assert_eq!(request.endpoint().name, "hello-1-g1");
 
-        let (mut route, _) = live.route("/hello").unwrap();
-        live.replace(&Config { generation: 3, ..Config::empty() }, &mut registry);
-        let turned = live.admit(&mut route, &Random::seeded(1), Ejected::Avoid).unwrap_err();
+        let (mut route, _) = live.find(None, "/hello").route.unwrap();
+        live.replace(&Config { generation: 3, ..Config::empty() }, None, &mut registry);
+        let turned = live.admit(&mut route, avoiding(&Random::seeded(1))).unwrap_err();
         assert_eq!(turned, Turned::RouteGone);
     }
 
     #[test]
     fn only_serving_ready_endpoints_that_are_not_ejected_are_admitted() {
         let (live, _registry) = live(&[Serving, Draining]);
-        admit(&live).unwrap().endpoint().eject();
+        admit(&live).unwrap().endpoint().note_fault(Fault::Unreachable);
         assert_eq!(admit(&live).unwrap_err(), Turned::NoneReady);
-        let (mut route, _) = live.route("/hello").unwrap();
-        let request = live.admit(&mut route, &Random::seeded(1), Ejected::Use).unwrap();
+        let (mut route, _) = live.find(None, "/hello").route.unwrap();
+        let request =
+            live.admit(&mut route, Search { even_unreachable: true, ..avoiding(&Random::seeded(1)) }).unwrap();
         request.endpoint().readmit();
         admit(&live).unwrap().endpoint().set_ready(false);
-        assert_eq!(live.admit(&mut route, &Random::seeded(1), Ejected::Use).unwrap_err(), Turned::NoneReady);
+        assert_eq!(
+            live.admit(&mut route, Search { even_unreachable: true, ..avoiding(&Random::seeded(1)) }).unwrap_err(),
+            Turned::NoneReady
+        );
     }
 
     /// The module's proof, tried: threads admit as fast as they can and hold on to old routes, while endpoints are drained
@@ -390,12 +475,12 @@ mod tests {
     fn admit_until(done: &AtomicBool, live: &Live, drained: &[AtomicBool; 2], seed: u64) {
         let random = Random::seeded(seed);
         while !done.load(Ordering::Relaxed) {
-            let (mut route, _) = live.route("/hello").unwrap();
+            let (mut route, _) = live.find(None, "/hello").route.unwrap();
             // Now and then be held up between taking the table and choosing.
             if random.next().is_multiple_of(8) {
                 std::thread::yield_now();
             }
-            let request = live.admit(&mut route, &random, Ejected::Avoid).unwrap();
+            let request = live.admit(&mut route, avoiding(&random)).unwrap();
             let number = usize::from(request.endpoint().name == "hello-1-g1");
             assert!(!drained[number].load(Ordering::SeqCst), "a request reached a drained endpoint");
         }
@@ -406,14 +491,14 @@ mod tests {
             let number = usize::try_from(round % 2).unwrap();
             let mut endpoints = numbered(&[Serving, Serving]);
             endpoints[number].state = Draining;
-            live.replace(&config(2 + 2 * round, endpoints), registry);
+            live.replace(&config(2 + 2 * round, endpoints), None, registry);
             while live.status(registry)[0].endpoints[number].in_flight > 0 {
                 std::thread::yield_now();
             }
             drained[number].store(true, Ordering::SeqCst);
             std::thread::yield_now();
             drained[number].store(false, Ordering::SeqCst);
-            live.replace(&config(3 + 2 * round, numbered(&[Serving, Serving])), registry);
+            live.replace(&config(3 + 2 * round, numbered(&[Serving, Serving])), None, registry);
         }
     }
 

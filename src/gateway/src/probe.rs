@@ -3,6 +3,8 @@
 //! The gateway asks this of its endpoints over and over; whoever starts instances asks it to learn when they are ready.
 //! How many answers make an endpoint ready or not is for `readiness.rs`.
 
+mod grpc;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
@@ -33,6 +35,13 @@ pub enum Answer {
         /// The first 512 bytes of its body, with a mark in place of what is not UTF-8.
         body: String,
     },
+    /// What the health service of gRPC said.
+    Grpc {
+        /// Whether it serves.
+        serving: bool,
+        /// Its answer in words.
+        words: String,
+    },
     /// The port accepted a connection.
     Connected,
     /// Nothing listens there. Holds the system's words.
@@ -44,11 +53,12 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Whether the probe passed: a connection, or a status from 200 to 399.
+    /// Whether the probe passed: a connection, a status from 200 to 399, or a gRPC server that serves.
     #[must_use]
     pub fn passed(&self) -> bool {
         match self {
             Self::Http { status, .. } => (200..400).contains(status),
+            Self::Grpc { serving, .. } => *serving,
             Self::Connected => true,
             Self::Refused(_) | Self::TimedOut(_) | Self::Failed(_) => false,
         }
@@ -60,6 +70,7 @@ impl fmt::Display for Answer {
         match self {
             Self::Http { status, body } if body.trim().is_empty() => write!(f, "HTTP {status}"),
             Self::Http { status, body } => write!(f, "HTTP {status}: {}", body.trim()),
+            Self::Grpc { words, .. } => write!(f, "gRPC {words}"),
             Self::Connected => f.write_str("connected"),
             Self::Refused(_) => f.write_str("connection refused"),
             Self::TimedOut(limit) => write!(f, "no answer within {limit:?}"),
@@ -75,6 +86,7 @@ pub async fn probe(check: &Check, address: SocketAddr, timeout: Duration) -> Ans
         match check {
             Check::Tcp => TcpStream::connect(address).await.map_or_else(|error| refused(&error), |_| Answer::Connected),
             Check::Http { path } => ask(path, address).await,
+            Check::Grpc { service } => grpc::ask(service, address).await,
         }
     };
     tokio::time::timeout(timeout, asked).await.unwrap_or(Answer::TimedOut(timeout))

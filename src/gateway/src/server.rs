@@ -6,7 +6,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,18 +16,36 @@ use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Listener};
-use crate::control::{self, Ask, Reply};
+use crate::control::{self, Answer, Ask, Handed, Reply};
+use crate::drains::Drains;
+use crate::exposition::{self, Exposition};
 use crate::folder::{Folder, FolderError};
-use crate::listen;
-use crate::live::{Live, Registry};
-use crate::status::{ListenerStatus, Status};
+use crate::handover::Predecessor;
+use crate::listening::{Listening, Prepared};
+use crate::live::Live;
+use crate::registry::Registry;
+use crate::sink::Sink;
+use crate::status::Status;
 use crate::supervision::Supervision;
-use crate::worker::{Order, Worker};
+use crate::worker::{Order, Shared, Worker};
 
 /// How long open requests may go on after SIGTERM.
 const GRACE: Duration = Duration::from_secs(30);
+
+/// How long a predecessor may go on with what it has open.
+const HANDOVER_GRACE: Duration = Duration::from_secs(600);
+
+/// How long a predecessor may take to give up the folder.
+const FOLDER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often certificates are looked at.
+const RENEWAL: Duration = Duration::from_secs(1);
+
+/// A request takes up to this many file descriptors: the client's, the instance's, and that one once more.
+const DESCRIPTORS: u64 = 3;
 
 /// Why a gateway does not run.
 #[derive(Debug, Error)]
@@ -44,30 +62,41 @@ pub enum GatewayError {
     /// The system refuses a thread, a signal, a timer.
     #[error("cannot start the gateway")]
     Start(#[source] io::Error),
+    /// The gateway that owns the folder does not let it go.
+    #[error("cannot take over from the gateway that runs")]
+    TakeOver(#[source] io::Error),
     /// A worker ended without having been told to.
     #[error("a worker ended unexpectedly")]
     WorkerEnded,
 }
 
+/// How a gateway is run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// How many threads serve requests; one for each processor when absent.
+    pub workers: Option<usize>,
+    /// Whether a gateway that owns the folder is taken over from, without refusing a connection. Else that is an error.
+    pub take_over: bool,
+}
+
 /// Runs a gateway in `dir` until it is told to stop, by SIGTERM, SIGINT or a client. Blocks.
 ///
 /// It takes the folder, serves the configuration stored there if there is one, and the one it is given from then on.
-/// `workers` is the number of threads that serve requests; by default one for each processor.
 ///
 /// # Errors
 ///
 /// The folder is taken or can't be used; its configuration is broken or can't be served; the system has no resources.
-pub fn run(dir: &Path, workers: Option<usize>) -> Result<(), GatewayError> {
-    raise_file_limit();
-    let folder = Folder::own(dir)?;
-    let stored = folder.config()?;
-    let workers = workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1).max(1);
+pub fn run(dir: &Path, settings: Settings) -> Result<(), GatewayError> {
+    let files = raise_file_limit();
+    let workers = settings.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
+    let workers = workers.unwrap_or(1).max(1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(GatewayError::Start)?;
     let ended = runtime.block_on(async {
-        let mut gateway = Gateway::start(folder, workers)?;
-        if let Some(config) = stored {
-            gateway.take_up(config).await?;
-        }
+        let met = if settings.take_over { Predecessor::meet(dir).await.map_err(GatewayError::TakeOver)? } else { None };
+        let gateway = match met {
+            None => Gateway::start(workers, files)?.alone(Folder::own(dir)?).await?,
+            Some((predecessor, sockets)) => Gateway::start(workers, files)?.after(dir, predecessor, sockets).await?,
+        };
         gateway.serve().await
     });
     // Clients that wait for the end see it now: the folder has been given up.
@@ -75,218 +104,294 @@ pub fn run(dir: &Path, workers: Option<usize>) -> Result<(), GatewayError> {
     ended
 }
 
-/// Each request takes up to three file descriptors, and the usual limit of 1024 is only there for programs that can't
-/// take more.
-fn raise_file_limit() {
+/// Each request takes several file descriptors, and the usual limit of 1024 is only there for programs that can't
+/// take more. Returns how many files may be open.
+fn raise_file_limit() -> u64 {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
     match raised {
-        Ok(most) => tracing::debug!(most, "may open so many files"),
-        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+        Ok(most) => {
+            tracing::debug!(most, "may open so many files");
+            most
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot raise the limit of open files");
+            1024
+        }
     }
 }
 
 /// Everything that the owner owns.
 struct Gateway {
-    folder: Folder,
+    /// None once a successor has it.
+    folder: Option<Folder>,
     live: Arc<Live>,
     registry: Registry,
     supervision: Supervision,
+    drains: Drains,
     workers: Vec<Worker>,
     endings: JoinSet<()>,
-    bound: Vec<Bound>,
-    next_listener: u64,
+    listening: Listening,
+    exposition: Exposition,
+    sink: Sink,
     config: Config,
+    predecessor: Option<Predecessor>,
     stopping: bool,
 }
 
-/// A listener that workers accept on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Bound {
-    id: u64,
-    wanted: Listener,
-    address: SocketAddr,
-}
-
 impl Gateway {
-    fn start(folder: Folder, workers: usize) -> Result<Self, GatewayError> {
+    fn start(workers: usize, files: u64) -> Result<Self, GatewayError> {
         let live = Arc::new(Live::new());
+        let sink = Sink::start().map_err(GatewayError::Start)?;
+        let cut = CancellationToken::new();
+        let connections = usize::try_from(files / DESCRIPTORS).unwrap_or(usize::MAX) / workers;
+        let shared = Shared {
+            live: live.clone(),
+            sink: sink.clone(),
+            cut: cut.clone(),
+            connections: connections.clamp(16, 1 << 20),
+        };
         let mut endings = JoinSet::new();
         let mut started = Vec::new();
         for number in 0..workers {
             let seed = RandomState::new().hash_one(number);
-            let (worker, ended) = Worker::start(number, live.clone(), seed).map_err(GatewayError::Start)?;
+            let (worker, ended) = Worker::start(number, shared.clone(), seed).map_err(GatewayError::Start)?;
             endings.spawn(ended);
             started.push(worker);
         }
         Ok(Self {
-            folder,
+            folder: None,
             supervision: Supervision::new(live.clone()),
+            drains: Drains::default(),
             live,
-            registry: Registry::default(),
+            registry: Registry::new(cut),
             workers: started,
             endings,
-            bound: Vec::new(),
-            next_listener: 0,
+            listening: Listening::default(),
+            exposition: Exposition::default(),
+            sink,
             config: Config::empty(),
+            predecessor: None,
             stopping: false,
         })
     }
 
-    /// Serves what the folder holds.
-    async fn take_up(&mut self, config: Config) -> Result<(), GatewayError> {
-        let sockets = self.bind(&config).map_err(|problems| GatewayError::Stored { problems })?;
-        self.adopt(config, sockets).await;
+    /// Owns the folder and serves what it holds.
+    async fn alone(mut self, folder: Folder) -> Result<Self, GatewayError> {
+        let stored = folder.config()?;
+        self.folder = Some(folder);
+        if let Some(config) = stored {
+            self.take_up(config, Vec::new()).await?;
+        }
+        Ok(self)
+    }
+
+    /// Serves what the folder holds beside the one who owns it, then takes its place.
+    async fn after(
+        mut self,
+        dir: &Path,
+        mut predecessor: Predecessor,
+        sockets: Vec<(Listener, Vec<TcpListener>)>,
+    ) -> Result<Self, GatewayError> {
+        if let Some(config) = Folder::stored(dir)? {
+            self.take_up(config, sockets).await?;
+        }
+        predecessor.leave(HANDOVER_GRACE).await.map_err(GatewayError::TakeOver)?;
+        let owned = async {
+            loop {
+                match Folder::own(dir) {
+                    Err(FolderError::Owned { .. }) => tokio::time::sleep(Duration::from_millis(1)).await,
+                    owned => return owned,
+                }
+            }
+        };
+        let owned = tokio::time::timeout(FOLDER_PATIENCE, owned).await;
+        let folder = owned.map_err(|late| GatewayError::TakeOver(late.into()))??;
+        // It may have been given one more configuration before it left.
+        if let Some(config) = folder.config()?
+            && config != self.config
+        {
+            self.take_up(config, Vec::new()).await?;
+        }
+        self.folder = Some(folder);
+        self.predecessor = Some(predecessor);
+        Ok(self)
+    }
+
+    /// Serves a stored configuration.
+    async fn take_up(
+        &mut self,
+        config: Config,
+        sockets: Vec<(Listener, Vec<TcpListener>)>,
+    ) -> Result<(), GatewayError> {
+        let prepared = self.listening.prepare(&config, self.workers.len(), sockets);
+        let exposed = self.exposition.prepare(config.metrics);
+        let (prepared, exposed) = both(prepared, exposed).map_err(|problems| GatewayError::Stored { problems })?;
+        self.adopt(config, prepared, exposed).await;
         Ok(())
     }
 
     /// Answers and obeys until all workers have ended.
     async fn serve(mut self) -> Result<(), GatewayError> {
         let (asked, mut asks) = mpsc::channel(16);
-        let control = control::serve(self.folder.listen()?, asked);
+        let socket = self.folder.as_ref().map(Folder::listen).transpose()?;
         // Not polled to its end: it is dropped with the runtime, after the folder was given up.
-        let control = tokio::spawn(control);
+        let control = socket.map(|socket| tokio::spawn(control::serve(socket, asked.clone())));
+        self.exposition.asks(asked);
         let mut signals = Signals::new().map_err(GatewayError::Start)?;
+        let mut renewal = tokio::time::interval(RENEWAL);
         tracing::info!(pid = std::process::id(), workers = self.workers.len(), "the gateway runs");
         while !self.endings.is_empty() {
             tokio::select! {
                 Some((ask, reply)) = asks.recv() => {
-                    let _ = reply.send(self.answer(ask).await);
+                    let answer = self.answer(ask).await;
+                    let _ = reply.send(answer);
                 }
                 () = signals.stop() => self.stop(if self.stopping { Duration::ZERO } else { GRACE }),
+                _ = renewal.tick() => self.listening.renew(),
                 Some(_) = self.endings.join_next() => if !self.stopping {
                     return Err(GatewayError::WorkerEnded);
                 },
             }
         }
         drop(control);
-        if let Err(error) = self.folder.remove_socket() {
+        if let Some(folder) = &self.folder
+            && let Err(error) = folder.remove_socket()
+        {
             tracing::warn!(%error, "cannot remove the control socket");
         }
         tracing::info!("the gateway has stopped");
         Ok(())
     }
 
-    async fn answer(&mut self, ask: Ask) -> Reply {
-        match ask {
+    async fn answer(&mut self, ask: Ask) -> Answer {
+        let reply = match ask {
             Ask::Replace { config } => match self.replace(config).await {
                 Ok(generation) => Reply::Replaced { generation },
                 Err(problems) => Reply::Refused { problems },
             },
-            Ask::Status => Reply::Status { status: self.status() },
+            Ask::Status => Reply::Status { status: self.status().await },
+            Ask::Metrics => Reply::Metrics { text: exposition::text(&self.status().await) },
             Ask::ShutDown { grace_ms } => {
                 self.stop(Duration::from_millis(grace_ms));
                 Reply::Stopping
             }
+            Ask::HandOver => return self.hand_over(),
+            Ask::Leave { grace_ms } => self.leave(Duration::from_millis(grace_ms)).await,
+        };
+        reply.into()
+    }
+
+    fn hand_over(&self) -> Answer {
+        let refuse = |problem: String| Reply::Refused { problems: vec![problem] }.into();
+        if self.stopping {
+            return refuse("the gateway is stopping".to_owned());
         }
+        let sockets = match self.listening.sockets() {
+            Ok(sockets) => sockets,
+            Err(error) => return refuse(format!("the listening sockets cannot be copied: {error}")),
+        };
+        let handed =
+            sockets.iter().map(|(listener, sockets)| Handed { listener: listener.clone(), sockets: sockets.len() });
+        let reply = Reply::HandingOver { listeners: handed.collect() };
+        Answer { reply, sockets: sockets.into_iter().map(|(_, sockets)| sockets).collect() }
+    }
+
+    /// A successor accepts by now. The workers end by themselves when their last connection does.
+    async fn leave(&mut self, grace: Duration) -> Reply {
+        if self.stopping {
+            return Reply::Refused { problems: vec!["the gateway is stopping".to_owned()] };
+        }
+        self.stopping = true;
+        let mut waiting = Vec::new();
+        for worker in &self.workers {
+            let (done, left) = oneshot::channel();
+            worker.order(Order::Leave { grace, done });
+            waiting.push(left);
+        }
+        for left in waiting {
+            let _ = left.await;
+        }
+        self.listening.forget();
+        self.exposition.close();
+        self.supervision.follow(Vec::new());
+        self.folder = None;
+        tracing::info!(?grace, "a successor has taken over");
+        Reply::Left
     }
 
     async fn replace(&mut self, config: Config) -> Result<u64, Vec<String>> {
-        match judge(&self.config, &config, self.stopping) {
+        match judge(&self.config, &config, self.stopping && self.folder.is_some()) {
             Verdict::Same => return Ok(self.config.generation),
             Verdict::Refuse(problems) => return Err(problems),
             Verdict::Take => {}
         }
-        let sockets = self.bind(&config)?;
-        self.folder.store(&config).map_err(|error| vec![with_cause(&error)])?;
-        self.adopt(config, sockets).await;
+        let Some(folder) = &self.folder else {
+            // What is open here is served by the successor's rules.
+            let access = config.access_log.then(|| self.live.access()).flatten();
+            self.live.replace(&config, access, &mut self.registry);
+            self.drains.follow(self.live.draining());
+            self.config = config;
+            return Ok(self.config.generation);
+        };
+        let prepared = self.listening.prepare(&config, self.workers.len(), Vec::new());
+        let (prepared, exposed) = both(prepared, self.exposition.prepare(config.metrics))?;
+        folder.store(&config).map_err(|error| vec![with_cause(&error)])?;
+        self.adopt(config, prepared, exposed).await;
+        if let Some(predecessor) = &mut self.predecessor
+            && predecessor.replace(&self.config).await.is_err()
+        {
+            self.predecessor = None;
+        }
         Ok(self.config.generation)
     }
 
-    /// Binds what is not bound yet; all problems at once.
-    fn bind(&self, config: &Config) -> Result<Vec<Vec<TcpListener>>, Vec<String>> {
-        let new = config.listeners.iter().filter(|wanted| find(&self.bound, wanted).is_none());
-        let mut problems = Vec::new();
-        let mut sockets = Vec::new();
-        for Listener { name, address } in new {
-            match listen::bind(name, *address, self.workers.len()) {
-                Ok(bound) => sockets.push(bound),
-                Err(problem) => problems.push(problem.to_string()),
-            }
-        }
-        if problems.is_empty() { Ok(sockets) } else { Err(problems) }
-    }
-
-    /// Serves a configuration that was judged good. `sockets` are those of its new listeners, in order.
-    async fn adopt(&mut self, config: Config, sockets: Vec<Vec<TcpListener>>) {
-        self.live.replace(&config, &mut self.registry);
-        let mut sockets = sockets.into_iter();
-        let mut bound = Vec::new();
-        for wanted in &config.listeners {
-            match find(&self.bound, wanted) {
-                Some(known) => bound.push(Bound { wanted: wanted.clone(), ..known.clone() }),
-                None => bound.extend(self.open(wanted, sockets.next().unwrap_or_default()).await),
-            }
-        }
-        for gone in std::mem::take(&mut self.bound) {
-            if !bound.iter().any(|kept| kept.id == gone.id) {
-                self.close(gone.id).await;
-            }
-        }
-        self.bound = bound;
+    /// Serves a configuration that was judged good.
+    async fn adopt(&mut self, config: Config, prepared: Prepared, exposed: Option<TcpListener>) {
+        let log = self.folder.as_ref().map(Folder::access_log).filter(|_| config.access_log);
+        self.live.replace(&config, log, &mut self.registry);
+        self.listening.adopt(&config, prepared, &self.workers).await;
+        self.exposition.adopt(config.metrics, exposed);
         self.supervision.follow(self.live.probed());
+        self.drains.follow(self.live.draining());
         self.config = config;
-    }
-
-    /// Gives each worker its socket and waits until all accept.
-    async fn open(&mut self, wanted: &Listener, sockets: Vec<TcpListener>) -> Option<Bound> {
-        let address = sockets.first()?.local_addr().unwrap_or(wanted.address);
-        let id = self.next_listener;
-        self.next_listener += 1;
-        let mut waiting = Vec::new();
-        for (worker, listener) in self.workers.iter().zip(sockets) {
-            let (done, opened) = oneshot::channel();
-            worker.order(Order::Listen { id, listener, done });
-            waiting.push(opened);
-        }
-        for opened in waiting {
-            if let Ok(Err(error)) = opened.await {
-                tracing::error!(listener = wanted.name, %error, "a worker cannot listen");
-            }
-        }
-        Some(Bound { id, wanted: wanted.clone(), address })
-    }
-
-    /// Has all workers accept no more there, and waits until the sockets are closed.
-    async fn close(&self, id: u64) {
-        let mut waiting = Vec::new();
-        for worker in &self.workers {
-            let (done, closed) = oneshot::channel();
-            worker.order(Order::Unlisten { id, done });
-            waiting.push(closed);
-        }
-        for closed in waiting {
-            let _ = closed.await;
-        }
     }
 
     fn stop(&mut self, grace: Duration) {
         tracing::info!(?grace, "the gateway stops");
         self.stopping = true;
+        self.listening.forget();
         for worker in &self.workers {
             worker.order(Order::Stop { grace });
         }
     }
 
-    fn status(&mut self) -> Status {
-        let listeners = self.bound.iter();
-        let listeners =
-            listeners.map(|bound| ListenerStatus { name: bound.wanted.name.clone(), address: bound.address });
-        Status {
+    async fn status(&mut self) -> Status {
+        let mut status = Status {
             pid: std::process::id(),
             generation: self.config.generation,
-            listeners: listeners.collect(),
+            listeners: self.listening.status(),
             routes: self.live.status(&mut self.registry),
+            dropped_lines: self.sink.dropped(),
+        };
+        if let Some(predecessor) = &mut self.predecessor {
+            match predecessor.status().await {
+                Ok(before) => status.add(before),
+                Err(_) => self.predecessor = None,
+            }
         }
+        status
     }
 }
 
-/// The bound listener that already does what is wanted. Where the kernel chose the port, the name says which it is.
-fn find<'a>(bound: &'a [Bound], wanted: &Listener) -> Option<&'a Bound> {
-    bound.iter().find(|bound| {
-        let named = wanted.address.port() != 0 || bound.wanted.name == wanted.name;
-        bound.wanted.address == wanted.address && named
-    })
+fn both<A, B>(first: Result<A, Vec<String>>, second: Result<B, Vec<String>>) -> Result<(A, B), Vec<String>> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (first, second) => {
+            let problems = [first.err(), second.err()].into_iter().flatten().flatten();
+            Err(problems.collect())
+        }
+    }
 }
 
 /// What to do with a configuration.
@@ -354,7 +459,7 @@ mod tests {
     /// Judges a configuration of generation `next` (with other content if `other`) while 5 is served.
     fn check(next: u64, other: bool, expected: &Verdict) {
         let current = Config { generation: 5, ..Config::empty() };
-        let listeners = vec![Listener { name: "a".into(), address: ([127, 0, 0, 1], 1).into() }];
+        let listeners = vec![Listener::plain("a", ([127, 0, 0, 1], 1).into())];
         let next = Config { generation: next, listeners: if other { listeners } else { vec![] }, ..Config::empty() };
         assert_eq!(&judge(&current, &next, false), expected);
     }

@@ -1,14 +1,18 @@
 //! What a gateway says about itself. These types go over the control socket; a newer gateway may add fields, so unlike
 //! the configuration they tolerate what they do not know.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::EndpointState;
+use crate::endpoint::LiveEndpoint;
+use crate::figures::Times;
 
 /// A gateway's answer to "how are you".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
     /// The gateway's process.
     pub pid: u32,
@@ -18,6 +22,9 @@ pub struct Status {
     pub listeners: Vec<ListenerStatus>,
     /// Its routes, and those removed that still have requests in flight.
     pub routes: Vec<RouteStatus>,
+    /// Lines of logs and records that could not be kept.
+    #[serde(default)]
+    pub dropped_lines: u64,
 }
 
 /// One listener.
@@ -27,15 +34,27 @@ pub struct ListenerStatus {
     pub name: String,
     /// Where it really listens: with the port that the kernel chose, if it was asked to.
     pub address: SocketAddr,
+    /// How often requests were refused before they had a route, by the reason.
+    #[serde(default)]
+    pub refused: BTreeMap<String, u64>,
 }
 
 /// One route.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteStatus {
     /// Its name in the configuration.
     pub name: String,
+    /// The service behind it; empty for a route that is gone.
+    #[serde(default)]
+    pub service: String,
     /// Its endpoints, and those removed that still have requests in flight: these are shown as draining.
     pub endpoints: Vec<EndpointStatus>,
+    /// How often the gateway itself answered, by the reason: the value of `x-wharf-reason`.
+    #[serde(default)]
+    pub refused: BTreeMap<String, u64>,
+    /// Requests that wait because all instances have as much as they take.
+    #[serde(default)]
+    pub queued: u64,
 }
 
 /// One endpoint.
@@ -59,9 +78,74 @@ pub struct EndpointStatus {
     /// Requests sent its way that ended without an answer: no connection, connection lost, out of time, or the client
     /// left first.
     pub failed: u64,
+    /// Whether it is passed over because requests to it went badly.
+    #[serde(default)]
+    pub ejected: bool,
+    /// What it runs, if the configuration says.
+    #[serde(default)]
+    pub revision: Option<String>,
+    /// Answers by the hundreds of their status, 1xx first.
+    #[serde(default)]
+    pub statuses: [u64; 5],
+    /// How long requests took until their answers began.
+    #[serde(default)]
+    pub first_byte: Times,
+    /// How long they took until their answers had ended.
+    #[serde(default)]
+    pub whole: Times,
+    /// Bytes of requests' bodies.
+    #[serde(default)]
+    pub bytes_in: u64,
+    /// Bytes of answers' bodies.
+    #[serde(default)]
+    pub bytes_out: u64,
+}
+
+impl EndpointStatus {
+    pub(crate) fn of(endpoint: &LiveEndpoint, state: EndpointState) -> Self {
+        Self {
+            name: endpoint.name.clone(),
+            address: endpoint.address,
+            state,
+            ready: endpoint.ready(),
+            in_flight: endpoint.in_flight(),
+            last_answer: endpoint.last_answer(),
+            served: endpoint.served(),
+            failed: endpoint.failed(),
+            ejected: endpoint.ejected().is_some(),
+            revision: endpoint.revision.clone(),
+            statuses: endpoint.figures.statuses(),
+            first_byte: endpoint.figures.first_byte.times(),
+            whole: endpoint.figures.whole.times(),
+            bytes_in: endpoint.figures.bytes_in.load(Ordering::Relaxed),
+            bytes_out: endpoint.figures.bytes_out.load(Ordering::Relaxed),
+        }
+    }
 }
 
 impl Status {
+    /// Adds what a predecessor still has open.
+    pub(crate) fn add(&mut self, before: Self) {
+        for route in before.routes {
+            let Some(known) = self.routes.iter_mut().find(|known| known.name == route.name) else {
+                self.routes.push(route);
+                continue;
+            };
+            for endpoint in route.endpoints {
+                let same =
+                    |known: &&mut EndpointStatus| known.name == endpoint.name && known.address == endpoint.address;
+                match known.endpoints.iter_mut().find(same) {
+                    Some(known) => {
+                        known.in_flight += endpoint.in_flight;
+                        known.served += endpoint.served;
+                        known.failed += endpoint.failed;
+                    }
+                    None => known.endpoints.push(endpoint),
+                }
+            }
+        }
+    }
+
     /// Requests in flight at an instance, which may stand in several routes: there they are counted together.
     #[must_use]
     pub fn in_flight(&self, endpoint: &str) -> u64 {

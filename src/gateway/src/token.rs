@@ -6,22 +6,45 @@
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use sha2::{Digest, Sha256};
-use subtle::{Choice, ConstantTimeEq};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+
+use crate::live::LiveToken;
 
 /// SHA-256 of a token.
 pub(crate) type TokenHash = [u8; 32];
 
-/// Whether the request may pass: the route is open, or the one `Authorization` header carries a token it accepts, raw
-/// or after `Bearer`.
-pub(crate) fn admits(tokens: &[TokenHash], headers: &HeaderMap) -> bool {
+/// Who a caller turned out to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Caller<'a> {
+    /// Anybody: the route is open.
+    Anybody,
+    /// The one who has this token.
+    Known(&'a LiveToken),
+}
+
+impl<'a> Caller<'a> {
+    pub(crate) fn token(self) -> Option<&'a LiveToken> {
+        match self {
+            Self::Anybody => None,
+            Self::Known(token) => Some(token),
+        }
+    }
+}
+
+/// Who may pass: everybody where the route is open, else the one whose `Authorization` header carries a token that it
+/// accepts, raw or after `Bearer`. None: nobody.
+pub(crate) fn admits<'a>(tokens: &'a [LiveToken], headers: &HeaderMap) -> Option<Caller<'a>> {
     if tokens.is_empty() {
-        return true;
+        return Some(Caller::Anybody);
     }
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
     let hash: TokenHash = Sha256::digest(presented(value.as_bytes())).into();
-    let any = tokens.iter().fold(Choice::from(0), |any, token| any | token.ct_eq(&hash));
-    any.into()
+    let mut found = u32::MAX;
+    for (number, token) in (0..).zip(tokens) {
+        found.conditional_assign(&number, token.hash.ct_eq(&hash));
+    }
+    tokens.get(usize::try_from(found).ok()?).map(Caller::Known)
 }
 
 /// The token within the header's value.
@@ -38,12 +61,17 @@ mod tests {
     use super::*;
 
     fn check(accepted: &[&str], sent: &[&str], expected: bool) {
-        let tokens: Vec<TokenHash> = accepted.iter().map(|token| Sha256::digest(token).into()).collect();
+        let token = |token: &&str| LiveToken { name: (*token).into(), hash: Sha256::digest(token).into(), rate: None };
+        let tokens: Vec<_> = accepted.iter().map(token).collect();
         let mut headers = HeaderMap::new();
         for value in sent {
             headers.append(AUTHORIZATION, value.parse().unwrap());
         }
-        assert_eq!(admits(&tokens, &headers), expected, "{sent:?} against {accepted:?}");
+        let caller = admits(&tokens, &headers);
+        assert_eq!(caller.is_some(), expected, "{sent:?} against {accepted:?}");
+        if let Some(Caller::Known(token)) = caller {
+            assert!(sent[0].ends_with(&*token.name));
+        }
     }
 
     #[test]

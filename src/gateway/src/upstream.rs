@@ -1,20 +1,24 @@
 //! Connections to instances: one worker's own, kept for the next request for a short while.
 //!
-//! An instance may close an idle connection at any moment, and a request sent into that moment is lost. So connections
-//! are kept for less than the servers people use wait (5 s is the shortest common one), and a request that can't be
-//! repeated gets only one that was in use a moment ago and that the kernel knows to be open. What happens when it goes
-//! wrong all the same is for `retry.rs`.
+//! In HTTP/1.1 a connection carries one request at a time. An instance may close an idle one at any moment, and a request
+//! sent into that moment is lost. So connections are kept for less than the servers people use wait (5 s is the shortest
+//! common one), and a request that can't be repeated gets only one that was in use a moment ago and that the kernel knows
+//! to be open. What happens when it goes wrong all the same is for `retry.rs`. In HTTP/2 requests share a connection
+//! until it has as many as it takes; closing is announced there.
 
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
 use crate::body::RequestBody;
+use crate::config::Protocol;
 use crate::endpoint::{InFlight, LiveEndpoint};
 
 /// How long a connection is kept for requests that can be repeated, and for those that can't.
@@ -24,37 +28,85 @@ const KEPT_FOR_UNREPEATABLE: Duration = Duration::from_secs(1);
 /// So many connections are kept for one endpoint by one worker.
 const KEPT_AT_MOST: usize = 256;
 
-/// How long a connection may take to come about.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// So many requests share an HTTP/2 connection. Where the instance takes fewer at once, the rest waits in line.
+const STREAMS: usize = 100;
 
-/// One worker's idle connections.
+/// So much of one answer, and of all answers of a connection, may be on its way in HTTP/2, in bytes.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 4 << 20;
+
+/// How long a connection may take to come about, where the route says nothing.
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// One worker's connections.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     /// By the endpoint's id: a new endpoint at an old address must not get the old one's connections.
     idle: Mutex<HashMap<u64, Vec<Idle>>>,
+    shared: Mutex<HashMap<u64, Vec<Shared>>>,
 }
 
 #[derive(Debug)]
 struct Idle {
     endpoint: Arc<LiveEndpoint>,
-    link: Link,
+    link: Exclusive,
     since: Instant,
 }
 
 /// A connection to an instance. Its task ends with it.
 #[derive(Debug)]
-pub(crate) struct Link {
-    pub(crate) sender: SendRequest<RequestBody>,
+pub(crate) enum Link {
+    Exclusive(Exclusive),
+    Shared(Shared),
+}
+
+/// A connection for one request at a time.
+#[derive(Debug)]
+pub(crate) struct Exclusive {
+    sender: http1::SendRequest<RequestBody>,
     /// The same socket again, to ask it directly whether it is still open.
     socket: std::net::TcpStream,
 }
 
+/// A connection for many requests.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    endpoint: Arc<LiveEndpoint>,
+    sender: http2::SendRequest<RequestBody>,
+    /// Counts those who have it.
+    users: Arc<()>,
+}
+
 impl Link {
+    /// Sends a request. The error has it back if nothing of it was sent.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        match self {
+            Self::Exclusive(link) => link.sender.try_send_request(request).await,
+            Self::Shared(link) => link.sender.try_send_request(request).await,
+        }
+    }
+}
+
+impl Exclusive {
     /// Whether the instance has closed the connection, or sent something that nobody asked for. The connection's task
     /// would learn it too, but only when the runtime next looks for events.
     fn spoilt(&self) -> bool {
         let quiet = self.socket.peek(&mut [0]);
         !quiet.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Shared {
+    fn usable(&self) -> bool {
+        self.sender.is_ready() && !self.sender.is_closed() && !self.endpoint.retired()
+    }
+
+    /// Whether one more request fits. The pool is a user, too.
+    fn has_room(&self) -> bool {
+        Arc::strong_count(&self.users) <= STREAMS
     }
 }
 
@@ -73,16 +125,29 @@ impl Lent {
 
     /// Ends the request and keeps the connection for the next one, if it has a next one in it.
     pub(crate) fn give_back(self) {
-        self.pool.put(self.in_flight.endpoint(), self.link);
+        if let Link::Exclusive(link) = self.link {
+            self.pool.put(self.in_flight.endpoint(), link);
+        }
     }
 }
 
 impl Pool {
-    /// An idle connection to the endpoint, most recently used first.
-    pub(crate) fn take(&self, endpoint: &LiveEndpoint, repeatable: bool) -> Option<Link> {
+    /// A connection to the endpoint that was made before, most recently used first.
+    pub(crate) fn take(&self, endpoint: &LiveEndpoint, protocol: Protocol, repeatable: bool) -> Option<Link> {
+        match protocol {
+            Protocol::Http1 => self.take_idle(endpoint, repeatable).map(Link::Exclusive),
+            Protocol::H2c => {
+                let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let fits = |link: &&Shared| link.usable() && link.has_room();
+                shared.get(&endpoint.id)?.iter().find(fits).cloned().map(Link::Shared)
+            }
+        }
+    }
+
+    fn take_idle(&self, endpoint: &LiveEndpoint, repeatable: bool) -> Option<Exclusive> {
         let kept = if repeatable { KEPT } else { KEPT_FOR_UNREPEATABLE };
         loop {
-            let mut idle = self.lock();
+            let mut idle = self.idle();
             let shelf = idle.get_mut(&endpoint.id)?;
             shelf.retain(|idle| !idle.link.sender.is_closed());
             let place = shelf.iter().rposition(|idle| idle.link.sender.is_ready())?;
@@ -98,36 +163,55 @@ impl Pool {
         }
     }
 
-    fn put(&self, endpoint: &Arc<LiveEndpoint>, link: Link) {
+    fn put(&self, endpoint: &Arc<LiveEndpoint>, link: Exclusive) {
         if endpoint.retired() || link.sender.is_closed() {
             return;
         }
-        let mut idle = self.lock();
+        let mut idle = self.idle();
         let shelf = idle.entry(endpoint.id).or_default();
         if shelf.len() < KEPT_AT_MOST {
             shelf.push(Idle { endpoint: endpoint.clone(), link, since: Instant::now() });
         }
     }
 
+    /// Lets others use a connection, too.
+    pub(crate) fn share(&self, link: &Link) {
+        if let Link::Shared(link) = link {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.entry(link.endpoint.id).or_default().push(link.clone());
+        }
+    }
+
     /// Closes what was kept too long or leads to an endpoint that gets no requests any more. Called now and then.
     pub(crate) fn sweep(&self) {
-        self.lock().retain(|_, shelf| {
+        self.idle().retain(|_, shelf| {
             shelf.retain(|idle| {
                 idle.since.elapsed() <= KEPT && !idle.link.sender.is_closed() && !idle.endpoint.retired()
             });
             !shelf.is_empty()
         });
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, shelf| {
+            shelf.retain(Shared::usable);
+            !shelf.is_empty()
+        });
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Vec<Idle>>> {
+    fn idle(&self) -> MutexGuard<'_, HashMap<u64, Vec<Idle>>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Makes a new connection to an endpoint.
-pub(crate) async fn connect(endpoint: &LiveEndpoint) -> io::Result<Link> {
-    let stream = tokio::time::timeout(CONNECT_LIMIT, TcpStream::connect(endpoint.address)).await??;
+pub(crate) async fn connect(endpoint: &Arc<LiveEndpoint>, protocol: Protocol, limit: Duration) -> io::Result<Link> {
+    let stream = tokio::time::timeout(limit, TcpStream::connect(endpoint.address)).await??;
     stream.set_nodelay(true)?;
+    match protocol {
+        Protocol::Http1 => exclusive(stream, endpoint).await.map(Link::Exclusive),
+        Protocol::H2c => shared(stream, endpoint, limit).await.map(Link::Shared),
+    }
+}
+
+async fn exclusive(stream: TcpStream, endpoint: &LiveEndpoint) -> io::Result<Exclusive> {
     let stream = stream.into_std()?;
     let socket = stream.try_clone()?;
     let stream = TokioIo::new(TcpStream::from_std(stream)?);
@@ -138,5 +222,23 @@ pub(crate) async fn connect(endpoint: &LiveEndpoint) -> io::Result<Link> {
             tracing::debug!(%address, %error, "a connection to an instance broke");
         }
     });
-    Ok(Link { sender, socket })
+    Ok(Exclusive { sender, socket })
+}
+
+async fn shared(stream: TcpStream, endpoint: &Arc<LiveEndpoint>, limit: Duration) -> io::Result<Shared> {
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(10));
+    let made = tokio::time::timeout(limit, http.handshake(TokioIo::new(stream))).await?;
+    let (sender, connection) = made.map_err(io::Error::other)?;
+    let address = endpoint.address;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%address, %error, "a connection to an instance broke");
+        }
+    });
+    Ok(Shared { endpoint: endpoint.clone(), sender, users: Arc::new(()) })
 }

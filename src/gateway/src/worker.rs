@@ -6,42 +6,39 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper::header::{CONNECTION, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::choice::Random;
+use crate::connection::{self, Arrival};
+use crate::entrance::Entrance;
 use crate::live::Live;
 use crate::proxy::Proxy;
+use crate::sink::Sink;
 use crate::upstream::Pool;
-
-/// How long a client may take for a request's head.
-const HEAD_LIMIT: Duration = Duration::from_secs(30);
 
 /// How often idle connections to instances are looked through.
 const SWEEP: Duration = Duration::from_secs(1);
 
-/// How long, and for how much, a client that was refused may go on sending before the connection is cut.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: u64 = 64 << 20;
+/// How long streams that are ended at the end of a grace have to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What the owner tells a worker.
 #[derive(Debug)]
 pub(crate) enum Order {
     /// Accept connections here. `id` is the owner's.
-    Listen { id: u64, listener: std::net::TcpListener, done: oneshot::Sender<io::Result<()>> },
+    Listen { id: u64, entrance: Arc<Entrance>, listener: std::net::TcpListener, done: oneshot::Sender<io::Result<()>> },
     /// Accept no more there; open requests go on.
     Unlisten { id: u64, done: oneshot::Sender<()> },
+    /// Another process accepts now: accept nowhere, let connections move there as their clients next have something to
+    /// ask, and end with the last, or when `grace` has run out.
+    Leave { grace: Duration, done: oneshot::Sender<()> },
     /// Accept nowhere, let open requests end within `grace`, and end.
     Stop { grace: Duration },
 }
@@ -53,17 +50,17 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker. The future resolves when it has ended, which it should only after [`Order::Stop`].
+    /// Starts a worker for at most so many connections at once. The future resolves when it has ended, which it should only after [`Order::Stop`].
     pub(crate) fn start(
         number: usize,
-        live: Arc<Live>,
+        shared: Shared,
         seed: u64,
     ) -> io::Result<(Self, impl Future<Output = ()> + Send + 'static)> {
         let (orders, received) = mpsc::unbounded_channel();
         let (ending, ended) = oneshot::channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let work = move || {
-            runtime.block_on(Floor::new(live, seed).work(received));
+            runtime.block_on(Floor::new(shared, seed).work(received));
             drop(runtime);
             drop(ending);
         };
@@ -82,20 +79,46 @@ impl Worker {
     }
 }
 
+/// What all workers share.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    pub(crate) live: Arc<Live>,
+    pub(crate) sink: Sink,
+    /// Ends streams that are still open.
+    pub(crate) cut: CancellationToken,
+    /// So many connections at once for each worker.
+    pub(crate) connections: usize,
+}
+
 /// What a worker works on.
 struct Floor {
     proxy: Arc<Proxy>,
-    listeners: HashMap<u64, (CancellationToken, tokio::task::JoinHandle<()>)>,
+    listeners: HashMap<u64, Vec<Accepting>>,
     connections: TaskTracker,
+    slots: Arc<Semaphore>,
+    closing: CancellationToken,
+    leaving: CancellationToken,
+    cut: CancellationToken,
+}
+
+/// A task that accepts connections.
+struct Accepting {
+    /// Ends it.
+    stop: CancellationToken,
+    /// Lets its connections end, too.
+    closing: CancellationToken,
+    task: JoinHandle<()>,
 }
 
 impl Floor {
-    fn new(live: Arc<Live>, seed: u64) -> Self {
+    fn new(shared: Shared, seed: u64) -> Self {
+        let Shared { live, sink, cut, connections } = shared;
+        let slots = Arc::new(Semaphore::new(connections));
         let connections = TaskTracker::new();
-        let pool = Arc::new(Pool::default());
-        let upgrades = connections.clone();
-        let proxy = Arc::new(Proxy { live, pool, random: Random::seeded(seed), upgrades });
-        Self { proxy, listeners: HashMap::new(), connections }
+        let (pool, upgrades) = (Arc::new(Pool::default()), connections.clone());
+        let proxy = Arc::new(Proxy { live, pool, random: Random::seeded(seed), upgrades, sink });
+        let (closing, leaving) = (CancellationToken::new(), CancellationToken::new());
+        Self { proxy, listeners: HashMap::new(), connections, slots, closing, leaving, cut }
     }
 
     async fn work(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
@@ -109,46 +132,75 @@ impl Floor {
                 }
             };
             match order {
-                Some(Order::Listen { id, listener, done }) => {
-                    let _ = done.send(self.listen(id, listener));
+                Some(Order::Listen { id, entrance, listener, done }) => {
+                    let _ = done.send(self.listen(id, entrance, listener));
                 }
                 Some(Order::Unlisten { id, done }) => self.unlisten(id, done),
+                Some(Order::Leave { grace, done }) => return self.leave(grace, done, orders).await,
                 Some(Order::Stop { grace }) => return self.stop(grace, orders).await,
                 None => return,
             }
         }
     }
 
-    fn listen(&mut self, id: u64, listener: std::net::TcpListener) -> io::Result<()> {
+    fn listen(&mut self, id: u64, entrance: Arc<Entrance>, listener: std::net::TcpListener) -> io::Result<()> {
         let listener = TcpListener::from_std(listener)?;
-        let closing = CancellationToken::new();
-        let door = Door { proxy: self.proxy.clone(), connections: self.connections.clone(), closing: closing.clone() };
-        let accepting = tokio::spawn(door.accept(listener));
-        self.listeners.insert(id, (closing, accepting));
+        // Closing one entrance lets its connections end; stopping, those of all.
+        let closing = self.closing.child_token();
+        let arrival =
+            Arrival { proxy: self.proxy.clone(), entrance, closing: closing.clone(), leaving: self.leaving.clone() };
+        let stop = CancellationToken::new();
+        let (connections, slots) = (self.connections.clone(), self.slots.clone());
+        let door = Door { arrival, connections, slots, stop: stop.clone() };
+        let task = tokio::spawn(door.accept(listener));
+        self.listeners.entry(id).or_default().push(Accepting { stop, closing, task });
         Ok(())
     }
 
     fn unlisten(&mut self, id: u64, done: oneshot::Sender<()>) {
-        let Some((closing, accepting)) = self.listeners.remove(&id) else { return };
-        closing.cancel();
-        // The socket is closed when the accepting task has ended.
+        let gone = self.listeners.remove(&id).unwrap_or_default();
+        // The sockets are closed when the accepting tasks have ended.
         tokio::spawn(async move {
-            let _ = accepting.await;
+            for accepting in gone {
+                accepting.closing.cancel();
+                accepting.end().await;
+            }
             let _ = done.send(());
         });
     }
 
-    /// A second order to stop, with less grace, cuts the first one short.
-    async fn stop(self, grace: Duration, mut orders: mpsc::UnboundedReceiver<Order>) {
-        self.listeners.values().for_each(|(closing, _)| closing.cancel());
+    async fn end_accepting(&mut self) {
+        for accepting in std::mem::take(&mut self.listeners).into_values().flatten() {
+            accepting.end().await;
+        }
+    }
+
+    async fn leave(mut self, grace: Duration, done: oneshot::Sender<()>, mut orders: mpsc::UnboundedReceiver<Order>) {
+        self.leaving.cancel();
+        self.end_accepting().await;
+        let _ = done.send(());
         self.connections.close();
-        let connections = self.connections.clone();
-        let idle = async move {
-            for (_, accepting) in self.listeners.into_values() {
-                let _ = accepting.await;
+        let stopped = async {
+            while let Some(order) = orders.recv().await {
+                if let Order::Stop { grace } = order {
+                    return grace;
+                }
             }
-            connections.wait().await;
+            Duration::ZERO
         };
+        let rest = tokio::select! {
+            () = self.connections.wait() => return,
+            () = tokio::time::sleep(grace) => GOODBYE,
+            rest = stopped => rest,
+        };
+        self.stop(rest, orders).await;
+    }
+
+    /// A second order to stop, with less grace, cuts the first one short.
+    async fn stop(mut self, grace: Duration, mut orders: mpsc::UnboundedReceiver<Order>) {
+        self.end_accepting().await;
+        self.closing.cancel();
+        self.connections.close();
         let hurry = async {
             while let Some(order) = orders.recv().await {
                 if let Order::Stop { grace } = order {
@@ -158,85 +210,60 @@ impl Floor {
             std::future::pending().await
         };
         tokio::select! {
-            ended = timeout(grace, idle) => if ended.is_err() {
-                tracing::warn!(connections = self.connections.len(), "connections are cut, the grace has run out");
-            },
+            ended = timeout(grace, self.connections.wait()) => if ended.is_ok() { return },
             () = hurry => {}
         }
+        tracing::warn!(connections = self.connections.len(), "connections are cut, the grace has run out");
+        self.cut.cancel();
+        let _ = timeout(GOODBYE, self.connections.wait()).await;
     }
 }
 
 /// One listener of one worker.
 struct Door {
-    proxy: Arc<Proxy>,
+    arrival: Arrival,
     connections: TaskTracker,
-    closing: CancellationToken,
+    slots: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+impl Accepting {
+    async fn end(self) {
+        self.stop.cancel();
+        let _ = self.task.await;
+    }
 }
 
 impl Door {
     async fn accept(self, listener: TcpListener) {
         loop {
+            // With as many connections as there may be, the next ones wait in the kernel.
             let accepted = tokio::select! {
                 biased;
-                () = self.closing.cancelled() => return,
-                accepted = listener.accept() => accepted,
+                () = self.stop.cancelled() => return,
+                accepted = async {
+                    let slot = self.slots.clone().acquire_owned().await;
+                    (listener.accept().await, slot)
+                } => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    let client = HeaderValue::try_from(peer.ip().to_canonical().to_string());
-                    let client = client.unwrap_or_else(|_| HeaderValue::from_static("unknown"));
-                    let served = serve(self.proxy.clone(), stream, client, self.closing.clone());
-                    self.connections.spawn(served);
+                (Ok((stream, peer)), slot) => {
+                    if self.arrival.entrance.rules.load().admits(peer.ip()) {
+                        let served = connection::serve(self.arrival.clone(), stream, peer);
+                        self.connections.spawn(async move {
+                            let _slot = slot;
+                            served.await;
+                        });
+                    } else {
+                        tracing::debug!(%peer, "may not come from there");
+                    }
                 }
                 // Mostly that there are no more file descriptors: it passes when connections end.
-                Err(error) => {
+                (Err(error), _) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
         }
     }
-}
-
-/// Answers the requests of one connection.
-async fn serve(proxy: Arc<Proxy>, stream: TcpStream, client: HeaderValue, closing: CancellationToken) {
-    let _ = stream.set_nodelay(true);
-    let refused = Arc::new(AtomicBool::new(false));
-    let seen = refused.clone();
-    let service = service_fn(move |request| {
-        let (proxy, client, refused) = (proxy.clone(), client.clone(), seen.clone());
-        async move {
-            let response = proxy.answer(request, &client).await;
-            if response.headers().contains_key(CONNECTION) {
-                refused.store(true, Ordering::Relaxed);
-            }
-            Ok::<_, std::convert::Infallible>(response)
-        }
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
-    let mut connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = closing.cancelled() => {
-            Pin::new(&mut connection).graceful_shutdown();
-            (&mut connection).await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a client's connection broke");
-    }
-    if refused.load(Ordering::Relaxed)
-        && let Some(parts) = connection.into_parts()
-    {
-        linger(parts.io.into_inner()).await;
-    }
-}
-
-/// Reads what a refused client still sends. Closing a socket with unread input resets the connection, and the reset
-/// can overtake the answer, which the client then never sees.
-async fn linger(stream: TcpStream) {
-    let mut rest = stream.take(LINGER_BYTES);
-    let mut sink = tokio::io::sink();
-    let _ = timeout(LINGER, tokio::io::copy(&mut rest, &mut sink)).await;
 }

@@ -134,6 +134,8 @@ impl Deployment {
             token_digests: spec.tokens.iter().filter_map(|token| known(&token.secret)).collect(),
             timeout: spec.timeout,
             max_body: self.gateways.get(gateway).and_then(|gateway| gateway.max_body),
+            timeouts: spec.timeouts.clone(),
+            grpc: spec.grpc,
         };
         spec.exposes.iter().map(route).collect()
     }

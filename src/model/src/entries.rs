@@ -200,19 +200,24 @@ impl ServiceSpec {
 impl RouteSpec {
     /// Every field of the route.
     pub fn entries(&self) -> Vec<Entry> {
-        let Self { gateway: _, service: _, paths, tokens, token_digests, timeout, max_body } = self;
-        let mut list = List(Vec::new());
+        let Self { gateway: _, service: _, paths, tokens, token_digests, timeout, max_body, timeouts, grpc } = self;
+        let mut list = List::default();
         for path in paths {
             list.at(Field::Path, path, Value::Text("served".to_owned()));
         }
         for token in tokens {
             let digest = token_digests.get(&token.secret).copied();
             list.at(Field::Token, token.secret.as_str(), Value::Secret(token.secret.clone(), digest));
+            if let Some(name) = &token.name {
+                list.at(Field::TokenName, token.secret.as_str(), Value::Text(name.to_string()));
+            }
         }
         list.text(Field::Timeout, print_duration(*timeout));
+        timeouts.list(&mut list);
         if let Some(limit) = max_body {
             list.text(Field::MaxBody, limit);
         }
+        list.flag(Field::Grpc, *grpc);
         list.sorted()
     }
 }

@@ -1,8 +1,8 @@
 //! Some services of a plan, with all that they need; and what is left out, and why.
 
-use crate::{Plan, StepId, part::step_of};
+use crate::{Plan, Step, StepId, part::step_of};
 use std::collections::{BTreeMap, BTreeSet};
-use wharf_model::{Address, ServiceName};
+use wharf_model::{Address, ServiceName, Verb};
 
 /// Which services a plan is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,8 +92,10 @@ impl Plan {
     /// The steps of the services, with all that wait for them; each with the address that it all began with.
     fn with_dependents(&self, services: &BTreeSet<ServiceName>) -> BTreeMap<StepId, Address> {
         let mut found = BTreeMap::new();
-        let roots = self.steps_of(services).filter_map(|id| Some((id, self.operations().step(id)?.address())));
-        let mut front: Vec<(StepId, Address)> = roots.collect();
+        let own = self.steps_of(services).filter_map(|id| Some((id, self.operations().step(id)?.address())));
+        // A content that is prepared may be for another service as well.
+        let (contents, roots): (Vec<_>, Vec<_>) = own.partition(|(id, _)| self.prepares(*id));
+        let mut front: Vec<(StepId, Address)> = roots;
         while let Some((id, root)) = front.pop() {
             if found.contains_key(&id) {
                 continue;
@@ -101,7 +103,17 @@ impl Plan {
             front.extend(self.operations().after(id).map(|later| (later, root.clone())));
             found.insert(id, root);
         }
+        for (id, root) in contents {
+            if self.operations().after(id).all(|later| found.contains_key(&later)) {
+                found.insert(id, root);
+            }
+        }
         found
+    }
+
+    fn prepares(&self, id: StepId) -> bool {
+        let step = self.operations().step(id);
+        matches!(step, Some(Step::Call(operation)) if operation.call.verb() == Verb::Prepare)
     }
 
     fn steps_of(&self, services: &BTreeSet<ServiceName>) -> impl Iterator<Item = StepId> {

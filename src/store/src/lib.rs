@@ -4,6 +4,22 @@
 //! A commit is created only if no other has its number, so two writers cannot both succeed whatever the lock says. The
 //! journal after commit N begins empty and holds what was about to be done and what came of it; the record as it stands
 //! is commit N with the journal absorbed. This crate decides when a byte is safe, and nothing about what it means.
+//!
+//! Who writes holds a [`Writer`], which holds the lock:
+//!
+//! ```
+//! fn write(store: &mut wharf_store::Writer, record: &wharf_model::Record) {
+//!     let _ = store.commit(record);
+//! }
+//! ```
+//!
+//! A [`Reader`] has no way to:
+//!
+//! ```compile_fail,E0599
+//! fn write(store: &mut wharf_store::Reader, record: &wharf_model::Record) {
+//!     let _ = store.commit(record);
+//! }
+//! ```
 
 #![allow(clippy::disallowed_methods, reason = "a store on disk is files")]
 

@@ -69,6 +69,8 @@ fn route() -> RouteSpec {
         token_digests: BTreeMap::new(),
         timeout: Duration::from_secs(5),
         max_body: Some(Bytes(1 << 20)),
+        timeouts: wharf_model::Timeouts::default(),
+        grpc: false,
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),
         Command::Invoke(request) => wait(invoke::run(&shared, request)),
         Command::Completions { shell } => completions::run(shell),
-        Command::Gateway { folder } => gateway::run(&folder),
+        Command::Gateway { folder, take_over, unguarded } => gateway::run(&folder, take_over, unguarded),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod destroy;
 mod examples;
+mod gateway;
 mod kill;
 mod load;
 mod logs;

@@ -17,7 +17,7 @@ async fn a_restart_takes_up_the_last_configuration() {
     let dir = TempDir::new().unwrap();
     let echo = Instance::echo().await;
     let mut wanted = config(7, vec![route("hello", vec![serving("hello-0-g1", echo.address)])]);
-    wanted.listeners = vec![Listener { name: "public".into(), address: nowhere() }];
+    wanted.listeners = vec![Listener::plain("public", nowhere())];
     let mut gateway = Gateway::start_in(dir.path()).await;
     gateway.replace(&wanted).await;
     // Killed outright: its socket file stays behind.

@@ -32,6 +32,10 @@ impl Load {
                         caller.call(Request::post("/hello").body(whole("question")).unwrap()).await.unwrap()
                     };
                     assert_eq!(answer.status, 200, "{answer:?}");
+                    // As any client does that is told so.
+                    if answer.header("connection") == "close" {
+                        caller = Caller::connect(address).await;
+                    }
                     answered.fetch_add(1, Ordering::SeqCst);
                 }
             });
@@ -82,7 +86,7 @@ async fn listeners_come_and_go() {
     load.go_on(10).await;
 
     wanted.generation = 2;
-    wanted.listeners.push(Listener { name: "second".into(), address: ([127, 0, 0, 1], 0).into() });
+    wanted.listeners.push(Listener::plain("second", ([127, 0, 0, 1], 0).into()));
     gateway.replace(&wanted).await;
     let status = gateway.status().await;
     assert_eq!((status.listeners.len(), status.listeners[0].address), (2, first), "the first is left alone");
@@ -105,7 +109,7 @@ async fn a_taken_port_is_refused_and_nothing_changes() {
     gateway.replace(&config(1, vec![route("hello", vec![serving("hello-0-g1", echo.address)])])).await;
 
     let mut wanted = config(2, vec![]);
-    wanted.listeners.push(Listener { name: "taken".into(), address: taken });
+    wanted.listeners.push(Listener::plain("taken", taken));
     let error = gateway.client().await.replace(&wanted).await.unwrap_err();
     let ControlError::Refused { problems } = error else { panic!("{error}") };
     assert_eq!(problems, [format!("listener taken: address {taken} is in use")]);

@@ -55,7 +55,7 @@ async fn headers_tell_the_service_who_called() {
 async fn a_token_opens_the_route_and_stays_with_the_gateway() {
     let (gateway, echo) = (Gateway::start().await, Instance::echo().await);
     let mut hello = route("hello", vec![serving("hello-0-g1", echo.address)]);
-    hello.tokens = vec![TokenDigest { name: "team".into(), sha256: hex::encode(Sha256::digest("s3cret")) }];
+    hello.tokens = vec![TokenDigest { name: "team".into(), sha256: hex::encode(Sha256::digest("s3cret")), rate: None }];
     gateway.replace(&config(1, vec![hello])).await;
     let address = gateway.address().await;
 

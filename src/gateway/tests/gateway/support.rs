@@ -12,25 +12,27 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
+use hyper::header::{HOST, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use wharf_gateway::config::FORMAT;
-use wharf_gateway::{Client, Config, Endpoint, EndpointState, EndpointStatus, Listener, Route, Status};
+use wharf_gateway::{Client, Config, Endpoint, EndpointState, EndpointStatus, Listener, Route, Settings, Status};
 
 /// No test waits longer than this for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 const DIR: &str = "WHARF_GATEWAY_TEST_DIR";
+const TAKE_OVER: &str = "WHARF_GATEWAY_TEST_TAKE_OVER";
 
 /// Not a test by itself: the body of a gateway's process, which [`Gateway::start_in`] starts from this same program.
 #[test]
 fn gateway_process() {
     let Some(dir) = std::env::var_os(DIR) else { return };
-    if let Err(error) = wharf_gateway::run(Path::new(&dir), Some(2)) {
+    let settings = Settings { workers: Some(2), take_over: std::env::var_os(TAKE_OVER).is_some() };
+    if let Err(error) = wharf_gateway::run(Path::new(&dir), settings) {
         eprintln!("refused: {error}");
         panic!("{error}");
     }
@@ -55,6 +57,20 @@ impl Gateway {
         let gateway = Self { dir: dir.to_owned(), child: spawn(dir), _own: None };
         let dir = gateway.dir.clone();
         eventually("the gateway answers", async || Client::connect(&dir).await.is_ok()).await;
+        gateway
+    }
+
+    /// Starts a gateway that takes over from the one in `dir`.
+    pub(crate) async fn take_over(dir: &Path) -> Self {
+        let mut command = command(dir);
+        let child = command.env(TAKE_OVER, "1").spawn().unwrap();
+        let gateway = Self { dir: dir.to_owned(), child, _own: None };
+        let pid = gateway.pid();
+        eventually("it has taken over", async || match Client::connect(dir).await {
+            Ok(mut client) => client.status().await.is_ok_and(|status| status.pid == pid),
+            Err(_) => false,
+        })
+        .await;
         gateway
     }
 
@@ -97,9 +113,14 @@ impl Drop for Gateway {
 
 /// Starts a gateway's process and does not wait for anything.
 pub(crate) fn spawn(dir: &Path) -> Child {
+    command(dir).spawn().unwrap()
+}
+
+fn command(dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "support::gateway_process", "--nocapture"]).env(DIR, dir);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
 }
 
 /// Waits for a process that should not take long.
@@ -124,26 +145,18 @@ pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool)
 
 /// A configuration with one listener, on a port that the kernel chooses.
 pub(crate) fn config(generation: u64, routes: Vec<Route>) -> Config {
-    let listeners = vec![Listener { name: "public".into(), address: ([127, 0, 0, 1], 0).into() }];
-    Config { format: FORMAT, generation, listeners, routes }
+    let listeners = vec![Listener::plain("public", ([127, 0, 0, 1], 0).into())];
+    Config { generation, listeners, routes, ..Config::empty() }
 }
 
 /// An open route `/<service>` to some endpoints.
 pub(crate) fn route(service: &str, endpoints: Vec<Endpoint>) -> Route {
-    Route {
-        name: format!("public/{service}"),
-        service: service.into(),
-        paths: vec![format!("/{service}")],
-        tokens: vec![],
-        timeout_ms: None,
-        max_body: None,
-        probe: None,
-        endpoints,
-    }
+    let paths = vec![format!("/{service}")];
+    Route { name: format!("public/{service}"), service: service.into(), paths, endpoints, ..Route::default() }
 }
 
 pub(crate) fn endpoint(name: &str, address: SocketAddr, state: EndpointState) -> Endpoint {
-    Endpoint { name: name.into(), address, state, probe: None }
+    Endpoint { state, ..Endpoint::serving(name, address) }
 }
 
 pub(crate) fn serving(name: &str, address: SocketAddr) -> Endpoint {
@@ -185,6 +198,8 @@ impl Instance {
         let requests = Arc::new(AtomicUsize::new(0));
         let counted = requests.clone();
         let task = tokio::spawn(async move {
+            // They end with the instance.
+            let mut connections = tokio::task::JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
@@ -197,7 +212,7 @@ impl Instance {
                 let connection = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
                     .with_upgrades();
-                tokio::spawn(connection);
+                connections.spawn(connection);
             }
         });
         Self { address, requests, task }
@@ -220,6 +235,12 @@ impl Instance {
             Response::new(whole(format!("{} {}\n{}\n{body}", head.method, head.uri, lines.concat())))
         })
         .await
+    }
+
+    /// Accepts no connection any more, and closes those it has.
+    pub(crate) async fn die(&self) {
+        self.task.abort();
+        eventually("it is gone", async || TcpStream::connect(self.address).await.is_err()).await;
     }
 
     pub(crate) fn requests(&self) -> usize {
@@ -267,7 +288,8 @@ impl Caller {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.sender.ready().await?;
-        let request = request.map(|body| body.map_err(Into::into).boxed());
+        let mut request = request.map(|body| body.map_err(Into::into).boxed());
+        request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("example.com"));
         tokio::time::timeout(PATIENCE, self.sender.send_request(request)).await.expect("an answer in time")
     }
 

@@ -1,7 +1,7 @@
 //! Gateways and routes.
 
 use super::{
-    TokenSpec,
+    Timeouts, TokenSpec,
     words::{after, words},
 };
 use crate::{
@@ -133,4 +133,8 @@ pub struct RouteSpec {
     pub timeout: Duration,
     /// The largest request body.
     pub max_body: Option<Bytes>,
+    /// How long the parts of a request may take.
+    pub timeouts: Timeouts,
+    /// Whether instances are spoken to in gRPC.
+    pub grpc: bool,
 }

@@ -250,6 +250,11 @@ impl Planner<'_> {
                 }
             }
         }
+        // A gateway that takes over a port comes after all that the one before it served has gone, and what it leads to
+        // comes after it: a balancer cannot lead there before the old services go.
+        if !self.late_gateways().is_empty() {
+            return;
+        }
         for (address, known) in recorded {
             let Some(spec) = nlb(&known.spec) else { continue };
             let ends = self.objects.retired.iter().filter(|(retired, _)| retired == address).map(|(_, end)| *end);

@@ -180,9 +180,10 @@ impl Site {
         let supervisors = processes.iter().filter(|process| process.has_role("supervise")).count();
         let inits: Vec<_> = processes.iter().filter(|process| process.has_role("init")).collect();
         let gateways = processes.iter().filter(|process| process.command.contains(" gateway --dir ")).count();
+        let guarded = processes.iter().filter(|process| process.command.contains(" gateway --unguarded ")).count();
         let programs = processes.iter().filter(|process| process.command.contains("app.py")).count();
-        let expected = (2, 2, 1, 2, 7);
-        let found = (supervisors, inits.len(), gateways, programs, processes.len());
+        let expected = (2, 2, 1, 1, 2, 8);
+        let found = (supervisors, inits.len(), gateways, guarded, programs, processes.len());
         assert_eq!(found, expected, "{note}: {processes:#?}");
         for init in inits {
             let name = init.words().last().unwrap();

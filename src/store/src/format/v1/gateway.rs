@@ -3,6 +3,7 @@
 use super::{
     container::{DomainV1, ManagedGatewayV1},
     millis, parse,
+    resources::TimeoutsV1,
     stored::{Stored, absent},
 };
 use serde::{Deserialize, Serialize};
@@ -89,11 +90,15 @@ pub(super) struct RouteV1 {
     timeout_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     max_body: Option<u64>,
+    #[serde(default, skip_serializing_if = "absent")]
+    timeouts: TimeoutsV1,
+    #[serde(default, skip_serializing_if = "absent")]
+    grpc: bool,
 }
 
 impl RouteV1 {
     pub(super) fn of(spec: &RouteSpec) -> Self {
-        let RouteSpec { gateway, service, paths, tokens, token_digests, timeout, max_body } = spec;
+        let RouteSpec { gateway, service, paths, tokens, token_digests, timeout, max_body, timeouts, grpc } = spec;
         Self {
             gateway: gateway.to_string(),
             service: service.to_string(),
@@ -103,6 +108,8 @@ impl RouteV1 {
             token_digests: texts(token_digests),
             timeout_ms: millis(*timeout),
             max_body: max_body.map(|limit| limit.0),
+            timeouts: timeouts.store(),
+            grpc: *grpc,
         }
     }
 
@@ -115,6 +122,8 @@ impl RouteV1 {
             token_digests: values(self.token_digests)?,
             timeout: Duration::from_millis(self.timeout_ms),
             max_body: self.max_body.map(Bytes),
+            timeouts: Stored::restore(self.timeouts)?,
+            grpc: self.grpc,
         })
     }
 }

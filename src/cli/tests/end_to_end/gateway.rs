@@ -1,0 +1,49 @@
+//! The gateway's own troubles: killed, or taken over from, while callers go on.
+
+use crate::support::{Running, Site, TOKEN, http, load::Load, until};
+use rustix::process::Signal;
+use std::time::{Duration, Instant};
+
+const PATH: &str = "/api/predict/hello/";
+
+fn answers(site: &Site) -> bool {
+    http::get(site.port, PATH, Some(TOKEN)).is_ok_and(|answer| answer.status == 200)
+}
+
+#[test]
+fn a_killed_gateway_is_back_by_itself_with_the_same_routes() {
+    let site = Site::hello("gateway-kill");
+    site.done(&["apply", "--yes", "-q"]);
+    until("the gateway answers", || answers(&site));
+    // One that is killed again at once is started again a little later.
+    std::thread::sleep(Duration::from_secs(1));
+    let gateway = |site: &Site| {
+        let processes = site.processes().into_iter();
+        processes.filter(|process| process.command.contains(" gateway --unguarded ")).map(|process| process.pid).next()
+    };
+    let before = gateway(&site);
+    for process in site.processes().iter().filter(|process| Some(process.pid) == before) {
+        process.signal(Signal::KILL);
+    }
+    let begin = Instant::now();
+    until("it answers again", || gateway(&site).is_some_and(|pid| Some(pid) != before) && answers(&site));
+    println!("back after {:?}", begin.elapsed());
+    site.assert_settled("after the kill");
+}
+
+#[test]
+fn a_gateway_is_upgraded_and_no_request_fails() {
+    let site = Site::hello("gateway-upgrade");
+    site.done(&["apply", "--yes", "-q"]);
+    until("the gateway answers", || answers(&site));
+    let load = Load::start(site.port, PATH, TOKEN);
+    let guard = site.processes().into_iter().find(|process| process.command.contains(" gateway --dir ")).unwrap();
+    let folder = guard.words().last().unwrap().to_owned();
+    let successor = Running::start(&mut site.wharf(&["gateway", "--take-over", "--dir", &folder]));
+    until("the old one and its guard have ended", || !guard.lives());
+    let (tally, _) = load.stop();
+    assert!(tally.failures.is_empty() && tally.answered() > 0, "{:?}", tally.failures);
+    assert!(answers(&site));
+    site.done(&["destroy", "--yes", "-q"]);
+    assert_eq!(successor.end().code, 0);
+}

@@ -1,0 +1,119 @@
+//! Turning a client's request into the one that an instance gets, and an instance's response into the one that the
+//! client gets. Nothing here waits.
+
+use std::sync::Arc;
+
+use hyper::body::{Body, Incoming};
+use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
+use hyper::http::uri::{Authority, PathAndQuery, Scheme};
+use hyper::{Request, Uri, Version};
+use tokio::time::Instant;
+
+use crate::body::{IDLE_LIMIT, Patience, RequestBody, Upload};
+use crate::config::Protocol;
+use crate::live::LiveRoute;
+use crate::retry::repeatable;
+use crate::story::Side;
+use crate::upgrade::Upgrade;
+use crate::{headers, paths};
+
+/// A request on its way, ready to be sent.
+pub(crate) struct Outgoing {
+    pub(crate) request: Request<RequestBody>,
+    pub(crate) upload: Option<Arc<Upload>>,
+    pub(crate) upgrade: Option<Upgrade>,
+    pub(crate) repeatable: bool,
+    /// How long its bodies may take.
+    pub(crate) patience: Patience,
+    /// Whether the client speaks HTTP/1, where a connection that is not read to its end must be closed.
+    pub(crate) http1: bool,
+}
+
+/// Who asks, and where.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Guest<'a> {
+    /// The client's address, as it goes into `X-Forwarded-For`.
+    pub(crate) client: &'a HeaderValue,
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+}
+
+impl Outgoing {
+    /// `covered` bytes of the path are the route's prefix. `side` sees the body pass.
+    pub(crate) fn new(
+        mut request: Request<Incoming>,
+        route: &LiveRoute,
+        covered: usize,
+        guest: Guest<'_>,
+        side: Option<Side>,
+        make_id: impl FnOnce() -> HeaderValue,
+    ) -> Self {
+        let http1 = request.version() != Version::HTTP_2;
+        let upgrade = if http1 && route.protocol == Protocol::Http1 { Upgrade::wanted(&mut request) } else { None };
+        let patience = patience(route);
+        let (mut head, body) = request.into_parts();
+        let (body, upload) = if body.is_end_stream() {
+            (RequestBody::empty(), None)
+        } else {
+            let (body, upload) = RequestBody::limited(body, route.max_body, patience, side);
+            (body, Some(upload))
+        };
+        headers::name_host(&mut head.headers, &head.uri, &route.service);
+        headers::forward(&mut head.headers, guest.client, guest.scheme, make_id);
+        if !route.tokens.is_empty() {
+            // The gateway's token is no business of the service.
+            head.headers.remove(AUTHORIZATION);
+        }
+        if let Some(upgrade) = &upgrade {
+            headers::restore_upgrade(&mut head.headers, upgrade.protocol.clone());
+        }
+        let path = stripped(&head.uri, covered);
+        match route.protocol {
+            Protocol::Http1 => {
+                head.version = Version::HTTP_11;
+                head.uri = Uri::from(path);
+            }
+            Protocol::H2c => {
+                head.version = Version::HTTP_2;
+                let host = head.headers.remove(HOST);
+                head.uri = absolute(path, host.as_ref());
+            }
+        }
+        let repeatable = repeatable(&head.method, upload.is_some()) && upgrade.is_none();
+        Self { request: Request::from_parts(head, body), upload, upgrade, repeatable, patience, http1 }
+    }
+}
+
+fn patience(route: &LiveRoute) -> Patience {
+    let millis = std::time::Duration::from_millis;
+    Patience {
+        idle: route.timeouts.between_bytes_ms.map_or(IDLE_LIMIT, millis),
+        until: route.timeouts.total_ms.map(|total| Instant::now() + millis(total)),
+    }
+}
+
+/// The path that the instance sees: what is behind the prefix, and the query.
+fn stripped(uri: &Uri, covered: usize) -> PathAndQuery {
+    let whole = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    let rest = PathAndQuery::try_from(&*paths::rest(whole, covered));
+    rest.expect("the tail of a path, from a slash on, is a path")
+}
+
+/// In HTTP/2 the host is part of the address.
+fn absolute(path: PathAndQuery, host: Option<&HeaderValue>) -> Uri {
+    let host = host.and_then(|host| Authority::try_from(host.as_bytes()).ok());
+    let mut parts = Uri::from(path).into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(host.unwrap_or_else(|| Authority::from_static("localhost")));
+    Uri::from_parts(parts).expect("a scheme, a host and a path make an address")
+}
+
+/// The same request again; it has no body.
+pub(crate) fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
+    let mut copy = Request::new(RequestBody::empty());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    copy
+}
