@@ -71,13 +71,20 @@ needs-bench:
 	    $$as apt-get update -q && $$as apt-get install -y -q --no-install-recommends $$missing; \
 	fi
 
-# The tests run real programs: Python with pip, and setpriv to become an ordinary user.
+# The tests run real programs: Python with pip, setpriv to become an ordinary user, and a Docker Engine of their own with
+# images from busybox and from the system's Python, and a registry.
 needs:
 	@set -e; missing=; \
 	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
 	command -v python3 >/dev/null || missing="$$missing python3"; \
 	python3 -m pip --version >/dev/null 2>&1 || missing="$$missing python3-pip"; \
 	command -v setpriv >/dev/null || missing="$$missing util-linux"; \
+	test -x /usr/bin/python3 && /usr/bin/python3 -m pip --version >/dev/null 2>&1 || missing="$$missing python3 python3-pip"; \
+	command -v dockerd >/dev/null || missing="$$missing docker.io"; \
+	command -v docker-registry >/dev/null || missing="$$missing docker-registry"; \
+	file=/bin/busybox; test -x $$file && ! ldd $$file >/dev/null 2>&1 || missing="$$missing busybox-static"; \
+	command -v iptables >/dev/null || missing="$$missing iptables"; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
 	if [ -n "$$missing" ]; then \
 	    if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; \
 	    $$as apt-get update -q && $$as apt-get install -y -q --no-install-recommends $$missing; \

@@ -46,7 +46,12 @@ const TEXTS: &[(&str, &str)] = &[
     ("service.expose gateway", "g"),
     ("nlb.listener target", "other"),
     ("project requires-wharf", ">=0.1"),
+    ("policy environment", "e"),
 ];
+
+/// Nodes whose properties do not all go together: their path, and those that do.
+const TOGETHER: &[(&str, &[&[&str]])] =
+    &[("policy.require", &[&["min-ready", "service"], &["max-changes"], &["approval", "kind", "service", "risk"]])];
 
 /// Nodes with a value that asks for a part of its block: their path, that value, and that part, which no other value
 /// admits.
@@ -61,7 +66,7 @@ pub(crate) fn project(random: &mut Random) -> Generated {
                     service \"other\" { command \"x\"; port 8000; health { readiness { tcp } } }\n"
         .to_owned();
     let top = |name: &str| schema().iter().copied().find(|row| row.path == name).unwrap();
-    for name in ["registry", "network", "nlb", "gateway", "group", "secret"] {
+    for name in ["registry", "network", "nlb", "gateway", "group", "secret", "policy"] {
         if maker.random.once_in(6) {
             maker.node(&mut text, top(name), 0);
         }
@@ -133,7 +138,15 @@ impl Maker<'_> {
             }
         }
         let opened = self.random.once_in(2);
+        let together = TOGETHER.iter().find(|(path, _)| *path == row.path).map(|(_, sets)| self.random.of(sets));
         for property in row.properties {
+            if let Some(names) = together {
+                if names.contains(&property.name) {
+                    self.rows.insert(format!("{}={}", row.path, property.name));
+                    let _ = write!(text, " {}={}", property.name, self.value(row, property.name, property.ty));
+                }
+                continue;
+            }
             let opens = ["username", "password", "access-key", "secret-key"].contains(&property.name);
             if property.required || if opens { opened } else { self.random.once_in(2) } {
                 self.rows.insert(format!("{}={}", row.path, property.name));

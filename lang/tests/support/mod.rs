@@ -71,7 +71,8 @@ pub(crate) fn check_alone(text: &str) -> Loaded {
     load(&Request { files: &files, wharf_version: "0.1.0", ..Request::default() })
 }
 
-pub(crate) fn without_places(deployment: Deployment) -> Deployment {
+pub(crate) fn without_places(mut deployment: Deployment) -> Deployment {
+    deployment.policies.values_mut().flat_map(|policy| &mut policy.rules).for_each(|rule| rule.origin = None);
     Deployment { origins: Origins::default(), ..deployment }
 }
 

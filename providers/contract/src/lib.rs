@@ -30,6 +30,7 @@ mod error;
 mod faults;
 mod memory;
 mod secrets;
+pub mod tree;
 
 pub use conformance::{Platform, conformance};
 pub use error::ProviderError;

@@ -81,9 +81,10 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "its rollouts go as fast as `max-surge` and `max-unavailable` allow",
             "set those in this environment, and the steps in the others",
         ),
-        Field::TrafficRate | Field::TrafficConcurrency | Field::TrafficInstanceRate | Field::TrafficQueue => {
-            lacks("its gateway is not told them", "write it in the environments that run elsewhere")
-        }
+        Field::TrafficQueue => lacks(
+            "its instances take as many requests at once as come, and none waits",
+            "set `concurrency-limit` in this environment, and the queue in the others",
+        ),
         Field::Group | Field::GroupPolicy => lacks(
             "its gateway sends the requests of a path to one service",
             "give each service a path of its own with `expose`",
@@ -165,6 +166,9 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::TimeoutConnect
         | Field::TimeoutFirstByte
         | Field::TimeoutBetweenBytes
+        | Field::TrafficRate
+        | Field::TrafficConcurrency
+        | Field::TrafficInstanceRate
         | Field::Token
         | Field::TokenName
         | Field::Grpc

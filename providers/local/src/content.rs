@@ -19,7 +19,7 @@ use std::{
     sync::Arc,
 };
 use wharf_model::{Address, ContentRef, FolderPath};
-use wharf_provider::{OpContext, ProviderError};
+use wharf_provider::{OpContext, ProviderError, tree::pin};
 
 /// The contents that are there, whole.
 pub(crate) fn list(layout: &Layout) -> io::Result<BTreeSet<ContentRef>> {
@@ -61,7 +61,7 @@ fn snapshot(
         return keep_labels(place, labels);
     }
     let room = Room::beside(place)?;
-    let taken = tree::copy(source, &room.path).and_then(|()| tree::pin(&room.path));
+    let taken = tree::copy(source, &room.path).and_then(|()| pin(&room.path));
     let found = taken.map_err(|error| {
         let answer = error.into_answer();
         let attempt = format!("cannot take a snapshot of {name}: {}", answer.attempt);

@@ -450,6 +450,12 @@ fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, ProviderErro
             between_bytes_ms: spec.timeouts.between_bytes.map(millis),
             total_ms: None,
         },
+        limits: Limits {
+            rate: spec.traffic.rate_limit,
+            concurrency: spec.traffic.concurrency_limit,
+            instance_rate: spec.traffic.instance_rate_limit,
+            ..Limits::default()
+        },
         protocol: if spec.grpc { Protocol::H2c } else { Protocol::Http1 },
         ..Route::default()
     })

@@ -11,7 +11,6 @@ use crate::{
     layout::{InstanceFolder, Layout},
     listen, logs, packages,
     provider::LocalReader,
-    tree,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,7 +25,10 @@ use wharf_model::{
     ObservedGateway, ObservedInstance, ObservedRoute, Phase, ProbeAnswer, ServiceName, SourceError, SourcePin,
     SourceRef, Told, Value, print_duration,
 };
-use wharf_provider::{Owner, ProviderError, Scope};
+use wharf_provider::{
+    Owner, ProviderError, Scope,
+    tree::{TreeError, pin},
+};
 
 /// So many of its last log lines tell why an instance is not ready.
 const LAST_LINES: usize = 20;
@@ -220,9 +222,11 @@ async fn look_at_sources(
         let pin = match (source, &interpreter) {
             (SourceRef::Folder(path), _) => {
                 let place = place_of(&reader.project, path);
-                off_the_loop(move || tree::pin(&place)).await.map_err(tree::TreeError::into_answer)
+                off_the_loop(move || pin(&place)).await.map_err(TreeError::into_answer)
             }
-            (SourceRef::Packages(list), Some(Ok(interpreter))) => Ok(packages::pin(interpreter, list)),
+            (SourceRef::Packages(libraries), Some(Ok(interpreter))) => {
+                Ok(packages::pin(interpreter, &libraries.requirements))
+            }
             (SourceRef::Packages(_), Some(Err(error))) => Err(error.clone()),
             (SourceRef::Packages(_), None) | (SourceRef::Image(_), _) => continue,
         };

@@ -180,8 +180,8 @@ impl Local {
             Call::PrepareFolder { content, folder } => {
                 prepare_folder(self, address, *content, folder, cx).await?;
             }
-            Call::PreparePackages { content, requirements } => {
-                prepare_packages(self, address, *content, requirements, cx).await?;
+            Call::PreparePackages { content, libraries } => {
+                prepare_packages(self, address, *content, &libraries.requirements, cx).await?;
             }
             Call::DropContent { content } => {
                 let (layout, content) = (self.layout.clone(), *content);

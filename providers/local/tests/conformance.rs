@@ -34,6 +34,7 @@ impl Platform for Host {
             timeout: Duration::from_secs(5),
             max_body: None,
             timeouts: wharf_model::Timeouts::default(),
+            traffic: wharf_model::Traffic::default(),
             grpc: false,
         }
     }

@@ -51,6 +51,7 @@ fn route_spec(tokens: &[&str]) -> RouteSpec {
         timeout: Duration::from_secs(5),
         max_body: None,
         timeouts: wharf_model::Timeouts::default(),
+        traffic: wharf_model::Traffic::default(),
         grpc: false,
     }
 }

@@ -8,7 +8,7 @@ mod support;
 use std::{collections::BTreeMap, ffi::OsString, fs, path::Path, process::Command, sync::Arc};
 use support::*;
 use wharf_local::{LocalProvider, LocalSettings};
-use wharf_model::{Address, Call, ContentRef, Exit, Operation, Pins, SourceError, SourcePin, SourceRef};
+use wharf_model::{Address, Call, ContentRef, Exit, Libraries, Operation, Pins, SourceError, SourcePin, SourceRef};
 use wharf_provider::{Execute as _, Observe as _, OpContext, ProviderError, Scope};
 
 const WHEEL: &str = "
@@ -29,14 +29,18 @@ fn make_wheel(folder: &Path) {
     assert!(Command::new("python3").args(["-c", WHEEL]).arg(folder).status().unwrap().success());
 }
 
+fn libraries(requirements: &[Arc<str>]) -> Libraries {
+    Libraries { image: None, requirements: requirements.to_vec() }
+}
+
 async fn source(provider: &LocalProvider, list: &[Arc<str>]) -> Result<SourcePin, SourceError> {
-    let source = SourceRef::Packages(list.to_vec());
+    let source = SourceRef::Packages(libraries(list));
     let scope = Scope { sources: [source.clone()].into(), ..Scope::default() };
     provider.observe(&scope).await.unwrap().sources.remove(&source).unwrap()
 }
 
 fn prepare(content: ContentRef, requirements: &[Arc<str>]) -> Operation {
-    let call = Call::PreparePackages { content, requirements: requirements.to_vec() };
+    let call = Call::PreparePackages { content, libraries: libraries(requirements) };
     Operation { address: Address::Content(content), call }
 }
 

@@ -352,6 +352,14 @@ pub(crate) enum Command {
         #[arg(short = 'n', long, value_name = "LINES", default_value = "100")]
         tail: usize,
     },
+    /// Runs a program in an instance, with this command's input and output
+    Exec {
+        /// Which instance, or the service that has only one
+        instance: String,
+        /// The program and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
     /// Sends one request through the gateway, with the service's token, and prints the answer
     Invoke(Invoke),
     /// Prints a completion script for a shell

@@ -25,6 +25,9 @@ fn main() -> ExitCode {
     if let Some(code) = wharf_local::play_role(std::env::args_os()) {
         return code;
     }
+    if let Some(code) = wharf_docker::play_role(std::env::args_os()) {
+        return code;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(told) => {

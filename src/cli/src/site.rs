@@ -11,12 +11,13 @@ use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
+use wharf_docker::{DockerProvider, DockerReader, DockerSettings, Logins};
 use wharf_local::{LocalProvider, LocalReader, LocalSettings};
 use wharf_model::{
     Deployment, Observed, ProviderSpec, Record, SecretDigest, SecretKey, SecretName, ServiceName, Timestamp,
 };
 use wharf_plan::{Input, Plan, Selection, plan, sources};
-use wharf_provider::{Observe, Owner, Scope, SecretValues};
+use wharf_provider::{Execute, Observe, Owner, ProviderError, Scope, SecretValues};
 use wharf_store::{Holder, Reader, Writer};
 
 /// The time.
@@ -44,34 +45,82 @@ pub(crate) fn who() -> String {
 }
 
 /// The reading half of the runtime.
-pub(crate) fn reader(project: &Project) -> Ends<LocalReader> {
-    Ok(LocalReader::new(settings(project)?))
+pub(crate) fn reader(project: &Project) -> Ends<Box<dyn Observe>> {
+    Ok(match settings(project)? {
+        Settings::Local(settings) => Box::new(LocalReader::new(settings)),
+        Settings::Docker(settings) => Box::new(DockerReader::new(settings)?),
+    })
 }
 
 /// The whole runtime.
-pub(crate) fn provider(project: &Project) -> Ends<LocalProvider> {
-    Ok(LocalProvider::new(settings(project)?))
+pub(crate) fn provider(project: &Project) -> Ends<Runtime> {
+    Ok(match settings(project)? {
+        Settings::Local(settings) => Runtime::Local(Arc::new(LocalProvider::new(settings))),
+        Settings::Docker(settings) => Runtime::Docker(Arc::new(DockerProvider::new(settings)?)),
+    })
 }
 
-fn settings(project: &Project) -> Ends<LocalSettings> {
-    let Deployment { project: name, environment, provider, .. } = &project.deployment;
-    let ProviderSpec::Local { host_is_image } = provider else {
-        let fault = Fault::new(format!(
-            "environment {environment} runs on {0}, and this build of wharf has no {0}",
-            provider.as_str()
-        ));
-        return Err(fault.help("choose an environment on local with --env, or use a build with that provider"));
-    };
-    let program =
-        std::env::current_exe().map_err(|cause| Fault::new("cannot find wharf's own program").because(cause))?;
-    Ok(LocalSettings {
-        project_dir: project.dir.clone(),
-        state_dir: project.state_dir().join("local"),
-        owner: Owner { project: name.clone(), environment: environment.clone() },
-        host_is_image: *host_is_image,
-        program,
-        environment: std::env::vars_os().collect(),
-    })
+/// The runtime of an environment.
+pub(crate) enum Runtime {
+    Local(Arc<LocalProvider>),
+    Docker(Arc<DockerProvider>),
+}
+
+impl Runtime {
+    /// For those who make calls.
+    pub(crate) fn execute(&self) -> Arc<dyn Execute> {
+        match self {
+            Self::Local(local) => local.clone(),
+            Self::Docker(docker) => docker.clone(),
+        }
+    }
+
+    /// Removes what belongs to the environment as a whole, if nothing is left in it.
+    pub(crate) async fn clean_up(&self) -> Result<bool, ProviderError> {
+        match self {
+            Self::Local(local) => local.clean_up().await,
+            Self::Docker(docker) => docker.clean_up().await,
+        }
+    }
+}
+
+enum Settings {
+    Local(LocalSettings),
+    Docker(DockerSettings),
+}
+
+fn settings(project: &Project) -> Ends<Settings> {
+    let Deployment { project: name, environment, provider, shared, .. } = &project.deployment;
+    let owner = Owner { project: name.clone(), environment: environment.clone() };
+    let program = std::env::current_exe().map_err(|cause| Fault::new("cannot find wharf's own program").because(cause));
+    match provider {
+        ProviderSpec::Local { host_is_image } => Ok(Settings::Local(LocalSettings {
+            project_dir: project.dir.clone(),
+            state_dir: project.state_dir().join("local"),
+            owner,
+            host_is_image: *host_is_image,
+            program: program?,
+            environment: std::env::vars_os().collect(),
+        })),
+        ProviderSpec::Docker { host } => Ok(Settings::Docker(DockerSettings {
+            host: host
+                .as_ref()
+                .map(ToString::to_string)
+                .or_else(|| std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty())),
+            project_dir: project.dir.clone(),
+            owner,
+            program: program?,
+            logins: Logins::of_specs(&shared.registries, &project.secrets),
+            pip: std::env::vars().filter(|(name, _)| name.starts_with("PIP_")).collect(),
+        })),
+        ProviderSpec::Kubernetes { .. } | ProviderSpec::Eas { .. } => {
+            let fault = Fault::new(format!(
+                "environment {environment} runs on {0}, and this build of wharf has no {0}",
+                provider.as_str()
+            ));
+            Err(fault.help("choose an environment on local or docker with --env, or use a build with that provider"))
+        }
+    }
 }
 
 /// The keyed digests of the secrets' values; none while the record has no key.

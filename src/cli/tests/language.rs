@@ -1,5 +1,5 @@
 //! What the language can say, held against everything behind it: each golden project that is sound is written down and
-//! reads back, what the local runtime cannot honour is refused at its line, and `docs/language.md` is true.
+//! reads back, what a runtime cannot honour is refused at its line, and `docs/language.md` is true.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![allow(clippy::disallowed_methods, reason = "what is tested is files")]
@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use wharf_docker::{DockerReader, DockerSettings};
 use wharf_lang::{Feature, IncludeError, NodeSchema, Request, SourceFile, features, load, schema};
 use wharf_local::{LocalReader, LocalSettings};
 use wharf_model::{
@@ -118,19 +119,31 @@ fn local() -> Capabilities {
     LocalReader::new(settings).capabilities().clone()
 }
 
+fn docker() -> Capabilities {
+    let settings = DockerSettings {
+        // Nobody is asked for what the table says.
+        host: Some("tcp://127.0.0.1:1".to_owned()),
+        project_dir: PathBuf::from("/nowhere"),
+        owner: Owner { project: "p".parse().unwrap(), environment: "e".parse().unwrap() },
+        program: PathBuf::from("/nowhere"),
+        logins: Default::default(),
+        pip: BTreeMap::new(),
+    };
+    DockerReader::new(settings).unwrap().capabilities().clone()
+}
+
 #[test]
-fn what_the_local_runtime_cannot_honour_is_refused_at_its_line() {
-    let (capabilities, mut refused) = (local(), Vec::new());
+fn what_a_runtime_cannot_honour_is_refused_at_its_line() {
+    runtimes().iter().for_each(check);
+}
+
+fn check(capabilities: &Capabilities) {
+    let mut refused = Vec::new();
     for (case, desired) in projects() {
         let recorded = Record::empty(desired.project.clone(), desired.environment.clone());
         let (observed, digests) = (Observed::default(), BTreeMap::new());
-        let input = Input {
-            desired: &desired,
-            capabilities: &capabilities,
-            recorded: &recorded,
-            observed: &observed,
-            digests: &digests,
-        };
+        let input =
+            Input { desired: &desired, capabilities, recorded: &recorded, observed: &observed, digests: &digests };
         for problem in plan(&input).err().unwrap_or_default() {
             let Problem::Unsupported { address, path, .. } = problem else { continue };
             assert!(desired.origins.of(&address, &path).is_some(), "{case}: {path} of {address} has no place");
@@ -143,7 +156,7 @@ fn what_the_local_runtime_cannot_honour_is_refused_at_its_line() {
     }
     let unsupported = |field: &&Field| matches!(capabilities.cost(**field), Cost::Unsupported { .. });
     let untold: Vec<_> = Field::ALL.iter().filter(unsupported).filter(|field| !refused.contains(field)).collect();
-    assert!(untold.is_empty(), "no golden project shows {untold:?}");
+    assert!(untold.is_empty(), "{}: no golden project shows {untold:?}", capabilities.provider());
 }
 
 /// The field that a node sets, or that the nearest node around it does.
@@ -175,7 +188,7 @@ fn shape(row: &NodeSchema) -> String {
 
 /// The runtimes that there are. One that is added here has its own columns.
 fn runtimes() -> Vec<Capabilities> {
-    vec![local()]
+    vec![local(), docker()]
 }
 
 /// How a change of the field is carried out.

@@ -17,7 +17,7 @@ fn root() -> PathBuf {
 /// Each crate with what its manifest says it needs to run.
 fn needs() -> BTreeMap<String, BTreeSet<String>> {
     let folders = ["lang", "src/model", "src/plan", "src/store", "src/apply", "src/gateway", "src/report", "src/cli"];
-    let folders = folders.into_iter().chain(["providers/contract", "providers/local"]);
+    let folders = folders.into_iter().chain(["providers/contract", "providers/local", "providers/docker"]);
     folders
         .map(|folder| {
             let text = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
@@ -41,6 +41,7 @@ fn crates_depend_on_each_other_as_the_design_says() {
         ("src/apply", vec!["model", "plan", "provider", "store"]),
         ("providers/contract", vec!["model"]),
         ("providers/local", vec!["gateway", "model", "provider"]),
+        ("providers/docker", vec!["gateway", "model", "provider"]),
     ];
     let needs = needs();
     for (folder, allowed) in arrows {
@@ -54,7 +55,13 @@ fn waiting_and_graphs_stay_where_they_belong() {
     for (folder, needs) in needs() {
         let waits = matches!(
             folder.as_str(),
-            "src/store" | "src/apply" | "src/gateway" | "src/cli" | "providers/contract" | "providers/local"
+            "src/store"
+                | "src/apply"
+                | "src/gateway"
+                | "src/cli"
+                | "providers/contract"
+                | "providers/local"
+                | "providers/docker"
         );
         assert!(waits || !needs.contains("tokio"), "{folder} needs tokio");
         assert!(folder == "src/plan" || !needs.contains("petgraph"), "{folder} needs petgraph");

@@ -135,6 +135,7 @@ impl Deployment {
             timeout: spec.timeout,
             max_body: self.gateways.get(gateway).and_then(|gateway| gateway.max_body),
             timeouts: spec.timeouts.clone(),
+            traffic: spec.traffic.clone(),
             grpc: spec.grpc,
         };
         spec.exposes.iter().map(route).collect()

@@ -200,7 +200,8 @@ impl ServiceSpec {
 impl RouteSpec {
     /// Every field of the route.
     pub fn entries(&self) -> Vec<Entry> {
-        let Self { gateway: _, service: _, paths, tokens, token_digests, timeout, max_body, timeouts, grpc } = self;
+        let Self { gateway: _, service: _, paths, tokens, token_digests, timeout, max_body, timeouts, traffic, grpc } =
+            self;
         let mut list = List::default();
         for path in paths {
             list.at(Field::Path, path, Value::Text("served".to_owned()));
@@ -214,6 +215,7 @@ impl RouteSpec {
         }
         list.text(Field::Timeout, print_duration(*timeout));
         timeouts.list(&mut list);
+        traffic.list(&mut list);
         if let Some(limit) = max_body {
             list.text(Field::MaxBody, limit);
         }

@@ -41,8 +41,8 @@ pub use name::{
     RegistryHost, ScheduleName, SecretName, ServiceName, TokenName,
 };
 pub use observed::{
-    ContentRef, EndpointState, Exit, ListenHint, Observed, ObservedGateway, ObservedInstance, ObservedObject,
-    ObservedRoute, Phase, ProbeAnswer, SourceError, SourcePin, SourceRef, Told,
+    ContentRef, EndpointState, Exit, Libraries, ListenHint, Observed, ObservedGateway, ObservedInstance,
+    ObservedObject, ObservedRoute, Phase, ProbeAnswer, SourceError, SourcePin, SourceRef, Told,
 };
 pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, OperationId, Outcome, PlanId, Verb};
 pub use origin::{Origin, Origins};

@@ -1,7 +1,7 @@
 //! What a provider reports now.
 
 use crate::{
-    ContentDigest, Entry, Field, Fingerprint, FolderPath, GatewayName, InstanceId, ObjectId, OperationId,
+    Bytes, ContentDigest, Entry, Field, Fingerprint, FolderPath, GatewayName, InstanceId, ObjectId, OperationId,
     RevisionNumber, ServiceName, Timestamp,
 };
 use std::{
@@ -134,6 +134,8 @@ pub enum Exit {
     Code(i32),
     /// By this signal.
     Signal(i32),
+    /// By the kernel, as it used more memory than it may.
+    OutOfMemory(Option<Bytes>),
     /// It could not be started.
     NotStarted(String),
     /// Nobody was there to see how.
@@ -147,6 +149,8 @@ impl fmt::Display for Exit {
             Self::Signal(9) => f.write_str("killed by SIGKILL"),
             Self::Signal(15) => f.write_str("ended by SIGTERM"),
             Self::Signal(number) => write!(f, "ended by signal {number}"),
+            Self::OutOfMemory(Some(limit)) => write!(f, "killed, as it used more memory than its {limit}"),
+            Self::OutOfMemory(None) => f.write_str("killed, as the machine ran out of memory"),
             Self::NotStarted(why) => write!(f, "could not start: {why}"),
             Self::Unseen => f.write_str("gone, with everything that watched it"),
         }
@@ -229,8 +233,8 @@ impl FromStr for ContentRef {
 pub enum SourceRef {
     /// A folder of the host.
     Folder(FolderPath),
-    /// The interpreter of the host with these libraries.
-    Packages(Vec<Arc<str>>),
+    /// An interpreter with these libraries.
+    Packages(Libraries),
     /// A container image.
     Image(Arc<str>),
 }
@@ -239,10 +243,22 @@ impl fmt::Display for SourceRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write!(f, "folder {path}"),
-            Self::Packages(list) => write!(f, "packages {}", list.join(" ")),
+            Self::Packages(Libraries { image, requirements }) => {
+                write!(f, "packages {}", requirements.join(" "))?;
+                image.as_ref().map_or(Ok(()), |image| write!(f, " in {image}"))
+            }
             Self::Image(image) => write!(f, "image {image}"),
         }
     }
+}
+
+/// Third-party libraries, and what they are for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Libraries {
+    /// The image with the interpreter; the host's own interpreter when absent.
+    pub image: Option<Arc<str>>,
+    /// One pip requirement each, in the order of the file. Never empty.
+    pub requirements: Vec<Arc<str>>,
 }
 
 /// What a source holds.

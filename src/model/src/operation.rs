@@ -1,8 +1,8 @@
 //! One provider call, and the journal's words around it.
 
 use crate::{
-    Access, Address, ContentRef, FolderPath, GatewayName, GatewaySpec, InstanceId, ObjectId, ObjectSpec, Probe,
-    Revision, RevisionNumber, RouteSpec, ServiceName, Shutdown,
+    Access, Address, ContentRef, FolderPath, GatewayName, GatewaySpec, InstanceId, Libraries, ObjectId, ObjectSpec,
+    Probe, Revision, RevisionNumber, RouteSpec, ServiceName, Shutdown,
 };
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -54,8 +54,8 @@ pub enum Call {
     PreparePackages {
         /// The content to end with.
         content: ContentRef,
-        /// One pip requirement each.
-        requirements: Vec<Arc<str>>,
+        /// Which, and for which interpreter.
+        libraries: Libraries,
     },
     /// Fetch a container image.
     PrepareImage {

@@ -149,6 +149,11 @@ impl Decimal {
         Self { millionths: u64::from(number) * 1_000_000 }
     }
 
+    /// A million times the number.
+    pub fn millionths(self) -> u64 {
+        self.millionths
+    }
+
     /// Whether it is nothing.
     pub fn is_zero(self) -> bool {
         self.millionths == 0

@@ -58,7 +58,9 @@ impl Step {
 fn call(parts: &mut Parts, call: &Call) {
     match call {
         Call::PrepareFolder { content, folder } => drop(parts.add(content).add(folder)),
-        Call::PreparePackages { content, requirements } => drop(parts.add(content).all(requirements)),
+        Call::PreparePackages { content, libraries } => {
+            parts.add(content).all(&libraries.image).all(&libraries.requirements);
+        }
         Call::PrepareImage { content, image } => drop(parts.add(content).add(image)),
         Call::PutObject { object, spec } => drop(parts.add(object).entries(spec.entries())),
         Call::DeleteObject { object } => drop(parts.add(object)),

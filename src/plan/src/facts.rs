@@ -98,12 +98,12 @@ pub(crate) fn facts(input: &Input, address: &Address) -> Facts {
             }
         }
         Address::Packages(name) => {
-            let wanted = input.desired.services.get(name).map(|spec| spec.template.packages.clone());
+            let wanted = input.desired.services.get(name).and_then(|spec| spec.template.libraries());
             let current = record.services.get(name).and_then(RecordedService::current_revision);
             let pin = current.and_then(|revision| revision.pins.packages);
             Facts {
                 recorded: pin.map(|pin| one("content", pin)),
-                observed: wanted.and_then(|list| source(input, &SourceRef::Packages(list))),
+                observed: wanted.and_then(|libraries| source(input, &SourceRef::Packages(libraries))),
             }
         }
         Address::Image(name) => {

@@ -240,9 +240,8 @@ fn needs(name: &ServiceName, spec: &ServiceSpec, pins: &Pins) -> Vec<(Address, C
         let address = Address::Mount(name.clone(), path.clone());
         Some((address, ContentRef::Folder(*content), SourceRef::Folder(folder(path)?)))
     });
-    let packages = pins.packages.map(|content| {
-        let source = SourceRef::Packages(spec.template.packages.clone());
-        (Address::Packages(name.clone()), ContentRef::Packages(content), source)
+    let packages = pins.packages.zip(spec.template.libraries()).map(|(content, libraries)| {
+        (Address::Packages(name.clone()), ContentRef::Packages(content), SourceRef::Packages(libraries))
     });
     mounts.chain(packages).collect()
 }

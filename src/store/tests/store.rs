@@ -70,6 +70,7 @@ fn route() -> RouteSpec {
         timeout: Duration::from_secs(5),
         max_body: Some(Bytes(1 << 20)),
         timeouts: wharf_model::Timeouts::default(),
+        traffic: wharf_model::Traffic::default(),
         grpc: false,
     }
 }

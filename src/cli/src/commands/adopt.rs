@@ -21,8 +21,8 @@ pub(super) async fn run(shared: &Shared, review: Review) -> Ends<Exit> {
     if review == Review::Only {
         let (reader, runtime) = (site::record(&project), site::reader(&project)?);
         let record = reader.read()?.record;
-        let sight = site::look(&project, desired, reader.key()?.as_ref(), &runtime).await?;
-        let plan = plan(&project, &sight.input(desired, &record, &runtime))?;
+        let sight = site::look(&project, desired, reader.key()?.as_ref(), &*runtime).await?;
+        let plan = plan(&project, &sight.input(desired, &record, &*runtime))?;
         out::result(wharf_report::terminal(&plan, None, Layout { width: out::width() }));
         return Ok(if plan.is_empty() { Exit::Done } else { Exit::Changes });
     }

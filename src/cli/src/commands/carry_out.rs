@@ -6,7 +6,7 @@ use crate::{
     fault::{Ends, Fault},
     out, progress,
     project::Project,
-    site::{self, Sight},
+    site::{self, Runtime, Sight},
 };
 use std::{
     io::{BufRead, Write},
@@ -18,10 +18,9 @@ use tokio::{
     sync::mpsc,
 };
 use wharf_apply::{Cancel, Ended, Failed, Recovered, Settings, Skipped, Summary, apply, recover};
-use wharf_local::LocalProvider;
 use wharf_model::{Deployment, Record};
 use wharf_plan::{Plan, Ruling, SavedPlan, rollout::Failure};
-use wharf_provider::Observe;
+use wharf_provider::{Execute, Observe};
 use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
 use wharf_store::{Reader, Writer};
 
@@ -59,11 +58,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const LAST_LINES: usize = 15;
 
 /// Brings the environment to `desired`. Answers the runtime too, for what a command does afterwards.
-pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)> {
+pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Runtime)> {
     let project = work.project;
     let begun = begin(project, work.doing).await?;
     let sight = begun.look(project, work.desired).await?;
-    let input = sight.input(work.desired, begun.record(), &*begun.runtime);
+    let input = sight.input(work.desired, begun.record(), begun.observe());
     let plan = site::plan_of(project, &input)?;
     let plan = match &work.reviewed {
         Reviewed::Saved(saved) => match saved.find_in(plan.made_from(project.digests()), &input) {
@@ -93,7 +92,8 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Arc<LocalProvider>)
 
 /// An environment that nobody else can change now, with its record brought up to date.
 pub(super) struct Begun {
-    runtime: Arc<LocalProvider>,
+    runtime: Runtime,
+    platform: Arc<dyn Execute>,
     writer: Writer,
     recovered: Recovered,
 }
@@ -106,7 +106,7 @@ impl Begun {
 
     /// The runtime, as far as it can be looked at.
     pub(super) fn observe(&self) -> &dyn Observe {
-        &*self.runtime
+        &*self.platform
     }
 
     /// The reading half of the record.
@@ -116,17 +116,18 @@ impl Begun {
 
     /// Looks once at what `desired` needs.
     pub(super) async fn look(&self, project: &Project, desired: &Deployment) -> Ends<Sight> {
-        site::look(project, desired, self.reader().key()?.as_ref(), &*self.runtime).await
+        site::look(project, desired, self.reader().key()?.as_ref(), &*self.platform).await
     }
 }
 
 /// Takes the lock, and finds out what became of an earlier apply.
 pub(super) async fn begin(project: &Project, doing: &str) -> Ends<Begun> {
-    let runtime = Arc::new(site::provider(project)?);
+    let runtime = site::provider(project)?;
+    let platform = runtime.execute();
     let mut writer = site::lock(project, doing)?;
-    let recovered = recover(&*runtime, &mut writer).await?;
+    let recovered = recover(&*platform, &mut writer).await?;
     tell_recovered(&recovered);
-    Ok(Begun { runtime, writer, recovered })
+    Ok(Begun { runtime, platform, writer, recovered })
 }
 
 /// Whether somebody is to say yes.
@@ -158,8 +159,8 @@ pub(super) async fn finish(
     begun: Begun,
     plan: &Plan,
     Consent { doing, ask, approved }: Consent<'_>,
-) -> Ends<(Exit, Arc<LocalProvider>)> {
-    let Begun { runtime, mut writer, recovered } = begun;
+) -> Ends<(Exit, Runtime)> {
+    let Begun { runtime, platform, mut writer, recovered } = begun;
     show(plan);
     if plan.is_empty() {
         return Ok((Exit::Done, runtime));
@@ -183,7 +184,7 @@ pub(super) async fn finish(
     let (events, told) = mpsc::unbounded_channel();
     let view = tokio::spawn(progress::follow(told));
     let began = tokio::time::Instant::now();
-    let applied = apply(plan, recovered.record, runtime.clone(), &mut writer, &settings, &cancel, events).await;
+    let applied = apply(plan, recovered.record, platform, &mut writer, &settings, &cancel, events).await;
     watch.abort();
     // The view ends with the events; one that failed has nothing more to show.
     drop(view.await);

@@ -11,7 +11,7 @@ use crate::{
 use std::{collections::BTreeSet, fs, io, path::Path};
 use wharf_lang::edited;
 use wharf_plan::drift::{Drift, DriftInput, Former, drift};
-use wharf_provider::{Observe, Scope};
+use wharf_provider::Scope;
 use wharf_report::{EditedFile, Layout, drift_markdown, drift_prometheus, drift_sarif, warn};
 
 pub(super) async fn run(shared: &Shared, format: DriftFormat, since: Option<&Path>) -> Ends<Exit> {

@@ -10,7 +10,7 @@ use crate::{
 };
 use std::{collections::BTreeSet, time::Duration};
 use wharf_model::ServiceName;
-use wharf_provider::{LogCursor, LogLine, LogStream, Observe};
+use wharf_provider::{LogCursor, LogLine, LogStream};
 use wharf_report::{bad, dim, tame};
 
 /// How often a follower looks for more.

@@ -8,6 +8,7 @@ mod destroy;
 mod diff;
 mod diff_env;
 mod drift;
+mod exec;
 mod explain;
 mod fmt;
 mod gateway;
@@ -60,6 +61,7 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Drift { format, since } => wait(drift::run(&shared, format, since.as_deref())),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),
+        Command::Exec { instance, command } => wait(exec::run(&shared, &instance, &command)),
         Command::Invoke(request) => wait(invoke::run(&shared, request)),
         Command::Completions { shell } => completions::run(shell),
         Command::Gateway { folder, take_over, unguarded } => gateway::run(&folder, take_over, unguarded),

@@ -37,7 +37,7 @@ pub(super) async fn run(shared: &Shared, wanted: &Wanted) -> Ends<Exit> {
     }
     let selection = site::selection(&wanted.select, &project.deployment, &standing.record)?;
     let runtime = site::reader(&project)?;
-    let plan = site::make_plan(&project, &project.deployment, &standing.record, key.as_ref(), &runtime).await?;
+    let plan = site::make_plan(&project, &project.deployment, &standing.record, key.as_ref(), &*runtime).await?;
     let plan = plan.select(&selection);
     if let Some(file) = &wanted.out {
         save(file, &plan.clone().made_from(project.digests()))?;

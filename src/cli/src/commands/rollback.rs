@@ -38,7 +38,7 @@ pub(super) async fn run(shared: &Shared, what: &[String], review: Review) -> End
     let ask = if review == Review::Yes { Ask::Nobody } else { Ask::First };
     let (exit, runtime) = finish(&project, begun, &plan, Consent { doing: "rollback", ask, approved: &[] }).await?;
     if exit == Exit::Done {
-        tell_files(&project, &*runtime).await?;
+        tell_files(&project, &*runtime.execute()).await?;
     }
     Ok(exit)
 }
@@ -49,7 +49,7 @@ async fn show(project: &Project, service: Option<&ServiceName>, at: Option<u64>)
     let record = reader.read()?.record;
     let commit = find(&reader, &record, service, at)?;
     let back = back(project, &record, &commit, service, &digests(project, &reader)?)?;
-    let plan = plan(project, &record, &back, &site::reader(project)?).await?;
+    let plan = plan(project, &record, &back, &*site::reader(project)?).await?;
     tell(&back, &commit);
     out::result(wharf_report::terminal(&plan, None, Layout { width: out::width() }));
     Ok(if plan.is_empty() { Exit::Done } else { Exit::Changes })

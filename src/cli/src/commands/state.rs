@@ -64,8 +64,8 @@ async fn rm(project: &Project, wanted: &[String], review: Review) -> Ends<Exit> 
     if review == Review::Only {
         let (reader, runtime) = (site::record(project), site::reader(project)?);
         let record = reader.read()?.record;
-        let sight = site::look(project, desired, None, &runtime).await?;
-        let plan = plan(&sight.input(desired, &record, &runtime), &wanted)?;
+        let sight = site::look(project, desired, None, &*runtime).await?;
+        let plan = plan(&sight.input(desired, &record, &*runtime), &wanted)?;
         out::result(wharf_report::terminal(&plan, None, Layout { width: out::width() }));
         return Ok(Exit::Changes);
     }

@@ -9,7 +9,7 @@ use crate::{
     site,
 };
 use std::collections::BTreeSet;
-use wharf_provider::{Observe, Scope};
+use wharf_provider::Scope;
 use wharf_report::{StatusInput, status, status_json};
 
 pub(super) async fn run(shared: &Shared, format: Format) -> Ends<Exit> {

@@ -1,7 +1,7 @@
 //! Gateways and routes.
 
 use super::{
-    Timeouts, TokenSpec,
+    Timeouts, TokenSpec, Traffic,
     words::{after, words},
 };
 use crate::{
@@ -135,6 +135,8 @@ pub struct RouteSpec {
     pub max_body: Option<Bytes>,
     /// How long the parts of a request may take.
     pub timeouts: Timeouts,
+    /// How many requests are let through.
+    pub traffic: Traffic,
     /// Whether instances are spoken to in gRPC.
     pub grpc: bool,
 }

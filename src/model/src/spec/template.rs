@@ -4,7 +4,9 @@ use super::{
     Confidential, Container, DataSpec, Mount, MountPath, MountSource, Probe, Probes, Processor, Pull, Resources, Unit,
     Weights,
 };
-use crate::{Address, ContainerName, ContentDigest, EnvName, Generation, NetworkName, SecretDigest, SecretName, Value};
+use crate::{
+    Address, ContainerName, ContentDigest, EnvName, Generation, Libraries, NetworkName, SecretDigest, SecretName, Value,
+};
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// What one instance is: the part of a service whose change means new instances.
@@ -83,6 +85,12 @@ impl Template {
     /// The readiness probe, or what counts as one.
     pub fn probe(&self) -> Probe {
         self.readiness.clone().unwrap_or_else(Probe::fallback)
+    }
+
+    /// The third-party libraries, and the image whose interpreter they are for; none when there are none.
+    pub fn libraries(&self) -> Option<Libraries> {
+        let requirements = self.packages.clone();
+        (!requirements.is_empty()).then(|| Libraries { image: self.image.clone(), requirements })
     }
 
     /// The mounts that outlive instances, by where they are mounted.

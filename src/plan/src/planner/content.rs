@@ -33,11 +33,10 @@ impl Planner<'_> {
             let path = FieldPath::of(Field::ImageContent);
             steps.extend(self.prepare_one(address, path, content_ref, call, (old, content)));
         }
-        if let Some(content) = revision.pins.packages {
+        if let (Some(content), Some(libraries)) = (revision.pins.packages, revision.template.libraries()) {
             let address = Address::Packages(service.clone());
             let content_ref = ContentRef::Packages(content);
-            let requirements = revision.template.packages.clone();
-            let call = Call::PreparePackages { content: content_ref, requirements };
+            let call = Call::PreparePackages { content: content_ref, libraries };
             let old = before.and_then(|before| before.pins.packages);
             steps.extend(self.prepare_one(address, FieldPath::of(Field::Packages), content_ref, call, (old, content)));
         }

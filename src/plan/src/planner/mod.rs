@@ -44,7 +44,7 @@ pub fn sources(desired: &Deployment) -> BTreeSet<SourceRef> {
         .flat_map(|template| {
             let snapshots = template.mounts.values().filter_map(Mount::as_snapshot);
             let folders = snapshots.map(|folder| SourceRef::Folder(folder.clone()));
-            let packages = (!template.packages.is_empty()).then(|| SourceRef::Packages(template.packages.clone()));
+            let packages = template.libraries().map(SourceRef::Packages);
             let image = template.image.clone().map(SourceRef::Image);
             folders.chain(packages).chain(image)
         })
@@ -208,8 +208,8 @@ impl<'a> Planner<'a> {
                 pins.image = self.source(&source, &address, FieldPath::of(wharf_model::Field::Image));
             }
             pins.objects = self.incarnations_of(name, spec);
-            if !spec.template.packages.is_empty() {
-                let source = SourceRef::Packages(spec.template.packages.clone());
+            if let Some(libraries) = spec.template.libraries() {
+                let source = SourceRef::Packages(libraries);
                 pins.packages = self.source(&source, &address, FieldPath::of(wharf_model::Field::Packages));
             }
             resolved.insert(name, pins);

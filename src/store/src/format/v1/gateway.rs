@@ -3,7 +3,7 @@
 use super::{
     container::{DomainV1, ManagedGatewayV1},
     millis, parse,
-    resources::TimeoutsV1,
+    resources::{TimeoutsV1, TrafficV1},
     stored::{Stored, absent},
 };
 use serde::{Deserialize, Serialize};
@@ -93,12 +93,15 @@ pub(super) struct RouteV1 {
     #[serde(default, skip_serializing_if = "absent")]
     timeouts: TimeoutsV1,
     #[serde(default, skip_serializing_if = "absent")]
+    traffic: TrafficV1,
+    #[serde(default, skip_serializing_if = "absent")]
     grpc: bool,
 }
 
 impl RouteV1 {
     pub(super) fn of(spec: &RouteSpec) -> Self {
-        let RouteSpec { gateway, service, paths, tokens, token_digests, timeout, max_body, timeouts, grpc } = spec;
+        let RouteSpec { gateway, service, paths, tokens, token_digests, timeout, max_body, timeouts, traffic, grpc } =
+            spec;
         Self {
             gateway: gateway.to_string(),
             service: service.to_string(),
@@ -109,6 +112,7 @@ impl RouteV1 {
             timeout_ms: millis(*timeout),
             max_body: max_body.map(|limit| limit.0),
             timeouts: timeouts.store(),
+            traffic: traffic.store(),
             grpc: *grpc,
         }
     }
@@ -123,6 +127,7 @@ impl RouteV1 {
             timeout: Duration::from_millis(self.timeout_ms),
             max_body: self.max_body.map(Bytes),
             timeouts: Stored::restore(self.timeouts)?,
+            traffic: Stored::restore(self.traffic)?,
             grpc: self.grpc,
         })
     }

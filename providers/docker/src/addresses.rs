@@ -1,0 +1,95 @@
+//! Which addresses an environment and its objects get: a function of what is taken.
+//!
+//! An instance keeps its address for as long as its container is there, running or not: only so can no gateway that
+//! still knows an instance which ended send its requests to another that came after.
+
+use std::{collections::BTreeSet, fmt, net::Ipv4Addr, str::FromStr};
+use wharf_provider::Owner;
+
+/// A range of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    first: u32,
+    prefix: u32,
+}
+
+/// Where ranges are taken from: 10.192.0.0/11, in pieces of a thousand addresses.
+const POOL: Range = Range { first: 0x0ac0_0000, prefix: 11 };
+const PIECE: u32 = 22;
+
+impl Range {
+    fn size(self) -> u32 {
+        // A range of everything is no network's.
+        1_u32.checked_shl(32 - self.prefix).unwrap_or(u32::MAX)
+    }
+
+    fn overlaps(self, other: Self) -> bool {
+        let shorter = self.prefix.min(other.prefix);
+        let mask = u32::MAX.checked_shl(32 - shorter).unwrap_or(0);
+        self.first & mask == other.first & mask
+    }
+
+    /// The range for an environment: the same one each time, unless another network has it.
+    pub(crate) fn choose(owner: &Owner, taken: &[Self]) -> Option<Self> {
+        let pieces = POOL.size() / (1 << (32 - PIECE));
+        let digest = blake3::hash(format!("{}.{}", owner.project, owner.environment).as_bytes());
+        let start = u32::from_be_bytes([digest.as_bytes()[0], digest.as_bytes()[1], 0, 0]) >> 16;
+        let piece = |at: u32| Self { first: POOL.first + (((start + at) % pieces) << (32 - PIECE)), prefix: PIECE };
+        (0..pieces).map(piece).find(|range| !taken.iter().any(|other| other.overlaps(*range)))
+    }
+
+    /// A free address. The first belongs to the engine's own end of the network, the last reaches everybody.
+    pub(crate) fn free(self, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
+        let mut offsets = 2..self.size().saturating_sub(1);
+        offsets.find_map(|at| Some(Ipv4Addr::from(self.first + at)).filter(|address| !taken.contains(address)))
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", Ipv4Addr::from(self.first), self.prefix)
+    }
+}
+
+impl FromStr for Range {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (first, prefix) = text.split_once('/').ok_or(())?;
+        let first: Ipv4Addr = first.parse().map_err(drop)?;
+        let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 32).ok_or(())?;
+        Ok(Self { first: first.into(), prefix })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(text: &str) -> Range {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_environment_keeps_its_range_and_avoids_those_of_others() {
+        let owner = Owner { project: "chat".parse().unwrap(), environment: "dev".parse().unwrap() };
+        let first = Range::choose(&owner, &[]).unwrap();
+        assert_eq!(Range::choose(&owner, &[]), Some(first));
+        assert!(POOL.overlaps(first));
+        let second = Range::choose(&owner, &[first, range("172.17.0.0/16")]).unwrap();
+        assert!(!second.overlaps(first));
+        assert_eq!(Range::choose(&owner, &[range("10.0.0.0/8")]), None);
+        assert_eq!(Range::choose(&owner, &[range("0.0.0.0/0")]), None);
+    }
+
+    #[test]
+    fn addresses_are_handed_out_until_there_are_none() {
+        let small = range("10.192.4.0/29");
+        let mut taken = BTreeSet::new();
+        while let Some(address) = small.free(&taken) {
+            taken.insert(address);
+        }
+        let all: Vec<_> = taken.iter().map(ToString::to_string).collect();
+        assert_eq!(all, ["10.192.4.2", "10.192.4.3", "10.192.4.4", "10.192.4.5", "10.192.4.6"]);
+    }
+}

@@ -1,0 +1,180 @@
+//! What this runtime can honour, and what a change of it costs.
+
+use wharf_model::{Capabilities, Cost, Field};
+
+/// The table of this runtime.
+pub(crate) fn capabilities() -> Capabilities {
+    Capabilities::of("docker", cost).fetching_images()
+}
+
+fn cost(field: Field) -> Cost {
+    match field {
+        Field::MountOss | Field::MountS3 => lacks(
+            "it does not read buckets yet",
+            "mount a folder of the engine's machine that holds the same files: `folder \"…\"`",
+        ),
+        Field::MountNfs => lacks(
+            "it does not mount file servers yet",
+            "mount the file server on the engine's machine, and that folder here: `folder \"…\"`",
+        ),
+        Field::MountDataset | Field::MountCodeSet | Field::MountModel => lacks(
+            "datasets, code sets and models by name are things of EAS",
+            "mount a folder that holds the same files: `folder \"…\" read-only=#true`",
+        ),
+        Field::MountGit => lacks(
+            "it does not read repositories yet",
+            "clone it beside the project, and mount it: `folder \"…\" read-only=#true`",
+        ),
+        Field::MountImage => lacks(
+            "it does not take folders out of images yet",
+            "copy the folder beside the project, and mount it: `folder \"…\" read-only=#true`",
+        ),
+        Field::MountCache | Field::MountLabel => {
+            lacks("a mount is read as it is", "write it in the environments that run elsewhere")
+        }
+        Field::MountSecret => lacks("nothing that it mounts is opened by a secret", "mount a folder"),
+        Field::Disk => lacks(
+            "most storage drivers of an engine set no limit for one container",
+            "leave it out, and watch the disk of the engine's machine",
+        ),
+        Field::CpuSharing => lacks("`cpu` is the most that an instance may use, and never more", "leave it out"),
+        Field::Gpu | Field::GpuMemory | Field::GpuCores | Field::GpuIsolation | Field::GpuDriver | Field::GpuCuda => {
+            lacks("it does not hand out GPUs yet", "write it in the environments that run elsewhere")
+        }
+        Field::TrafficRate | Field::TrafficConcurrency | Field::TrafficInstanceRate | Field::TrafficQueue => {
+            lacks("its gateway counts no requests", "write it in the environments that run elsewhere")
+        }
+        Field::InstanceType
+        | Field::SpotProtection
+        | Field::Dedicated
+        | Field::Quota
+        | Field::Burst
+        | Field::Rebalance
+        | Field::Spread
+        | Field::Priority => lacks(
+            "there is one machine, and it is the engine's",
+            "write it in the environments that run elsewhere: `environment \"…\" { service \"…\" { resources { … } } }`",
+        ),
+        Field::Unit => lacks("an instance is one container", "write it in the environments that run elsewhere"),
+        Field::ReadinessExec => lacks("its gateway asks by HTTP or by a connection", "use `http` or `tcp`"),
+        Field::ReadinessPort => lacks("its gateway asks at the port of the service", "leave `port=` out"),
+        Field::ReadinessDelay => {
+            lacks("its gateway asks from the start", "leave it out: a failure before the first pass costs nothing")
+        }
+        Field::Startup | Field::Liveness | Field::Progress => lacks(
+            "nothing restarts a program here but `wharf apply`",
+            "write it in the environments that run elsewhere",
+        ),
+        Field::CrashBlock => lacks("a program that crashed always stays down here", "leave it out: it is as you wish"),
+        Field::Batch | Field::Partition | Field::Paused | Field::Canary | Field::Gate => lacks(
+            "its rollouts go as fast as `max-surge` and `max-unavailable` allow",
+            "set those in this environment, and the steps in the others",
+        ),
+        Field::TimeoutConnect | Field::TimeoutFirstByte | Field::TimeoutBetweenBytes => {
+            lacks("its gateway knows one limit for a request", "use `timeout` alone in this environment")
+        }
+        Field::Group | Field::GroupPolicy => lacks(
+            "its gateway sends the requests of a path to one service",
+            "give each service a path of its own with `expose`",
+        ),
+        Field::Container | Field::ContainerEnv => {
+            lacks("an instance is one container", "make it a service of its own, or put it into the image")
+        }
+        Field::Processor => lacks("processors are programs of EAS", "run this service on eas, or write its `command`"),
+        Field::PackagesFile => {
+            lacks("libraries are prepared before there is an instance with that file", "list them with `packages`")
+        }
+        Field::WebApp => lacks("it opens no pages for browsers", "leave it out: `expose` leads browsers to it as well"),
+        Field::Grpc => {
+            lacks("its gateway speaks HTTP/1.1 to instances", "write it in the environments that run elsewhere")
+        }
+        Field::Network
+        | Field::NetworkRange
+        | Field::NetworkExisting
+        | Field::NetworkRules
+        | Field::GatewayNetwork
+        | Field::NlbNetwork => lacks(
+            "an environment has one network, with a range of its own",
+            "leave it out: no other environment reaches into it",
+        ),
+        Field::NlbListener | Field::NlbExisting | Field::NlbPublic => {
+            lacks("it balances requests, not connections", "call the service through a gateway")
+        }
+        Field::Nacos => lacks("the addresses of instances are the engine's own", "write it for eas alone"),
+        Field::GatewayShared | Field::GatewayDedicated => {
+            lacks("there is no platform whose gateway it could use", "in this environment, write `listen 8600`")
+        }
+        Field::Domain | Field::Allow | Field::RateLimit | Field::ConcurrencyLimit | Field::Reach => lacks(
+            "its gateway has a port, a largest body and tokens, and nothing else",
+            "write it in the environments that run elsewhere",
+        ),
+        Field::TokenName => lacks("its gateway does not tell callers apart", "leave `name=` out in this environment"),
+        Field::Role => lacks("there is no platform that could lend a name", "give the program its keys as secrets"),
+        Field::Confidential => lacks("an engine cannot prove what it runs on", "write it for eas alone"),
+        Field::Weights => {
+            lacks("instances load their weights each for itself", "write it in the environments that run elsewhere")
+        }
+        Field::Tracing => lacks("there is nobody who would collect traces", "let the program send them itself"),
+        Field::LogPaths => lacks("only what instances print is kept", "let the program print its logs"),
+        Field::Queue | Field::Job => {
+            lacks("there is no queue on this runtime", "write it in the environments that run elsewhere")
+        }
+        Field::Autoscale | Field::Schedule => lacks(
+            "nothing runs between two applies that could change the count",
+            "set `instances` in this environment, and this in the others",
+        ),
+        Field::Mirror => {
+            lacks("its gateway sends each request once", "write it in the environments that run elsewhere")
+        }
+        Field::Expiry => {
+            lacks("nothing runs between two applies that could remove it", "remove it with `wharf destroy`")
+        }
+        Field::Router => {
+            lacks("its gateway does not look into requests", "write it in the environments that run elsewhere")
+        }
+        Field::CallRecords => lacks("its gateway keeps no requests", "let the program keep what you need"),
+        Field::Label => lacks(
+            "the labels of its containers are those that wharf finds them by",
+            "write it in the environments that run elsewhere",
+        ),
+        Field::Raw => lacks(
+            "it has no keys beside those of the file",
+            "write it in the overlay of the environment that knows them",
+        ),
+        Field::Image
+        | Field::Program
+        | Field::Args
+        | Field::Port
+        | Field::Pull
+        | Field::Packages
+        | Field::Interpreter
+        | Field::Env
+        | Field::Mount
+        | Field::ImageContent
+        | Field::Incarnation
+        | Field::MountEmpty
+        | Field::MountMemory
+        | Field::MountData
+        | Field::Content
+        | Field::Readiness
+        | Field::Cpu
+        | Field::Memory
+        | Field::Shm => Cost::Roll,
+        Field::Instances
+        | Field::Rollout
+        | Field::Shutdown
+        | Field::Timeout
+        | Field::Token
+        | Field::Expose
+        | Field::Listen
+        | Field::MaxBody
+        | Field::RegistryLogin
+        | Field::KeepOnDelete
+        | Field::Was
+        | Field::Path => Cost::InPlace,
+    }
+}
+
+fn lacks(why: &'static str, help: &'static str) -> Cost {
+    Cost::Unsupported { why: why.into(), help: help.into() }
+}

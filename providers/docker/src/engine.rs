@@ -1,0 +1,276 @@
+//! The two ends of the connection to an engine: eyes, which can change nothing, and hands. Each call is one request of
+//! the engine's API; what is asked is decided by others.
+
+use crate::{error, labels};
+use bollard::{
+    Docker,
+    auth::DockerCredentials,
+    body_full, body_try_stream,
+    container::LogOutput,
+    errors::Error as EngineError,
+    exec::{CreateExecOptions, StartExecResults},
+    models::{
+        ContainerCreateBody, ContainerInspectResponse, ContainerSummary, CreateImageInfo, DistributionInspect,
+        ImageInspect, Network, NetworkCreateRequest, VolumeCreateRequest,
+    },
+    query_parameters::{
+        CreateContainerOptionsBuilder, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
+        InspectContainerOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
+        ListVolumesOptionsBuilder, LogsOptions, RemoveContainerOptionsBuilder, RemoveImageOptions, RemoveVolumeOptions,
+        StartContainerOptions, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder, WaitContainerOptions,
+    },
+};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use std::{io, ops::Deref};
+use wharf_provider::{Owner, ProviderError};
+
+type Answer<T> = Result<T, EngineError>;
+
+/// What only looks.
+#[derive(Clone)]
+pub(crate) struct Eyes {
+    docker: Docker,
+    host: String,
+}
+
+/// What changes things, and looks.
+#[derive(Clone)]
+pub(crate) struct Hands {
+    eyes: Eyes,
+}
+
+impl Deref for Hands {
+    type Target = Eyes;
+
+    fn deref(&self) -> &Eyes {
+        &self.eyes
+    }
+}
+
+/// Where an engine answers when nobody says.
+pub(crate) const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
+
+impl Eyes {
+    /// The engine at this address. Nothing is sent yet.
+    pub(crate) fn of(host: &str) -> Result<Self, ProviderError> {
+        let docker =
+            Docker::connect_with_host(host).map_err(error::engine(format!("cannot use the engine at {host}")))?;
+        Ok(Self { docker, host: host.to_owned() })
+    }
+
+    /// Where it answers, for messages.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether it runs on this machine, with the same folders.
+    pub(crate) fn is_here(&self) -> bool {
+        self.host.starts_with("unix://")
+    }
+
+    /// Every container of the environment, running or not.
+    pub(crate) async fn containers(&self, owner: &Owner) -> Answer<Vec<ContainerSummary>> {
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&labels::filter(owner)).build();
+        self.docker.list_containers(Some(options)).await
+    }
+
+    /// A container, by its name or id.
+    pub(crate) async fn container(&self, name: &str) -> Answer<Option<ContainerInspectResponse>> {
+        error::absent(self.docker.inspect_container(name, None::<InspectContainerOptions>).await)
+    }
+
+    /// An image that the engine has.
+    pub(crate) async fn image(&self, name: &str) -> Answer<Option<ImageInspect>> {
+        error::absent(self.docker.inspect_image(name).await)
+    }
+
+    /// An image, as its registry describes it.
+    pub(crate) async fn registry_image(
+        &self,
+        name: &str,
+        login: Option<DockerCredentials>,
+    ) -> Answer<DistributionInspect> {
+        self.docker.inspect_registry_image(name, login).await
+    }
+
+    /// Every network of the engine.
+    pub(crate) async fn networks(&self) -> Answer<Vec<Network>> {
+        self.docker.list_networks(Some(ListNetworksOptionsBuilder::default().build())).await
+    }
+
+    /// What a container wrote.
+    pub(crate) async fn logs(&self, name: &str, options: LogsOptions) -> Answer<Vec<LogOutput>> {
+        self.docker.logs(name, Some(options)).try_collect().await
+    }
+
+    /// What a container writes, as it comes.
+    pub(crate) fn follow(&self, name: &str, options: LogsOptions) -> impl Stream<Item = Answer<LogOutput>> + use<> {
+        let docker = self.docker.clone();
+        let name = name.to_owned();
+        docker.logs(&name, Some(options)).boxed()
+    }
+
+    /// A file or folder of a container, as an archive; also of one that does not run.
+    pub(crate) async fn download(&self, name: &str, path: &str) -> Answer<Option<Vec<u8>>> {
+        let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
+        let pieces = self.docker.download_from_container(name, Some(options)).try_collect::<Vec<Bytes>>().await;
+        Ok(error::absent(pieces)?.map(|pieces| pieces.concat()))
+    }
+
+    /// Begins a conversation with a program in a container.
+    pub(crate) async fn converse(&self, name: &str, words: &[&str]) -> Answer<StartExecResults> {
+        self.begin(name, words).await.map(|(_, begun)| begun)
+    }
+
+    async fn begin<T: Into<String> + Clone>(&self, name: &str, words: &[T]) -> Answer<(String, StartExecResults)> {
+        let options = CreateExecOptions {
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            cmd: Some(words.iter().cloned().map(Into::into).collect::<Vec<String>>()),
+            ..CreateExecOptions::default()
+        };
+        let exec = self.docker.create_exec(name, options).await?;
+        let begun = self.docker.start_exec(&exec.id, None).await?;
+        Ok((exec.id, begun))
+    }
+
+    /// The machine's system and its kind of processor, as the engine calls them.
+    pub(crate) async fn machine(&self) -> Answer<(String, String)> {
+        let version = self.docker.version().await?;
+        Ok((version.os.unwrap_or_default(), version.arch.unwrap_or_default()))
+    }
+}
+
+impl Hands {
+    pub(crate) fn of(eyes: Eyes) -> Self {
+        Self { eyes }
+    }
+
+    pub(crate) async fn create(&self, name: &str, body: ContainerCreateBody) -> Answer<String> {
+        let options = CreateContainerOptionsBuilder::default().name(name).build();
+        self.docker.create_container(Some(options), body).await.map(|made| made.id)
+    }
+
+    /// Starts a container; one that runs is fine.
+    pub(crate) async fn start(&self, name: &str) -> Answer<()> {
+        self.docker.start_container(name, None::<StartContainerOptions>).await
+    }
+
+    /// Asks a container to end, and ends it after so many seconds. One that has ended or is gone is fine.
+    pub(crate) async fn stop(&self, name: &str, seconds: i32) -> Answer<()> {
+        let options = StopContainerOptionsBuilder::default().t(seconds).build();
+        error::absent(self.docker.stop_container(name, Some(options)).await).map(drop)
+    }
+
+    /// Sends a signal; a container that does not run or is gone is fine.
+    pub(crate) async fn signal(&self, name: &str, signal: &str) -> Answer<()> {
+        let options = KillContainerOptionsBuilder::default().signal(signal).build();
+        match self.docker.kill_container(name, Some(options)).await {
+            Err(error) if error::is_missing(&error) || error::is_conflict(&error) => Ok(()),
+            sent => sent,
+        }
+    }
+
+    /// Ends a container and removes it with the volumes that are its alone. One that is gone is fine.
+    pub(crate) async fn remove(&self, name: &str) -> Answer<()> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        error::absent(self.docker.remove_container(name, Some(options)).await).map(drop)
+    }
+
+    /// Runs a program in a container.
+    pub(crate) async fn run(&self, name: &str, words: &[String]) -> Answer<(String, StartExecResults)> {
+        self.eyes.begin(name, words).await
+    }
+
+    /// The code that such a program ended with.
+    pub(crate) async fn ended_with(&self, id: &str) -> Answer<i64> {
+        Ok(self.docker.inspect_exec(id).await?.exit_code.unwrap_or(0))
+    }
+
+    /// Waits for the end of a container, and answers how it ended.
+    pub(crate) async fn wait(&self, name: &str) -> Answer<i64> {
+        let mut answers = self.docker.wait_container(name, None::<WaitContainerOptions>);
+        match answers.next().await {
+            Some(Ok(ended)) => Ok(ended.status_code),
+            Some(Err(EngineError::DockerContainerWaitError { code, .. })) => Ok(code),
+            Some(Err(error)) => Err(error),
+            None => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        }
+    }
+
+    /// Unpacks an archive in a container.
+    pub(crate) async fn upload(&self, name: &str, path: &str, archive: Bytes) -> Answer<()> {
+        let options = UploadToContainerOptionsBuilder::default().path(path).build();
+        self.docker.upload_to_container(name, Some(options), body_full(archive)).await
+    }
+
+    /// Unpacks an archive in a container while it is put together.
+    pub(crate) async fn upload_stream(
+        &self,
+        name: &str,
+        path: &str,
+        archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Answer<()> {
+        let options = UploadToContainerOptionsBuilder::default().path(path).build();
+        self.docker.upload_to_container(name, Some(options), body_try_stream(archive)).await
+    }
+
+    /// Fetches an image; the stream tells how it goes, and ends with the image or with an error.
+    pub(crate) fn pull(
+        &self,
+        image: &str,
+        tag: &str,
+        login: Option<DockerCredentials>,
+    ) -> impl Stream<Item = Answer<CreateImageInfo>> {
+        let options = CreateImageOptionsBuilder::default().from_image(image).tag(tag).build();
+        self.docker.create_image(Some(options), None, login)
+    }
+
+    /// Makes an image from the files of an archive.
+    pub(crate) async fn import(&self, name: &str, tag: &str, changes: Vec<String>, archive: Bytes) -> Answer<()> {
+        let options = CreateImageOptionsBuilder::default().from_src("-").repo(name).tag(tag).changes(changes).build();
+        self.docker.create_image(Some(options), Some(body_full(archive)), None).try_collect::<Vec<_>>().await.map(drop)
+    }
+
+    /// Removes an image; one that is gone or used is fine.
+    pub(crate) async fn remove_image(&self, name: &str) -> Answer<()> {
+        match self.docker.remove_image(name, None::<RemoveImageOptions>, None).await {
+            Err(error) if !error::is_missing(&error) && !error::is_conflict(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) async fn create_network(&self, network: NetworkCreateRequest) -> Answer<String> {
+        self.docker.create_network(network).await.map(|made| made.id)
+    }
+
+    pub(crate) async fn remove_network(&self, id: &str) -> Answer<()> {
+        error::absent(self.docker.remove_network(id).await).map(drop)
+    }
+
+    /// Makes a volume; one that is there is fine.
+    pub(crate) async fn create_volume(&self, volume: VolumeCreateRequest) -> Answer<()> {
+        self.docker.create_volume(volume).await.map(drop)
+    }
+
+    /// Removes a volume; one that is gone is fine.
+    pub(crate) async fn remove_volume(&self, name: &str) -> Answer<()> {
+        error::absent(self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await).map(drop)
+    }
+
+    /// The names of the environment's volumes.
+    pub(crate) async fn volumes(&self, owner: &Owner) -> Answer<Vec<String>> {
+        let options = ListVolumesOptionsBuilder::default().filters(&labels::filter(owner)).build();
+        let found = self.docker.list_volumes(Some(options)).await?;
+        Ok(found.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect())
+    }
+
+    /// The environment's images.
+    pub(crate) async fn images(&self, owner: &Owner) -> Answer<Vec<String>> {
+        let options =
+            bollard::query_parameters::ListImagesOptionsBuilder::default().filters(&labels::filter(owner)).build();
+        Ok(self.docker.list_images(Some(options)).await?.into_iter().map(|image| image.id).collect())
+    }
+}

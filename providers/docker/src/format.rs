@@ -1,0 +1,89 @@
+//! What is stored in a gateway's container, and the words that go in and out of it: one JSON value per line.
+
+use crate::labels::Question;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::SocketAddr};
+use wharf_gateway::{Config, Status};
+
+/// The format that this build writes and reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// The folder in a gateway's container that is the gateway's, with the labels beside its own files.
+pub(crate) const STATE: &str = "/state";
+pub(crate) const CONFIG: &str = "/state/config.json";
+pub(crate) const LABELS: &str = "/state/labels.json";
+
+/// From what a gateway and its routes were made. A container's own labels cannot change; these can.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GatewayLabels {
+    pub(crate) format: u32,
+    /// The operation that last brought the gateway to its spec.
+    pub(crate) operation: String,
+    pub(crate) fingerprint: String,
+    /// Whether it was brought there.
+    pub(crate) settled: bool,
+    pub(crate) routes: BTreeMap<String, RouteLabel>,
+}
+
+/// From what a route was set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RouteLabel {
+    pub(crate) operation: String,
+    pub(crate) fingerprint: String,
+}
+
+/// What the desk of a gateway can be asked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub(crate) enum Ask {
+    /// How the gateway stands, and how these instances answer.
+    Look { probes: Vec<ProbeOrder> },
+    /// Serve this configuration.
+    Replace { config: Config },
+    /// Keep these labels.
+    Label { labels: GatewayLabels },
+}
+
+/// An instance that is to be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProbeOrder {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
+    pub(crate) question: Question,
+}
+
+/// What it answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Heard {
+    pub(crate) name: String,
+    pub(crate) passed: bool,
+    pub(crate) words: String,
+}
+
+/// What the desk answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub(crate) enum Reply {
+    Seen(Box<Seen>),
+    Done,
+    /// The gateway will not have it.
+    Refused {
+        problems: Vec<String>,
+    },
+    /// It did not come to the gateway.
+    Failed {
+        why: String,
+    },
+}
+
+/// How a gateway stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// None while it does not answer.
+    pub(crate) status: Option<Status>,
+    pub(crate) config: Option<Config>,
+    pub(crate) labels: Option<GatewayLabels>,
+    pub(crate) heard: Vec<Heard>,
+}

@@ -1,0 +1,260 @@
+//! Whose an object is: every container, volume, network and image that is made carries it, so that it is found again
+//! without any record. Labels never change after an object was made.
+
+use crate::names;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+use wharf_model::{
+    Address, Check, ContentRef, Fingerprint, GatewayName, InstanceId, Launch, ObjectId, ObjectSpec, OperationId, Probe,
+    RevisionNumber,
+};
+use wharf_provider::Owner;
+
+/// Labels as the engine has them.
+pub(crate) type Labels = HashMap<String, String>;
+
+pub(crate) const PROJECT: &str = "wharf.project";
+pub(crate) const ENVIRONMENT: &str = "wharf.environment";
+const ADDRESS: &str = "wharf.address";
+const GENERATION: &str = "wharf.generation";
+const OPERATION: &str = "wharf.operation";
+const REVISION: &str = "wharf.revision";
+const INSTANCE: &str = "wharf.instance";
+const GATEWAY: &str = "wharf.gateway";
+const CONTENT: &str = "wharf.content";
+const OBJECT: &str = "wharf.object";
+const FINGERPRINT: &str = "wharf.fingerprint";
+const MAKING: &str = "wharf.making";
+const LISTEN: &str = "wharf.listen";
+const ENDPOINT: &str = "wharf.endpoint";
+const PROBE: &str = "wharf.probe";
+
+/// The filter for everything that is an environment's.
+pub(crate) fn filter(owner: &Owner) -> HashMap<String, Vec<String>> {
+    let wanted = [format!("{PROJECT}={}", owner.project), format!("{ENVIRONMENT}={}", owner.environment)];
+    HashMap::from([("label".to_owned(), wanted.to_vec())])
+}
+
+/// The labels that everything carries.
+pub(crate) fn common(owner: &Owner, address: &str, generation: u32, operation: &OperationId) -> Labels {
+    let labels = [
+        (PROJECT, owner.project.to_string()),
+        (ENVIRONMENT, owner.environment.to_string()),
+        (ADDRESS, address.to_owned()),
+        (GENERATION, generation.to_string()),
+        (OPERATION, operation.to_string()),
+    ];
+    labels.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
+/// The labels of something that belongs to the environment as a whole, whoever needed it first.
+pub(crate) fn shared(owner: &Owner, operation: &OperationId) -> Labels {
+    common(owner, &names::network(owner), 1, operation)
+}
+
+/// Whether these are labels of the owner.
+pub(crate) fn belongs(labels: &Labels, owner: &Owner) -> bool {
+    let is = |key: &str, value: &str| labels.get(key).is_some_and(|found| found == value);
+    is(PROJECT, owner.project.as_str()) && is(ENVIRONMENT, owner.environment.as_str())
+}
+
+/// The labels of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OfInstance {
+    pub(crate) instance: InstanceId,
+    pub(crate) revision: RevisionNumber,
+    pub(crate) operation: OperationId,
+    pub(crate) endpoint: SocketAddr,
+    /// None of a service without a port: it answers nobody.
+    pub(crate) question: Option<Question>,
+}
+
+/// How an instance is asked whether it is ready, by whoever looks at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Question {
+    /// The path that is asked for; whether the port is open, when absent.
+    pub(crate) path: Option<String>,
+    pub(crate) timeout_ms: u64,
+}
+
+impl Question {
+    pub(crate) fn check(&self) -> wharf_gateway::Check {
+        match &self.path {
+            Some(path) => wharf_gateway::Check::Http { path: path.clone() },
+            None => wharf_gateway::Check::Tcp,
+        }
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+}
+
+impl From<&Probe> for Question {
+    fn from(probe: &Probe) -> Self {
+        let path = match &probe.check {
+            Check::Http { path } => Some(path.to_string()),
+            // The plan refuses programs as probes on this runtime.
+            Check::Tcp | Check::Exec(_) => None,
+        };
+        Self { path, timeout_ms: u64::try_from(probe.timeout.as_millis()).unwrap_or(u64::MAX) }
+    }
+}
+
+impl OfInstance {
+    /// The labels of an instance that listens at `ip`.
+    pub(crate) fn of(launch: &Launch, ip: Ipv4Addr, operation: &OperationId) -> Self {
+        let template = &launch.revision.template;
+        Self {
+            instance: launch.instance.clone(),
+            revision: launch.revision.number,
+            operation: operation.clone(),
+            endpoint: (ip, template.port.unwrap_or(0)).into(),
+            question: template.port.map(|_| (&template.probe()).into()),
+        }
+    }
+
+    /// As the engine has them.
+    pub(crate) fn write(&self, owner: &Owner) -> Labels {
+        let Self { instance, revision, operation, endpoint, question } = self;
+        let address = Address::Instance(instance.service.clone(), instance.slot).to_string();
+        let mut labels = common(owner, &address, instance.generation.0, operation);
+        labels.insert(INSTANCE.to_owned(), instance.to_string());
+        labels.insert(REVISION.to_owned(), revision.0.to_string());
+        labels.insert(ENDPOINT.to_owned(), endpoint.to_string());
+        let question = question.as_ref().and_then(|question| serde_json::to_string(question).ok());
+        labels.extend(question.map(|question| (PROBE.to_owned(), question)));
+        labels
+    }
+
+    /// Reads them. `None` when something is missing, makes no sense, or is another's.
+    pub(crate) fn read(labels: &Labels, owner: &Owner) -> Option<Self> {
+        if !belongs(labels, owner) {
+            return None;
+        }
+        let question = labels.get(PROBE).map(|text| serde_json::from_str(text));
+        Some(Self {
+            instance: labels.get(INSTANCE)?.parse().ok()?,
+            revision: RevisionNumber(labels.get(REVISION)?.parse().ok()?),
+            operation: OperationId(labels.get(OPERATION)?.as_str().into()),
+            endpoint: labels.get(ENDPOINT)?.parse().ok()?,
+            question: question.transpose().ok()?,
+        })
+    }
+}
+
+/// The labels of a gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OfGateway {
+    pub(crate) gateway: GatewayName,
+    /// Where the engine's machine listens for it.
+    pub(crate) listen: SocketAddr,
+    /// Its address among the instances.
+    pub(crate) endpoint: SocketAddr,
+    pub(crate) operation: OperationId,
+}
+
+impl OfGateway {
+    /// As the engine has them.
+    pub(crate) fn write(&self, owner: &Owner) -> Labels {
+        let Self { gateway, listen, endpoint, operation } = self;
+        let mut labels = common(owner, &Address::Gateway(gateway.clone()).to_string(), 1, operation);
+        labels.insert(GATEWAY.to_owned(), gateway.to_string());
+        labels.insert(LISTEN.to_owned(), listen.to_string());
+        labels.insert(ENDPOINT.to_owned(), endpoint.to_string());
+        labels
+    }
+
+    /// Reads them. `None` when something is missing, makes no sense, or is another's.
+    pub(crate) fn read(labels: &Labels, owner: &Owner) -> Option<Self> {
+        if !belongs(labels, owner) {
+            return None;
+        }
+        Some(Self {
+            gateway: labels.get(GATEWAY)?.parse().ok()?,
+            listen: labels.get(LISTEN)?.parse().ok()?,
+            endpoint: labels.get(ENDPOINT)?.parse().ok()?,
+            operation: OperationId(labels.get(OPERATION)?.as_str().into()),
+        })
+    }
+}
+
+/// The labels of a content, of its volume and of the container that says it is whole.
+pub(crate) fn of_content(owner: &Owner, address: &Address, content: ContentRef, operation: &OperationId) -> Labels {
+    let mut labels = common(owner, &address.to_string(), 1, operation);
+    labels.insert(CONTENT.to_owned(), content.to_string());
+    labels
+}
+
+/// Those of the container that makes a content: it does not say that the content is whole.
+pub(crate) fn of_maker(mut labels: Labels) -> Labels {
+    if let Some(content) = labels.remove(CONTENT) {
+        labels.insert(MAKING.to_owned(), content);
+    }
+    labels
+}
+
+/// The labels of an object, and of what it stands for.
+pub(crate) fn of_object(owner: &Owner, object: &ObjectId, spec: &ObjectSpec, operation: &OperationId) -> Labels {
+    let mut labels = common(owner, &object.address.to_string(), object.generation.0, operation);
+    labels.insert(OBJECT.to_owned(), object.to_string());
+    labels.insert(FINGERPRINT.to_owned(), spec.fingerprint().to_string());
+    labels
+}
+
+/// The object that they are about, and from what it was made.
+pub(crate) fn object(labels: &Labels, owner: &Owner) -> Option<(ObjectId, Option<Fingerprint>)> {
+    if !belongs(labels, owner) {
+        return None;
+    }
+    let fingerprint = labels.get(FINGERPRINT).and_then(|text| text.parse().ok());
+    Some((labels.get(OBJECT)?.parse().ok()?, fingerprint))
+}
+
+/// Labels as instructions for an image.
+pub(crate) fn changes(labels: &Labels) -> Vec<String> {
+    labels.iter().map(|(key, value)| format!("LABEL {key}={value:?}")).collect()
+}
+
+/// The content that they say is whole.
+pub(crate) fn content(labels: &Labels, owner: &Owner) -> Option<ContentRef> {
+    if !belongs(labels, owner) {
+        return None;
+    }
+    labels.get(CONTENT)?.parse().ok()
+}
+
+/// The address that an object has among the instances.
+pub(crate) fn endpoint(labels: &Labels) -> Option<SocketAddr> {
+    labels.get(ENDPOINT)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use wharf_model::{Pins, Program, Revision, Template};
+
+    fn owner(environment: &str) -> Owner {
+        Owner { project: "chat".parse().unwrap(), environment: environment.parse().unwrap() }
+    }
+
+    #[test]
+    fn an_instance_is_known_by_its_labels_and_by_nobody_elses() {
+        let template = Template { port: Some(8000), ..Template::of(Program::Command(vec!["x".into()])) };
+        let revision = Arc::new(Revision { number: RevisionNumber(3), template, pins: Pins::default() });
+        let launch = Launch { instance: "hello-0-g2".parse().unwrap(), revision };
+        let operation = OperationId("start instance.hello[0] hello-0-g2".into());
+        let labels = OfInstance::of(&launch, [10, 0, 0, 7].into(), &operation);
+        let written = labels.write(&owner("dev"));
+        assert_eq!(written["wharf.address"], "instance.hello[0]");
+        assert_eq!(written["wharf.generation"], "2");
+        assert_eq!(OfInstance::read(&written, &owner("dev")), Some(labels));
+        assert_eq!(OfInstance::read(&written, &owner("prod")), None);
+        assert_eq!(endpoint(&written), Some(([10, 0, 0, 7], 8000).into()));
+    }
+}

@@ -1,0 +1,44 @@
+//! The Docker runtime: instances and gateways are containers of one engine, prepared contents are its volumes. There is
+//! no record beside the engine's own: what is there says by its labels whose it is.
+//!
+//! This crate decides what objects are called, which addresses they get, and what a container is made of. What is
+//! started, when, and what becomes of an instance that ended, is decided by others; an instance that ended stays down
+//! until they say.
+//!
+//! - values: `names`, `labels`, `addresses`, `request` (from a launch to a container), `route`, `format`, `capability`;
+//! - the engine: `engine` (eyes and hands), `error`, `archive`;
+//! - looking: [`DockerReader`] with `observe`, `logs`, `window`; nothing in there changes anything;
+//! - calls: [`DockerProvider`] with `image`, `network`, `start`, `stop`, `content`, `objects`, `gateways`, `program`, `resolve`, `run`;
+//! - what runs in a gateway's container beside the gateway: [`play_role`], in `desk`.
+
+#![allow(clippy::disallowed_methods, reason = "folders and the own program are read to be sent to the engine")]
+
+mod addresses;
+mod archive;
+mod capability;
+mod content;
+mod desk;
+mod engine;
+mod error;
+mod format;
+mod gateways;
+mod image;
+mod labels;
+mod logs;
+mod names;
+mod network;
+mod objects;
+mod observe;
+mod program;
+mod provider;
+mod request;
+mod resolve;
+mod route;
+mod run;
+mod start;
+mod stop;
+mod window;
+
+pub use desk::play_role;
+pub use image::Logins;
+pub use provider::{DockerProvider, DockerReader, DockerSettings};

@@ -1,0 +1,67 @@
+//! Objects beside gateways and instances: data that outlives instances, and logins. For each stands a container that never
+//! runs, whose labels say from what it was made; data lies in a volume of the same name.
+
+use crate::{
+    content::{empty, resting},
+    error, labels, names,
+    provider::Docker,
+    start::labels_of,
+};
+use bollard::models::VolumeCreateRequest;
+use wharf_model::{ObjectId, ObjectSpec};
+use wharf_provider::{OpContext, ProviderError};
+
+/// Makes an incarnation of an object, or brings it to this spec. What it holds stays.
+pub(crate) async fn put(
+    docker: &Docker,
+    object: &ObjectId,
+    spec: &ObjectSpec,
+    cx: &OpContext,
+) -> Result<(), ProviderError> {
+    let (hands, owner) = (&docker.hands, &docker.owner);
+    let name = names::object(owner, object);
+    let attempt = || error::engine(format!("cannot make {object}"));
+    let labels = labels::of_object(owner, object, spec, &cx.operation);
+    let volume = match spec {
+        ObjectSpec::Data(_) => Some(name.clone()),
+        // Known by those who fetch images; the engine keeps nothing of it.
+        ObjectSpec::Registry(_) => None,
+        ObjectSpec::Group(_) | ObjectSpec::Network(_) | ObjectSpec::Nlb(_) => {
+            return Err(ProviderError::Rejected {
+                attempt: format!("{object} is nothing that this runtime can make"),
+                help: "plan again: this runtime plans no such step".to_owned(),
+                source: None,
+            });
+        }
+    };
+    let found = hands.container(&name).await.map_err(attempt())?;
+    let known = found.as_ref().and_then(labels_of).and_then(|labels| labels::object(labels, owner));
+    if known.is_some_and(|(_, fingerprint)| fingerprint == Some(spec.fingerprint())) {
+        return Ok(());
+    }
+    if let Some(name) = &volume {
+        let request = VolumeCreateRequest {
+            name: Some(name.clone()),
+            labels: Some(labels.clone()),
+            ..VolumeCreateRequest::default()
+        };
+        hands.create_volume(request).await.map_err(attempt())?;
+    }
+    let empty = empty(docker, cx).await?;
+    hands.remove(&name).await.map_err(attempt())?;
+    hands.create(&name, resting(&empty, labels, volume)).await.map(drop).map_err(attempt())
+}
+
+/// Removes an incarnation of an object, with all that it holds. One that is gone is fine.
+pub(crate) async fn delete(docker: &Docker, object: &ObjectId) -> Result<(), ProviderError> {
+    let name = names::object(&docker.owner, object);
+    let attempt = || error::engine(format!("cannot remove {object}"));
+    docker.hands.remove(&name).await.map_err(attempt())?;
+    docker.hands.remove_volume(&name).await.map_err(attempt())
+}
+
+/// Whether there is such an incarnation.
+pub(crate) async fn exists(docker: &Docker, object: &ObjectId) -> Result<bool, ProviderError> {
+    let found = docker.hands.container(&names::object(&docker.owner, object)).await;
+    Ok(found.map_err(error::engine(format!("cannot look at {object}")))?.is_some())
+}

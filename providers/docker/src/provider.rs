@@ -1,0 +1,278 @@
+//! The two halves of the runtime: the reader, which looks and cannot change anything, and the provider, which is the
+//! reader with hands.
+
+use crate::{
+    capability, content,
+    engine::{DEFAULT_HOST, Eyes, Hands},
+    error,
+    gateways::Gateways,
+    image::{Images, Logins},
+    logs, names,
+    network::Place,
+    objects, observe, resolve, start, stop,
+    window::Windows,
+};
+use async_trait::async_trait;
+use bollard::models::ContainerSummary;
+use futures_util::future::join_all;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Deref,
+    path::PathBuf,
+    sync::Arc,
+};
+use wharf_model::{Call, Capabilities, InstanceId, Intent, Observed, Operation, Outcome, ServiceName};
+use wharf_provider::{Execute, LogCursor, LogLine, Observe, OpContext, Owner, ProviderError, Resolution, Scope};
+
+/// Which engine one environment of a project uses, and how. Paths are absolute.
+#[derive(Debug, Clone)]
+pub struct DockerSettings {
+    /// Where the engine answers: `unix://…` or `tcp://…`; its usual socket when absent.
+    pub host: Option<String>,
+    /// The project's folder: relative mounts start here.
+    pub project_dir: PathBuf,
+    /// Whose the objects are.
+    pub owner: Owner,
+    /// The program that gateways are made from: wharf itself. See [`play_role`](crate::play_role).
+    pub program: PathBuf,
+    /// Logins for images.
+    pub logins: Logins,
+    /// Variables for pip, such as `PIP_INDEX_URL`.
+    pub pip: BTreeMap<String, String>,
+}
+
+/// The read half.
+#[derive(Clone)]
+pub struct DockerReader {
+    pub(crate) eyes: Eyes,
+    pub(crate) project: PathBuf,
+    pub(crate) owner: Owner,
+    pub(crate) windows: Windows,
+    pub(crate) logins: Logins,
+    capabilities: Capabilities,
+}
+
+impl DockerReader {
+    /// The reader of one environment. The engine is not asked yet.
+    ///
+    /// # Errors
+    /// When there is no engine at that address, as far as can be told from here.
+    pub fn new(settings: DockerSettings) -> Result<Self, ProviderError> {
+        let eyes = Eyes::of(settings.host.as_deref().unwrap_or(DEFAULT_HOST))?;
+        Ok(Self {
+            windows: Windows::new(eyes.clone(), settings.owner.clone()),
+            eyes,
+            project: settings.project_dir,
+            owner: settings.owner,
+            logins: settings.logins,
+            capabilities: capability::capabilities(),
+        })
+    }
+}
+
+/// The whole runtime.
+pub struct DockerProvider {
+    docker: Docker,
+}
+
+/// What calls need.
+pub(crate) struct Docker {
+    reader: DockerReader,
+    pub(crate) hands: Hands,
+    pub(crate) images: Images,
+    /// Shared with the gateways.
+    pub(crate) place: Arc<tokio::sync::Mutex<Place>>,
+    pub(crate) gateways: Gateways,
+    pub(crate) pip: Vec<String>,
+}
+
+impl Deref for Docker {
+    type Target = DockerReader;
+
+    fn deref(&self) -> &DockerReader {
+        &self.reader
+    }
+}
+
+impl DockerProvider {
+    /// The runtime of one environment. The engine is not asked yet.
+    ///
+    /// # Errors
+    /// When there is no engine at that address, as far as can be told from here.
+    pub fn new(settings: DockerSettings) -> Result<Self, ProviderError> {
+        let program = settings.program.clone();
+        let pip = settings.pip.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let reader = DockerReader::new(settings)?;
+        let hands = Hands::of(reader.eyes.clone());
+        let place = Arc::<tokio::sync::Mutex<Place>>::default();
+        let (owner, windows) = (reader.owner.clone(), reader.windows.clone());
+        let gateways = Gateways::new(hands.clone(), owner, program, windows, place.clone());
+        let images = Images::default();
+        Ok(Self { docker: Docker { reader, hands, images, place, gateways, pip } })
+    }
+
+    pub(crate) fn owner(&self) -> &Owner {
+        &self.docker.owner
+    }
+
+    pub(crate) fn hands(&self) -> &Hands {
+        &self.docker.hands
+    }
+
+    /// Removes what belongs to the environment as a whole, its network and the images that were made for it, if no
+    /// container is left in it; says whether it is gone. For the end of a `destroy`: no call may be under way.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub async fn clean_up(&self) -> Result<bool, ProviderError> {
+        let Docker { hands, place, .. } = &self.docker;
+        let owner = &self.docker.owner;
+        let attempt = || error::engine(format!("cannot clean up {}", names::network(owner)));
+        let stays = |container: &ContainerSummary| {
+            container.labels.as_ref().is_some_and(|labels| crate::labels::object(labels, owner).is_some())
+        };
+        // Data that is to be kept outlives its project.
+        if !hands.containers(owner).await.map_err(attempt())?.iter().all(stays) {
+            return Ok(false);
+        }
+        place.lock().await.forget();
+        let volumes = hands.volumes(owner).await.map_err(attempt())?;
+        for volume in volumes.into_iter().filter(|name| !name.starts_with(&names::objects(owner))) {
+            hands.remove_volume(&volume).await.map_err(attempt())?;
+        }
+        for network in hands.networks().await.map_err(attempt())? {
+            let labels = network.labels.unwrap_or_default();
+            if let (true, Some(id)) = (crate::labels::belongs(&labels, owner), network.id) {
+                hands.remove_network(&id).await.map_err(attempt())?;
+            }
+        }
+        for image in hands.images(owner).await.map_err(attempt())? {
+            hands.remove_image(&image).await.map_err(attempt())?;
+        }
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Observe for DockerReader {
+    fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
+        observe::observe(self, scope).await
+    }
+
+    async fn logs(
+        &self,
+        services: &BTreeSet<ServiceName>,
+        cursor: &mut LogCursor,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, ProviderError> {
+        let attempt = || error::engine("cannot read the logs");
+        let containers = self.eyes.containers(&self.owner).await.map_err(attempt())?;
+        let labels = containers.iter().filter_map(|container| container.labels.as_ref());
+        let known = labels.filter_map(|labels| crate::labels::OfInstance::read(labels, &self.owner));
+        let wanted: BTreeSet<InstanceId> = known
+            .map(|labels| labels.instance)
+            .filter(|id| services.is_empty() || services.contains(&id.service))
+            .collect();
+        let reads = wanted.into_iter().map(async |id| {
+            let place = cursor.0.get(&id).copied();
+            let read = logs::read(&self.eyes, &names::instance(&self.owner, &id), &id, place, limit).await;
+            (id, read)
+        });
+        let mut lines = Vec::new();
+        for (id, read) in join_all(reads).await {
+            // One that went between the two questions has no lines.
+            let Some((found, reached)) = error::absent(read).map_err(attempt())? else { continue };
+            lines.extend(found);
+            cursor.0.extend(reached.map(|reached| (id, reached)));
+        }
+        lines.sort_by_key(|line| line.at);
+        Ok(lines)
+    }
+}
+
+#[async_trait]
+impl Observe for DockerProvider {
+    fn capabilities(&self) -> &Capabilities {
+        self.docker.capabilities()
+    }
+
+    async fn observe(&self, scope: &Scope) -> Result<Observed, ProviderError> {
+        self.docker.observe(scope).await
+    }
+
+    async fn logs(
+        &self,
+        services: &BTreeSet<ServiceName>,
+        cursor: &mut LogCursor,
+        limit: usize,
+    ) -> Result<Vec<LogLine>, ProviderError> {
+        self.docker.logs(services, cursor, limit).await
+    }
+}
+
+#[async_trait]
+impl Execute for DockerProvider {
+    async fn execute(&self, operation: &Operation, cx: &OpContext) -> Result<Outcome, ProviderError> {
+        self.docker.call(operation, cx).await
+    }
+
+    async fn resolve(&self, intent: &Intent) -> Result<Resolution, ProviderError> {
+        resolve::resolve(&self.docker, intent).await
+    }
+}
+
+impl Docker {
+    async fn call(&self, operation: &Operation, cx: &OpContext) -> Result<Outcome, ProviderError> {
+        let Operation { address, call } = operation;
+        match call {
+            Call::PrepareFolder { content, folder } => {
+                content::prepare_folder(self, address, *content, folder, cx).await?;
+            }
+            Call::PreparePackages { content, libraries } => {
+                content::prepare_packages(self, address, *content, libraries, cx).await?;
+            }
+            Call::PrepareImage { content, image } => {
+                content::prepare_image(self, address, *content, image, cx).await?;
+            }
+            Call::PutObject { object, spec } => objects::put(self, object, spec, cx).await?,
+            Call::DeleteObject { object } => objects::delete(self, object).await?,
+            Call::Move { .. } => {
+                return Err(ProviderError::Rejected {
+                    attempt: format!("`{}` is nothing that this runtime can do", operation.id()),
+                    help: "plan again: this runtime plans no such step".to_owned(),
+                    source: None,
+                });
+            }
+            Call::DropContent { content } => content::drop_content(self, *content).await?,
+            Call::PutGateway { gateway, spec } => self.gateways.put(gateway, spec, cx).await?,
+            Call::DeleteGateway { gateway } => self.gateways.delete(gateway).await?,
+            Call::PutRoute { route } => self.gateways.put_route(route, cx).await?,
+            Call::DeleteRoute { gateway, service } => self.gateways.delete_route(gateway, service).await?,
+            Call::StartInstance(launch) => {
+                return start::start(self, launch, cx).await.map(|endpoint| Outcome::Started { endpoint });
+            }
+            Call::RouteInstance { instance, endpoint, gateways, probe } => {
+                for gateway in gateways {
+                    self.gateways.serve(gateway, instance, *endpoint, probe).await?;
+                }
+            }
+            Call::DrainInstance { instance, gateways, shutdown } => {
+                for gateway in gateways {
+                    self.gateways.drain(gateway, instance).await?;
+                }
+                stop::tell(self, instance, shutdown).await?;
+            }
+            Call::StopInstance { instance, gateways } => {
+                for gateway in gateways {
+                    self.gateways.forget(gateway, instance).await?;
+                }
+                stop::end(self, instance).await?;
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}

@@ -1,0 +1,221 @@
+//! From a launch to the body of the call that makes its container: a function of values, without a look at the engine.
+
+use crate::{labels::Labels, names, network::Net};
+use bollard::models::{
+    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig, Mount as EngineMount,
+    MountTmpfsOptions, MountType, MountVolumeOptions, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+};
+use wharf_model::{
+    Access, Address, ContentRef, EnvValue, FolderPath, Generation, Launch, MountPath, MountSource, ObjectId, Program,
+    Resources,
+};
+use wharf_provider::{Owner, ProviderError, SecretValues};
+
+/// Where prepared libraries are in an instance.
+pub(crate) const LIBRARIES: &str = "/opt/wharf/libraries";
+
+/// What an instance prints is kept up to this size, in so many files.
+const LOG_SIZE: &str = "16m";
+const LOG_FILES: &str = "3";
+
+/// The longest name that a machine may have.
+const HOSTNAME: usize = 63;
+
+/// What a launch is filled in with.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) owner: &'a Owner,
+    pub(crate) project: &'a Path,
+    /// The exact image.
+    pub(crate) image: &'a str,
+    /// The variables that the image sets.
+    pub(crate) image_env: &'a BTreeMap<String, String>,
+    pub(crate) secrets: &'a SecretValues,
+    pub(crate) net: &'a Net,
+    pub(crate) ip: Ipv4Addr,
+    /// What the container and all that is made with it carries.
+    pub(crate) labels: &'a Labels,
+}
+
+/// Where a folder of the file is, as people write it: `./app` adds no dot.
+pub(crate) fn place_of(project: &Path, folder: &FolderPath) -> PathBuf {
+    project.join(&*folder.0).components().collect()
+}
+
+/// The body that makes the container of an instance.
+pub(crate) fn container(launch: &Launch, around: &Surroundings<'_>) -> Result<ContainerCreateBody, ProviderError> {
+    let template = &launch.revision.template;
+    let (entrypoint, cmd) = program(&template.program);
+    let name = launch.instance.to_string();
+    Ok(ContainerCreateBody {
+        hostname: (name.len() <= HOSTNAME).then_some(name),
+        image: Some(around.image.to_owned()),
+        entrypoint,
+        cmd,
+        env: Some(environment(launch, around)?),
+        labels: Some(around.labels.clone()),
+        host_config: Some(HostConfig {
+            mounts: Some(mounts(launch, around)),
+            network_mode: Some(around.net.id.clone()),
+            ..host(&template.resources, &template.mounts)
+        }),
+        networking_config: Some(attachment(around.net, around.ip, &[launch.instance.service.as_str()])),
+        ..ContainerCreateBody::default()
+    })
+}
+
+/// Puts a container into a network, at an address of its own and under these names.
+pub(crate) fn attachment(net: &Net, ip: Ipv4Addr, names: &[&str]) -> NetworkingConfig {
+    let ipam = EndpointIpamConfig { ipv4_address: Some(ip.to_string()), ..EndpointIpamConfig::default() };
+    let aliases = names.iter().map(ToString::to_string).collect();
+    let settings = EndpointSettings { ipam_config: Some(ipam), aliases: Some(aliases), ..EndpointSettings::default() };
+    NetworkingConfig { endpoints_config: Some(HashMap::from([(net.id.clone(), settings)])) }
+}
+
+/// How what a container prints is kept: for the engine to read back, and never without end.
+pub(crate) fn logs() -> HostConfigLogConfig {
+    let config = [("max-size", LOG_SIZE), ("max-file", LOG_FILES)];
+    HostConfigLogConfig {
+        typ: Some("json-file".to_owned()),
+        config: Some(config.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+    }
+}
+
+/// Entry point and arguments. What a service says takes the place of the image's own entry point.
+fn program(program: &Program) -> (Option<Vec<String>>, Option<Vec<String>>) {
+    let texts = |words: &[std::sync::Arc<str>]| words.iter().map(ToString::to_string).collect();
+    match program {
+        Program::Command(words) => (Some(texts(words)), None),
+        Program::Script(text) => (Some(vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_string()]), None),
+        Program::Args(words) => (None, Some(texts(words))),
+        // The plan refuses these on this runtime.
+        Program::Processor(_) => (None, None),
+    }
+}
+
+fn environment(launch: &Launch, around: &Surroundings<'_>) -> Result<Vec<String>, ProviderError> {
+    let template = &launch.revision.template;
+    let own = [
+        ("WHARF_SERVICE", launch.instance.service.to_string()),
+        ("WHARF_INSTANCE", launch.instance.to_string()),
+        ("WHARF_REVISION", launch.revision.number.to_string()),
+        // A log must show what a program says when it says it, and prepared folders are read-only.
+        ("PYTHONUNBUFFERED", "1".to_owned()),
+        ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+    ];
+    let mut env: BTreeMap<_, _> = own.map(|(name, value)| (name.to_owned(), value)).into();
+    env.extend(template.port.map(|port| ("PORT".to_owned(), port.to_string())));
+    for (name, value) in &template.env {
+        let value = match value {
+            EnvValue::Plain(text) => text.to_string(),
+            EnvValue::Secret(secret) => {
+                around.secrets.expose(secret).map(str::to_owned).ok_or_else(|| ProviderError::Missing {
+                    attempt: format!("cannot start {}: the value of secret {secret} is not known", launch.instance),
+                    help: format!("make the source of secret {secret} available to the one who runs wharf"),
+                })?
+            }
+        };
+        env.insert(name.to_string(), value);
+    }
+    if launch.revision.pins.packages.is_some() {
+        for (name, front) in [("PYTHONPATH", format!("{LIBRARIES}/site")), ("PATH", format!("{LIBRARIES}/site/bin"))] {
+            let rest = env.get(name).or_else(|| around.image_env.get(name)).filter(|rest| !rest.is_empty());
+            let rest = rest.map(|rest| format!(":{rest}")).unwrap_or_default();
+            env.insert(name.to_owned(), front + &rest);
+        }
+    }
+    Ok(env.into_iter().map(|(name, value)| format!("{name}={value}")).collect())
+}
+
+fn host(resources: &Resources, mounts: &BTreeMap<MountPath, wharf_model::Mount>) -> HostConfig {
+    let bytes = |bytes: wharf_model::Bytes| i64::try_from(bytes.0).unwrap_or(i64::MAX);
+    let shm = mounts.iter().find_map(|(path, mount)| match mount.source {
+        MountSource::Memory(size) if path.as_str() == MountPath::SHM => Some(size),
+        _ => None,
+    });
+    HostConfig {
+        nano_cpus: resources.cpu.map(|cores| i64::try_from(cores.millionths() * 1_000).unwrap_or(i64::MAX)),
+        memory: resources.memory.map(bytes),
+        // What the memory is not enough for is not to go to the disk instead.
+        memory_swap: resources.memory.map(bytes),
+        shm_size: resources.shm.or(shm).map(bytes),
+        log_config: Some(logs()),
+        // An instance that ended is replaced by another: two who restart would be in each other's way.
+        restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::NO), ..RestartPolicy::default() }),
+        ..HostConfig::default()
+    }
+}
+
+fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<EngineMount> {
+    let pins = &launch.revision.pins;
+    let libraries = pins.packages.map(|digest| volume(around.owner, ContentRef::Packages(digest), LIBRARIES));
+    let mounted = launch.revision.template.mounts.iter().filter_map(|(path, mount)| {
+        let target = path.as_str();
+        match &mount.source {
+            MountSource::Folder(folder) => Some(match (folder.access, pins.mounts.get(path)) {
+                (Access::Snapshot, Some(digest)) => volume(around.owner, ContentRef::Folder(*digest), target),
+                (access, _) => bind(&place_of(around.project, &folder.folder), target, access),
+            }),
+            MountSource::Empty => Some(EngineMount {
+                target: Some(target.to_owned()),
+                typ: Some(MountType::VOLUME),
+                volume_options: Some(MountVolumeOptions {
+                    no_copy: Some(true),
+                    labels: Some(around.labels.clone()),
+                    ..MountVolumeOptions::default()
+                }),
+                ..EngineMount::default()
+            }),
+            MountSource::Data(_) => {
+                let address = Address::Mount(launch.instance.service.clone(), path.clone());
+                let generation = pins.objects.get(&address).copied().unwrap_or(Generation(1));
+                let source = names::object(around.owner, &ObjectId { address, generation });
+                Some(EngineMount { read_only: Some(false), ..volume_at(source, target) })
+            }
+            // Shared memory has a size of its own.
+            MountSource::Memory(_) if target == MountPath::SHM => None,
+            MountSource::Memory(size) => Some(EngineMount {
+                target: Some(target.to_owned()),
+                typ: Some(MountType::TMPFS),
+                tmpfs_options: Some(MountTmpfsOptions {
+                    size_bytes: i64::try_from(size.0).ok(),
+                    ..MountTmpfsOptions::default()
+                }),
+                ..EngineMount::default()
+            }),
+            // The plan refuses the others on this runtime.
+            _ => None,
+        }
+    });
+    libraries.into_iter().chain(mounted).collect()
+}
+
+/// A prepared content; read-only.
+fn volume(owner: &Owner, content: ContentRef, target: &str) -> EngineMount {
+    volume_at(names::content(owner, content), target)
+}
+
+fn volume_at(source: String, target: &str) -> EngineMount {
+    EngineMount {
+        target: Some(target.to_owned()),
+        source: Some(source),
+        typ: Some(MountType::VOLUME),
+        read_only: Some(true),
+        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
+        ..EngineMount::default()
+    }
+}
+
+fn bind(source: &Path, target: &str, access: Access) -> EngineMount {
+    EngineMount {
+        target: Some(target.to_owned()),
+        source: Some(source.display().to_string()),
+        typ: Some(MountType::BIND),
+        read_only: Some(access != Access::LiveReadWrite),
+        ..EngineMount::default()
+    }
+}

@@ -1,0 +1,53 @@
+//! The Docker runtime keeps the promises of every runtime, with real containers.
+
+use crate::place::{Place, launch, server};
+use std::{fs, net::TcpListener, sync::Arc, time::Duration};
+use wharf_model::{FolderPath, GatewayName, GatewaySpec, Launch, RouteSpec};
+use wharf_provider::{Execute, Platform, conformance};
+
+struct OnEngine {
+    place: Place,
+    port: u16,
+}
+
+impl Platform for OnEngine {
+    fn handle(&self) -> Arc<dyn Execute> {
+        Arc::new(self.place.provider())
+    }
+
+    fn gateway(&self) -> (GatewayName, GatewaySpec) {
+        ("public".parse().unwrap(), GatewaySpec::listening([127, 0, 0, 1].into(), self.port))
+    }
+
+    fn route(&self) -> RouteSpec {
+        RouteSpec {
+            gateway: "public".parse().unwrap(),
+            service: "hello".parse().unwrap(),
+            paths: vec!["/api/predict/hello".into()],
+            tokens: Vec::new(),
+            token_digests: Default::default(),
+            timeout: Duration::from_secs(5),
+            max_body: None,
+            timeouts: wharf_model::Timeouts::default(),
+            grpc: false,
+            traffic: wharf_model::Traffic::default(),
+        }
+    }
+
+    fn launch(&self) -> Launch {
+        launch(server())
+    }
+
+    fn folder(&self) -> FolderPath {
+        FolderPath("./app".into())
+    }
+}
+
+#[tokio::test]
+async fn the_docker_runtime_conforms() {
+    let place = Place::new();
+    fs::create_dir(place.project().join("app")).unwrap();
+    fs::write(place.project().join("app/app.py"), "print('hello')\n").unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    conformance(&OnEngine { place, port }).await;
+}

@@ -1,0 +1,144 @@
+//! Gateways: one container each, what becomes of them when they are down or move, and who may use their ports.
+
+use crate::{
+    place::{Place, launch, server, start},
+    support::{engine, pause},
+};
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use wharf_model::{
+    Address, Call, EndpointState, GatewayName, GatewaySpec, InstanceId, ObservedGateway, Operation, Probe, RouteSpec,
+};
+use wharf_provider::ProviderError;
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn name() -> GatewayName {
+    "public".parse().unwrap()
+}
+
+async fn put(place: &Place, port: u16) -> Result<(), ProviderError> {
+    let spec = GatewaySpec::listening([127, 0, 0, 1].into(), port);
+    let call = Call::PutGateway { gateway: name(), spec };
+    place.run(&Operation { address: Address::Gateway(name()), call }).await.map(drop)
+}
+
+async fn put_route(place: &Place) {
+    let route = RouteSpec {
+        gateway: name(),
+        service: "hello".parse().unwrap(),
+        paths: vec!["/api/predict/hello".into()],
+        tokens: Vec::new(),
+        token_digests: BTreeMap::new(),
+        timeout: Duration::from_secs(5),
+        max_body: None,
+        timeouts: wharf_model::Timeouts::default(),
+        grpc: false,
+        traffic: wharf_model::Traffic::default(),
+    };
+    let address = Address::Route(name(), route.service.clone());
+    place.run(&Operation { address, call: Call::PutRoute { route } }).await.unwrap();
+}
+
+async fn serve(place: &Place, instance: &InstanceId, endpoint: SocketAddr) -> Result<(), ProviderError> {
+    let (instance, gateways) = (instance.clone(), vec![name()]);
+    let address = Address::Instance(instance.service.clone(), instance.slot);
+    let call = Call::RouteInstance { instance, endpoint, gateways, probe: Probe::fallback() };
+    place.run(&Operation { address, call }).await.map(drop)
+}
+
+async fn seen(place: &Place) -> ObservedGateway {
+    place.look().await.gateways.remove(&name()).unwrap()
+}
+
+/// The status line of an answer to a request for a path.
+fn get(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    text.lines().next().map(str::to_owned)
+}
+
+async fn answers(port: u16) {
+    let begin = Instant::now();
+    while get(port, "/api/predict/hello/health").as_deref() != Some("HTTP/1.1 200 OK") {
+        assert!(begin.elapsed() < crate::support::PATIENCE, "{:?}", get(port, "/api/predict/hello/health"));
+        pause().await;
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_takes_up_what_it_served() {
+    let place = Place::new();
+    let (port, other) = (free_port(), free_port());
+    put(&place, port).await.unwrap();
+    put_route(&place).await;
+    let launch = launch(server());
+    let endpoint = place.start(&launch).await;
+    serve(&place, &launch.instance, endpoint).await.unwrap();
+    answers(port).await;
+    let container = format!("{}gateway.public", place.prefix());
+
+    // Down: what it would take up is seen, what takes something out of service is written, what puts it in is refused.
+    engine().stop_container(&container, None).await.unwrap();
+    let down = seen(&place).await;
+    assert!(!down.running && down.fingerprint.is_some(), "{down:?}");
+    let (_, route) = down.routes.first_key_value().unwrap();
+    assert!(route.fingerprint.is_some() && route.endpoints.contains_key(&launch.instance), "{route:?}");
+    assert!(matches!(serve(&place, &launch.instance, endpoint).await, Err(ProviderError::Missing { .. })));
+    let drain = Call::DrainInstance {
+        instance: launch.instance.clone(),
+        gateways: vec![name()],
+        shutdown: wharf_model::Shutdown::default(),
+    };
+    place.run(&Operation { address: start(&launch).address, call: drain }).await.unwrap();
+    let down = seen(&place).await;
+    let (_, route) = down.routes.first_key_value().unwrap();
+    assert!(matches!(route.endpoints[&launch.instance], EndpointState::Draining { .. }), "{route:?}");
+
+    // Up again, and then elsewhere: its routes come along.
+    put(&place, port).await.unwrap();
+    serve(&place, &launch.instance, endpoint).await.unwrap();
+    answers(port).await;
+    put(&place, other).await.unwrap();
+    answers(other).await;
+    assert_eq!(get(port, "/"), None);
+    assert_eq!(seen(&place).await.listen, Some(([127, 0, 0, 1], other).into()));
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_and_nothing_is_left() {
+    let place = Place::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let error = put(&place, taken.local_addr().unwrap().port()).await.unwrap_err();
+    assert!(matches!(&error, ProviderError::Conflict { help, .. } if help.contains("another port")), "{error:?}");
+    assert!(place.look().await.gateways.is_empty());
+}
+
+#[tokio::test]
+async fn a_gateway_comes_back_with_its_engine_and_ends_with_its_project() {
+    let place = Place::new();
+    let port = free_port();
+    put(&place, port).await.unwrap();
+    let container = format!("{}gateway.public", place.prefix());
+    let found = engine().inspect_container(&container, None).await.unwrap();
+    let policy = found.host_config.unwrap().restart_policy.unwrap().name.unwrap();
+    assert_eq!(format!("{policy:?}"), "UNLESS_STOPPED");
+    let provider = Arc::new(place.provider());
+    assert!(!provider.clean_up().await.unwrap(), "something is left");
+    let call = Call::DeleteGateway { gateway: name() };
+    place.run(&Operation { address: Address::Gateway(name()), call }).await.unwrap();
+    assert!(provider.clean_up().await.unwrap());
+    let networks = engine().list_networks(None).await.unwrap();
+    let ours =
+        |network: &bollard::models::Network| network.name.as_deref() == Some(place.prefix().trim_end_matches('.'));
+    assert!(!networks.iter().any(ours), "{networks:?}");
+}

@@ -1,0 +1,13 @@
+//! The Docker runtime against a real engine, which the tests start and end themselves.
+
+#![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod conformance;
+mod gateways;
+mod instances;
+mod packages;
+mod place;
+mod registry;
+#[path = "../support/mod.rs"]
+mod support;
