@@ -16,6 +16,7 @@ mod count;
 mod cron;
 mod declared;
 mod decode;
+mod edit;
 mod explain;
 mod format;
 mod guess;
@@ -39,6 +40,7 @@ mod value;
 mod version;
 mod words;
 
+pub use edit::edited;
 pub use explain::{
     Example, Explanation, Given, explain, explanation_text, explanations, explanations_text, nearest_code,
 };

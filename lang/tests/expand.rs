@@ -101,7 +101,9 @@ fn read(text: &str) -> Loaded {
 }
 
 fn without_places(deployment: Deployment) -> Deployment {
-    Deployment { origins: Origins::default(), ..deployment }
+    let mut ignores = deployment.ignores;
+    ignores.iter_mut().for_each(|rule| rule.origin = None);
+    Deployment { origins: Origins::default(), ignores, ..deployment }
 }
 
 proptest! {

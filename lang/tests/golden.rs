@@ -199,6 +199,12 @@ fn print(deployment: &Deployment) -> String {
             print_fields(&mut page, deployment, &address, &route.entries());
         }
     }
+    for rule in &deployment.ignores {
+        let (service, until) = (rule.service.as_ref(), rule.until.map(|day| format!(" until {day}")));
+        let of = service.map(|name| format!(" of service {name}")).unwrap_or_default();
+        let at = rule.origin.as_ref().map(|at| format!("{at}:{}", at.column)).unwrap_or_default();
+        let _ = writeln!(page, "ignore {}{of}{}: {}  ({at})", rule.path, until.unwrap_or_default(), rule.reason);
+    }
     for (to, from) in &deployment.renamed {
         let at = deployment.origins.of(to, &FieldPath::of(Field::Was)).unwrap();
         let _ = writeln!(page, "{to} was {from}  ({at}:{})", at.column);
@@ -282,6 +288,7 @@ fn every_project_means_the_same_when_it_is_expanded() {
 fn without_places(mut deployment: Deployment) -> Deployment {
     let rules = deployment.policies.values_mut().flat_map(|policy| &mut policy.rules);
     rules.for_each(|rule| rule.origin = None);
+    deployment.ignores.iter_mut().for_each(|rule| rule.origin = None);
     Deployment { origins: Origins::default(), ..deployment }
 }
 

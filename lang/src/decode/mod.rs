@@ -5,6 +5,7 @@
 //! goes on being checked. Where each written value stands is noted on the way.
 
 mod allow;
+mod drift;
 mod eas;
 mod elastic;
 mod entrance;
@@ -40,8 +41,8 @@ use std::{
     sync::Arc,
 };
 use wharf_model::{
-    Address, Deployment, EnvironmentName, Field, FieldPath, GatewayName, Origin, Origins, ProjectName, ProviderSpec,
-    SecretName, ServiceName, Shared,
+    Address, Deployment, EnvironmentName, Field, FieldPath, GatewayName, Ignore, Origin, Origins, ProjectName,
+    ProviderSpec, SecretName, ServiceName, Shared,
 };
 
 /// The work of decoding one environment of a project.
@@ -77,6 +78,8 @@ pub(crate) struct Decode<'a> {
     used: BTreeMap<SecretName, Place>,
     /// Which service each path of a gateway leads to.
     paths: BTreeMap<(GatewayName, Arc<str>), (ServiceName, Option<Place>)>,
+    /// The rules of services for drift.
+    ignores: Vec<Ignore>,
     /// The gateways so far, and where it is written on which port each listens.
     listens: Vec<(GatewayName, wharf_model::GatewaySpec, Option<Place>)>,
     /// The places that allow a warning which came up.
@@ -117,6 +120,7 @@ impl<'a> Decode<'a> {
             incomplete,
             used: BTreeMap::new(),
             paths: BTreeMap::new(),
+            ignores: Vec::new(),
             listens: Vec::new(),
             allowing: BTreeSet::new(),
         }
@@ -137,6 +141,7 @@ impl<'a> Decode<'a> {
         let registries: Vec<_> = every("registry").map(|block| self.registry(block)).collect();
         let groups: Vec<_> = every("group").map(|block| self.group(block)).collect();
         let services: Vec<_> = every("service").map(|block| self.allowing(block, Self::service)).collect();
+        let ignores: Vec<_> = every("ignore").map(|block| self.ignore(block, None)).collect();
         let here = project.environment.as_ref().map(|(name, _)| name.as_str());
         let policies: Vec<_> = every("policy").filter_map(|block| self.policy(block, here)).collect();
         self.check_weights();
@@ -161,6 +166,7 @@ impl<'a> Decode<'a> {
                 nlbs: nlbs.into_iter().collect::<Option<_>>()?,
                 registries: registries.into_iter().collect::<Option<_>>()?,
             },
+            ignores: ignores.into_iter().collect::<Option<Vec<_>>>()?.into_iter().chain(self.ignores).collect(),
             renamed: self.renamed,
             policies: policies.into_iter().collect(),
             origins: self.origins,

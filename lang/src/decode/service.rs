@@ -45,6 +45,10 @@ impl Decode<'_> {
         let router = self.router(block, &address);
         let labels = self.labels(block, &address);
         let raw = self.raw(block, &address);
+        for rule in block.every("ignore") {
+            let rule = self.ignore(rule, Some(&service));
+            self.ignores.extend(rule);
+        }
         let spec = ServiceSpec {
             template: template?,
             instances: instances?,

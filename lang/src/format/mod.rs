@@ -9,7 +9,7 @@
 mod layout;
 mod outline;
 mod print;
-mod token;
+pub(crate) mod token;
 
 #[cfg(test)]
 mod properties;

@@ -4,7 +4,7 @@
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Blanks on a line, and a byte order mark.
     Space,
     /// The end of a line, of whatever system.
@@ -35,19 +35,19 @@ pub(super) enum Kind {
 
 /// A piece of the text.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Token<'a> {
-    pub(super) kind: Kind,
-    pub(super) text: &'a str,
+pub(crate) struct Token<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) text: &'a str,
     /// Where it stands in the text.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// Where the first thing on its line stands, and how many characters further on this is. A line that begins with
     /// the last line of a longer thing is counted from its very start.
-    pub(super) line: usize,
-    pub(super) offset: usize,
+    pub(crate) line: usize,
+    pub(crate) offset: usize,
 }
 
 /// Cuts the whole text.
-pub(super) fn tokens(text: &str) -> Vec<Token<'_>> {
+pub(crate) fn tokens(text: &str) -> Vec<Token<'_>> {
     let (mut tokens, mut at) = (Vec::new(), 0);
     let (mut line, mut offset) = (None, 0);
     while at < text.len() {

@@ -7,6 +7,7 @@ mod fields;
 mod text;
 
 pub use text::Defaults;
+pub(crate) use text::quoted;
 
 use crate::{
     SourceFile,

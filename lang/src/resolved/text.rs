@@ -206,7 +206,7 @@ fn must_be_escaped_inside(letter: char) -> bool {
     !matches!(letter, '\n' | '\t') && must_be_escaped(letter)
 }
 
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {
         match letter {

@@ -35,6 +35,7 @@ const NEEDED: &[&str] = &[
 /// Texts of which not every one will do, by the path of their node and the name of the value.
 const TEXTS: &[(&str, &str)] = &[
     ("registry host", "registry.example.com:5000"),
+    ("ignore path", "gateway.public.listen"),
     ("service.confidential key", "kbs:///default/key/a"),
     ("service.processor code", "pmml"),
     ("service.weights path", "/mnt/model"),

@@ -10,10 +10,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use wharf_model::{
-    Address, Call, Capabilities, ContentDigest, ContentRef, Cost, EndpointState, EnvValue, Exit, Field, GatewayName,
-    InstanceId, Intent, Kind, Launch, ObjectId, ObjectSpec, Observed, ObservedGateway, ObservedInstance,
+    Address, Call, Capabilities, ContentDigest, ContentRef, Cost, EndpointState, Entry, EnvValue, Exit, Field,
+    GatewayName, InstanceId, Intent, Kind, Launch, ObjectId, ObjectSpec, Observed, ObservedGateway, ObservedInstance,
     ObservedObject, ObservedRoute, Operation, Outcome, Phase, ProbeAnswer, ServiceName, SourcePin, SourceRef,
-    Timestamp, Verb,
+    Timestamp, Told, Verb,
 };
 
 /// How many looks an instance takes to become ready.
@@ -23,6 +23,15 @@ const LOOKS_UNTIL_READY: u32 = 2;
 pub struct MemoryProvider {
     capabilities: Capabilities,
     world: Mutex<World>,
+}
+
+/// Whether an instance that was changed by hand is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stays {
+    /// It is.
+    Yes,
+    /// It is not.
+    No,
 }
 
 /// Everything there is.
@@ -125,6 +134,15 @@ fn cost(field: Field) -> Cost {
     }
 }
 
+/// What a route of this runtime tells of.
+const ROUTE: [Field; 4] = [Field::Path, Field::Token, Field::Timeout, Field::MaxBody];
+
+/// Those of the entries that this runtime tells of.
+fn told(entries: &[Entry], about: impl Fn(Field) -> bool) -> Told {
+    let entries = entries.iter().filter(|entry| about(entry.path.field)).cloned().collect();
+    Told { about: Field::ALL.iter().copied().filter(|field| about(*field)).collect(), entries }
+}
+
 impl MemoryProvider {
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
@@ -160,6 +178,43 @@ impl MemoryProvider {
     pub fn kill(&self, id: &InstanceId) {
         if let Some(instance) = self.world().instances.get_mut(id) {
             instance.seen.phase = Phase::Ended(Exit::Signal(9));
+        }
+    }
+
+    /// Changes what there is of the gateways, as somebody by hand would.
+    pub fn change_gateways(&self, change: impl FnOnce(&mut BTreeMap<GatewayName, ObservedGateway>)) {
+        change(&mut self.world().gateways);
+    }
+
+    /// Changes what there is of an instance, or takes it away, as somebody by hand would.
+    pub fn change_instance(&self, id: &InstanceId, change: impl FnOnce(&mut ObservedInstance) -> Stays) {
+        let world = &mut *self.world();
+        if let Some(instance) = world.instances.get_mut(id)
+            && change(&mut instance.seen) == Stays::No
+        {
+            world.instances.remove(id);
+        }
+    }
+
+    /// Makes one instance like another, as somebody by hand would.
+    pub fn copy_instance(&self, from: &InstanceId, to: InstanceId) {
+        let world = &mut *self.world();
+        if let Some(mut copy) = world.instances.get(from).cloned() {
+            world.ports += 1;
+            copy.seen.endpoint.set_port(20_000 + world.ports);
+            world.instances.insert(to, copy);
+        }
+    }
+
+    /// Changes which contents are there, as somebody by hand would.
+    pub fn change_contents(&self, change: impl FnOnce(&mut BTreeSet<ContentRef>)) {
+        change(&mut self.world().contents);
+    }
+
+    /// Keeps an instance from ever being ready again.
+    pub fn sicken(&self, id: &InstanceId) {
+        if let Some(instance) = self.world().instances.get_mut(id) {
+            instance.never_ready = true;
         }
     }
 
@@ -232,10 +287,12 @@ impl World {
         let seen = ObservedInstance {
             revision: launch.revision.number,
             operation: Some(cx.operation.clone()),
+            fingerprint: Some(launch.revision.fingerprint()),
             endpoint,
             phase: Phase::Running { since: Timestamp(0) },
             answer: None,
             last_lines: Vec::new(),
+            told: told(&launch.revision.template.entries(&launch.revision.pins), |field| cost(field) == Cost::Roll),
         };
         let (crashes, never_ready) = (has("MEMORY_CRASH"), has("MEMORY_NEVER_READY"));
         self.instances.insert(launch.instance.clone(), Instance { seen, looks: 0, crashes, never_ready });
@@ -349,9 +406,12 @@ impl Execute for MemoryProvider {
                     listen: None,
                     fingerprint: None,
                     routes: BTreeMap::new(),
+                    told: Told::default(),
                 });
+                known.running = true;
                 known.listen = Some(SocketAddr::new(spec.address, spec.port));
                 known.fingerprint = Some(spec.fingerprint());
+                known.told = told(&spec.entries(), |field| field == Field::MaxBody);
             }
             Call::DeleteGateway { gateway } => drop(world.gateways.remove(gateway)),
             Call::PutObject { object, spec } => world.put(object, spec)?,
@@ -360,8 +420,11 @@ impl Execute for MemoryProvider {
             Call::PutRoute { route } => {
                 if let Some(gateway) = world.gateways.get_mut(&route.gateway) {
                     let known = gateway.routes.entry(route.service.clone());
-                    let empty = || ObservedRoute { fingerprint: None, endpoints: BTreeMap::new() };
-                    known.or_insert_with(empty).fingerprint = Some(route.fingerprint());
+                    let empty =
+                        || ObservedRoute { fingerprint: None, endpoints: BTreeMap::new(), told: Told::default() };
+                    let known = known.or_insert_with(empty);
+                    known.fingerprint = Some(route.fingerprint());
+                    known.told = told(&route.entries(), |field| ROUTE.contains(&field));
                 }
             }
             Call::DeleteRoute { gateway, service } => {

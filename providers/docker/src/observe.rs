@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wharf_gateway::{Config, EndpointStatus, Status};
 use wharf_model::{
     Bytes, ContentRef, EndpointState, Exit, GatewayName, InstanceId, ObjectId, Observed, ObservedGateway,
-    ObservedInstance, ObservedObject, ObservedRoute, Phase, ProbeAnswer, ServiceName, Timestamp,
+    ObservedInstance, ObservedObject, ObservedRoute, Phase, ProbeAnswer, ServiceName, Timestamp, Told,
 };
 use wharf_provider::{ProviderError, Scope};
 
@@ -162,13 +162,14 @@ fn observed(labels: &OfGateway, seen: Seen) -> ObservedGateway {
             Some((endpoint.name.parse().ok()?, endpoint_state(endpoint.state, live)))
         });
         let fingerprint = own.routes.get(service.as_str()).and_then(|label| label.fingerprint.parse().ok());
-        Some((service, ObservedRoute { fingerprint, endpoints: endpoints.collect() }))
+        Some((service, ObservedRoute { fingerprint, endpoints: endpoints.collect(), told: Told::default() }))
     });
     ObservedGateway {
         running: seen.status.is_some(),
         listen: Some(labels.listen),
         fingerprint: own.settled.then(|| own.fingerprint.parse().ok()).flatten(),
         routes: routes.collect(),
+        told: Told::default(),
     }
 }
 
@@ -215,10 +216,13 @@ async fn finish(
     let mut seen = ObservedInstance {
         revision: look.labels.revision,
         operation: Some(look.labels.operation),
+        // Its label does not say yet from what it was made.
+        fingerprint: None,
         endpoint: look.labels.endpoint,
         phase,
         answer: answer.filter(|_| running),
         last_lines: Vec::new(),
+        told: Told::default(),
     };
     let silent = running && seen.answer.is_none();
     if !silent && !seen.is_ready() {

@@ -17,6 +17,9 @@ pub(crate) struct InstanceLabels {
     pub(crate) address: String,
     pub(crate) generation: u32,
     pub(crate) revision: u32,
+    /// What the revision is made of; absent in labels of older builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fingerprint: Option<String>,
     pub(crate) operation: String,
     pub(crate) endpoint: SocketAddr,
     /// Milliseconds since the Unix epoch.

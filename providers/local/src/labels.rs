@@ -17,6 +17,7 @@ pub(crate) struct OfInstance {
     pub(crate) owner: Owner,
     pub(crate) instance: InstanceId,
     pub(crate) revision: RevisionNumber,
+    pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) operation: OperationId,
     pub(crate) endpoint: SocketAddr,
     pub(crate) made: Timestamp,
@@ -70,6 +71,7 @@ impl OfInstance {
             owner: owner.clone(),
             instance: instance.clone(),
             revision: RevisionNumber(stored.revision),
+            fingerprint: stored.fingerprint.and_then(|text| text.parse().ok()),
             operation: OperationId(stored.operation.into()),
             endpoint: stored.endpoint,
             made: Timestamp(stored.made),
@@ -79,7 +81,7 @@ impl OfInstance {
 
     /// Makes the labels durable.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        let Self { owner, instance, revision, operation, endpoint, made, question } = self;
+        let Self { owner, instance, revision, fingerprint, operation, endpoint, made, question } = self;
         let stored = InstanceLabels {
             format: FORMAT,
             project: owner.project.to_string(),
@@ -87,6 +89,7 @@ impl OfInstance {
             address: Address::Instance(instance.service.clone(), instance.slot).to_string(),
             generation: instance.generation.0,
             revision: revision.0,
+            fingerprint: fingerprint.map(|print| print.to_string()),
             operation: operation.to_string(),
             endpoint: *endpoint,
             made: made.0,

@@ -19,10 +19,11 @@ use std::{
     time::Duration,
 };
 use tokio::task::JoinSet;
-use wharf_gateway::{Answer, Config, EndpointStatus, Status};
+use wharf_gateway::{Answer, Config, EndpointStatus, Route, Status};
 use wharf_model::{
-    EndpointState, Exit, GatewayName, InstanceId, ListenHint, Observed, ObservedGateway, ObservedInstance,
-    ObservedRoute, Phase, ProbeAnswer, ServiceName, SourceError, SourcePin, SourceRef,
+    Bytes, EndpointState, Entry, Exit, Field, FieldPath, GatewayName, InstanceId, ListenHint, Observed,
+    ObservedGateway, ObservedInstance, ObservedRoute, Phase, ProbeAnswer, ServiceName, SourceError, SourcePin,
+    SourceRef, Told, Value, print_duration,
 };
 use wharf_provider::{
     Owner, ProviderError, Scope,
@@ -87,10 +88,12 @@ fn seen(folder: &InstanceFolder, labels: OfInstance) -> io::Result<Look> {
     let seen = ObservedInstance {
         revision: labels.revision,
         operation: Some(labels.operation),
+        fingerprint: labels.fingerprint,
         endpoint: labels.endpoint,
         phase,
         answer: None,
         last_lines: Vec::new(),
+        told: Told::default(),
     };
     Ok(Look { seen, question: labels.question })
 }
@@ -154,6 +157,7 @@ async fn look_at_gateways(layout: &Layout, owner: &Owner) -> io::Result<BTreeMap
             listen: listening.or_else(|| config.listeners.first().map(|listener| listener.address)),
             fingerprint: labels.settled.then_some(labels.fingerprint),
             routes: routes(&folder, &config, status.as_ref()),
+            told: Told::default(),
         };
         found.insert(gateway, observed);
     }
@@ -171,9 +175,30 @@ fn routes(folder: &Path, config: &Config, status: Option<&Status>) -> BTreeMap<S
             let live = live.and_then(|route| route.endpoints.iter().find(|live| live.name == endpoint.name));
             Some((endpoint.name.parse().ok()?, endpoint_state(endpoint.state, live)))
         });
-        found.insert(service, ObservedRoute { fingerprint, endpoints: endpoints.collect() });
+        found.insert(service, ObservedRoute { fingerprint, endpoints: endpoints.collect(), told: told(route) });
     }
     found
+}
+
+/// What a route is set to, whoever set it.
+fn told(route: &Route) -> Told {
+    let entry = |path, value| Entry { path, value: Value::Text(value) };
+    let mut entries = Vec::new();
+    for path in &route.paths {
+        entries.push(entry(FieldPath::at(Field::Path, path.as_str()), "served".to_owned()));
+    }
+    for token in &route.tokens {
+        // Its digest is not keyed as those of records are, so it says nothing about whether the value is the same.
+        let secret = token.name.parse().map(|name| Value::Secret(name, None));
+        let value = secret.unwrap_or_else(|_| Value::Text(token.name.clone()));
+        entries.push(Entry { path: FieldPath::at(Field::Token, token.name.as_str()), value });
+    }
+    let timeout = route.timeout_ms.map(|ms| print_duration(Duration::from_millis(ms)));
+    entries.extend(timeout.map(|span| entry(FieldPath::of(Field::Timeout), span)));
+    let limit = route.max_body.map(|limit| Bytes(limit).to_string());
+    entries.extend(limit.map(|limit| entry(FieldPath::of(Field::MaxBody), limit)));
+    entries.sort_by(|one, two| one.path.cmp(&two.path));
+    Told { about: BTreeSet::from([Field::Path, Field::Token, Field::Timeout, Field::MaxBody]), entries }
 }
 
 fn endpoint_state(configured: wharf_gateway::EndpointState, live: Option<&EndpointStatus>) -> EndpointState {

@@ -143,6 +143,7 @@ async fn claim(
         owner: local.owner.clone(),
         instance: name.clone(),
         revision: launch.revision.number,
+        fingerprint: Some(launch.revision.fingerprint()),
         operation: cx.operation.clone(),
         endpoint: (Ipv4Addr::LOCALHOST, 0).into(),
         made: clock::now(),

@@ -81,6 +81,7 @@ fn make_plan(count: usize, provider: &Nothing) -> Plan {
         gateways: (0..count).map(gateway).collect(),
         services: BTreeMap::new(),
         shared: Shared::default(),
+        ignores: Vec::new(),
         renamed: BTreeMap::new(),
         policies: BTreeMap::new(),
         origins: Origins::default(),

@@ -9,7 +9,7 @@ const STYLES: styling::Styles = styling::Styles::styled()
     .literal(styling::AnsiColor::Green.on_default())
     .placeholder(styling::AnsiColor::Yellow.on_default());
 
-const EXIT_CODES: &str = "Exit codes: 0 done, or nothing to do; 1 error; 2 changes found (plan --detailed-exitcode); \
+const EXIT_CODES: &str = "Exit codes: 0 done, or nothing to do; 1 error; 2 changes or drift found (plan --detailed-exitcode, drift); \
                           3 the plan is stale; 4 locked; 5 refused by policy; 6 rolled back; 7 halted; 130 interrupted.";
 
 /// Infrastructure as code for AI inference services: describe them in KDL, plan, apply.
@@ -89,6 +89,65 @@ pub(crate) enum ValidateFormat {
     Github,
 }
 
+/// How a graph is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    // For people.
+    Human,
+    // For programs.
+    Json,
+    // For Graphviz.
+    Dot,
+    // As a picture.
+    Svg,
+}
+
+/// What is done with the record.
+#[derive(Debug, Subcommand)]
+pub(crate) enum State {
+    /// Lists the addresses of everything that is recorded
+    List {
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Shows what is recorded of one resource
+    Show {
+        /// Its address: service.hello, gateway.public, route.public/hello
+        address: String,
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Lets go of resources: they stay as they are, and are wharf's no more
+    Rm {
+        /// Their addresses; a service goes with its instances and routes, a gateway with its routes
+        #[arg(value_name = "ADDRESS", required = true)]
+        addresses: Vec<String>,
+        /// Shows the plan and ends; exit code 2 when there is something to let go of
+        #[arg(long)]
+        plan_only: bool,
+        /// Does not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+/// How drift is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DriftFormat {
+    // For people.
+    Human,
+    // For programs, and for `--since` of a later look.
+    Json,
+    // For an issue or a comment.
+    Markdown,
+    // For code scanning: SARIF 2.1.0.
+    Sarif,
+    // For a monitor.
+    Prometheus,
+}
+
 /// How the schema is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SchemaFormat {
@@ -128,14 +187,71 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value = "human")]
         format: SchemaFormat,
     },
-    /// Prints the project as one text, with everything filled in and laid together
+    /// Prints what was recorded with a commit, or the project as one text with everything filled in and laid together
     Show {
-        /// With templates, inputs, included files and what the environment changes put in their places
-        #[arg(long, required = true)]
+        /// A commit, as `wharf log` lists them
+        #[arg(value_name = "@N", required_unless_present = "expanded")]
+        at: Option<String>,
+        /// The project, with templates, inputs, included files and what the environment changes put in their places
+        #[arg(long, conflicts_with = "at")]
         expanded: bool,
-        /// Writes down defaults, too
-        #[arg(long)]
+        /// Writes down defaults, too; of the project only
+        #[arg(long, requires = "expanded")]
         defaults: bool,
+        /// For people, or for programs; of a commit only
+        #[arg(long, value_enum, default_value = "human", conflicts_with = "expanded")]
+        format: Format,
+    },
+    /// Lists the commits, the newest first: when, who, by which plan, and what became otherwise
+    Log {
+        /// At most so many
+        #[arg(short = 'n', long, value_name = "COMMITS", default_value = "20")]
+        limit: usize,
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Tells what became otherwise between two commits
+    Diff {
+        /// From which to which commit: @3..@5; up to the newest when the second is left out
+        #[arg(value_name = "@N..@M")]
+        range: String,
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Goes back to what was recorded before, by a plan that is shown first; the files stay as they are
+    ///
+    /// A service goes back alone when it is named. Without a commit: to the newest in which something else was asked for.
+    Rollback {
+        /// A service, a commit, or both: hello @3
+        #[arg(value_name = "SERVICE|@N", num_args = 0..=2)]
+        what: Vec<String>,
+        /// Shows the plan and ends; exit code 2 when there is something to do
+        #[arg(long)]
+        plan_only: bool,
+        /// Does not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Looks at what is recorded, and lets go of parts of it
+    #[command(subcommand)]
+    State(State),
+    /// Records what is there and is what the files describe, after a record was lost; changes nothing that runs
+    #[command(visible_alias = "import")]
+    Adopt {
+        /// Shows the plan and ends; exit code 2 when there is something to record
+        #[arg(long)]
+        plan_only: bool,
+        /// Does not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Shows the resources that the files ask for, and what depends on what
+    Graph {
+        /// For people, for programs, for Graphviz, or as a picture
+        #[arg(long, value_enum, default_value = "human")]
+        format: GraphFormat,
     },
     /// Tells what a value is and who said so, or what the code of a problem means
     ///
@@ -231,6 +347,17 @@ pub(crate) enum Command {
     Lock {
         #[command(subcommand)]
         action: LockAction,
+    },
+    /// Tells where reality has left what was recorded, and the ways out; changes nothing
+    ///
+    /// Ends with exit code 2 when there is drift, and with 1 when a rule that ignores some has run out.
+    Drift {
+        /// For people, for programs, for an issue, for code scanning, or for a monitor
+        #[arg(long, value_enum, default_value = "human")]
+        format: DriftFormat,
+        /// A report of an earlier look, in JSON: what was found then keeps its age. One that is not there yet is fine
+        #[arg(long, value_name = "FILE")]
+        since: Option<PathBuf>,
     },
     /// Shows what runs
     Status {

@@ -8,6 +8,7 @@ mod author;
 mod commands;
 mod exit;
 mod fault;
+mod history;
 mod mortal;
 mod out;
 mod problems;

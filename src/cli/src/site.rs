@@ -177,6 +177,16 @@ pub(crate) struct Sight {
 }
 
 impl Sight {
+    /// What is there.
+    pub(crate) fn observed(&self) -> &Observed {
+        &self.observed
+    }
+
+    /// The same with other digests of secrets.
+    pub(crate) fn with_digests(self, digests: BTreeMap<SecretName, SecretDigest>) -> Self {
+        Self { digests, ..self }
+    }
+
     /// What a plan is made from.
     pub(crate) fn input<'a>(
         &'a self,

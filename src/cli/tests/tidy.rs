@@ -73,6 +73,7 @@ fn waiting_and_graphs_stay_where_they_belong() {
 fn every_folder_of_cases_has_a_runner() {
     let runners = [
         ("cli", "src/cli/tests"),
+        ("drift", "src/cli/tests"),
         ("gateway", "src/gateway/src/cases"),
         ("kdl", "lang/src"),
         ("lang", "lang/tests"),

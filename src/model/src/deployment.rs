@@ -1,9 +1,9 @@
 //! Everything that a project asks for in one environment: what `wharf-lang` hands on.
 
 use crate::{
-    Address, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, NetworkName, NetworkSpec, NlbName,
-    NlbSpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName, RegistryHost, RegistrySpec, RouteSpec, SecretDigest,
-    SecretName, ServiceName, ServiceSpec,
+    Address, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Ignore, NetworkName, NetworkSpec,
+    NlbName, NlbSpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName, RegistryHost, RegistrySpec, RouteSpec,
+    SecretDigest, SecretName, ServiceName, ServiceSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -24,6 +24,8 @@ pub struct Deployment {
     pub services: BTreeMap<ServiceName, ServiceSpec>,
     /// What services share beside gateways.
     pub shared: Shared,
+    /// What drift is not to be told of.
+    pub ignores: Vec<Ignore>,
     /// What resources were called before, by what they are called now.
     pub renamed: BTreeMap<Address, Address>,
     /// The rules that its plans must keep to, by the names of the policies that they belong to.

@@ -316,11 +316,21 @@ pub enum Value {
 
 impl Value {
     /// Whether both mean the same. A digest that is not known yet differs from none.
-    fn same(&self, other: &Self) -> bool {
+    pub fn same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Secret(one, Some(before)), Self::Secret(two, Some(after))) => one == two && before == after,
             (Self::Secret(one, _), Self::Secret(two, _)) => one == two,
             _ => self == other,
+        }
+    }
+}
+
+impl Value {
+    /// The value with nothing cut off; of a secret, its name.
+    pub fn exact(&self) -> String {
+        match self {
+            Self::Content(digest) => digest.to_string(),
+            other => other.to_string(),
         }
     }
 }

@@ -10,8 +10,10 @@ mod capability;
 mod cidr;
 mod deployment;
 mod digest;
+mod edit;
 mod entries;
 mod field;
+mod ignore;
 mod instance;
 mod json;
 mod name;
@@ -29,7 +31,9 @@ pub use capability::{Capabilities, Cost};
 pub use cidr::{Cidr, CidrError};
 pub use deployment::{Deployment, ProviderSpec, SecretSource, Shared};
 pub use digest::{ContentDigest, Fingerprint, SecretDigest, SecretKey};
+pub use edit::{Edit, Literal};
 pub use field::{Difference, Entry, Field, FieldPath, Value, compare};
+pub use ignore::Ignore;
 pub use instance::{Generation, InstanceId, RevisionNumber, Slot};
 pub use json::Json;
 pub use name::{
@@ -38,7 +42,7 @@ pub use name::{
 };
 pub use observed::{
     ContentRef, EndpointState, Exit, Libraries, ListenHint, Observed, ObservedGateway, ObservedInstance,
-    ObservedObject, ObservedRoute, Phase, ProbeAnswer, SourceError, SourcePin, SourceRef,
+    ObservedObject, ObservedRoute, Phase, ProbeAnswer, SourceError, SourcePin, SourceRef, Told,
 };
 pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, OperationId, Outcome, PlanId, Verb};
 pub use origin::{Origin, Origins};
@@ -48,4 +52,4 @@ pub use record::{
     Wanted,
 };
 pub use spec::*;
-pub use time::Timestamp;
+pub use time::{Date, DateError, Timestamp};

@@ -1,8 +1,8 @@
 //! What a provider reports now.
 
 use crate::{
-    Bytes, ContentDigest, Fingerprint, FolderPath, GatewayName, InstanceId, ObjectId, OperationId, RevisionNumber,
-    ServiceName, Timestamp,
+    Bytes, ContentDigest, Entry, Field, Fingerprint, FolderPath, GatewayName, InstanceId, ObjectId, OperationId,
+    RevisionNumber, ServiceName, Timestamp,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,6 +39,17 @@ pub struct ObservedGateway {
     pub fingerprint: Option<Fingerprint>,
     /// Its routes.
     pub routes: BTreeMap<ServiceName, ObservedRoute>,
+    /// What it tells of its settings.
+    pub told: Told,
+}
+
+/// What a runtime tells of the fields of an object: what they are now, wherever they came from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Told {
+    /// The fields that it speaks of. One of these without an entry is not set; of any other nothing is known.
+    pub about: BTreeSet<Field>,
+    /// Their entries, sorted by path.
+    pub entries: Vec<Entry>,
 }
 
 /// An object of the platform.
@@ -55,6 +66,8 @@ pub struct ObservedRoute {
     pub fingerprint: Option<Fingerprint>,
     /// The instances behind it.
     pub endpoints: BTreeMap<InstanceId, EndpointState>,
+    /// What it tells of its settings.
+    pub told: Told,
 }
 
 /// What a gateway does with an instance.
@@ -81,6 +94,8 @@ pub struct ObservedInstance {
     pub revision: RevisionNumber,
     /// Which operation its label says made it.
     pub operation: Option<OperationId>,
+    /// The fingerprint of the revision that it was started from, where its label has one.
+    pub fingerprint: Option<Fingerprint>,
     /// Where it listens.
     pub endpoint: SocketAddr,
     /// Whether it runs.
@@ -89,6 +104,8 @@ pub struct ObservedInstance {
     pub answer: Option<ProbeAnswer>,
     /// The last lines of its log, oldest first; only of one that does not run or is not ready.
     pub last_lines: Vec<String>,
+    /// What the runtime tells of what it was made from.
+    pub told: Told,
 }
 
 impl ObservedInstance {

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-/// A place in a project's files, as a person counts: lines and columns start at 1.
+/// A place in a project's files, as a person counts: lines and columns start at 1. Line 0 is the whole of something.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     /// The file, relative to the project's folder.
@@ -20,7 +20,10 @@ pub struct Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
     }
 }
 

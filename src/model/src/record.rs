@@ -4,8 +4,8 @@
 //! crash is the last commit with the journal's effects absorbed in order, and absorbing is the same code in both.
 
 use crate::{
-    Address, ContentRef, Effect, Ending, EnvironmentName, GatewayName, GatewaySpec, Generation, InstanceId, ObjectSpec,
-    Pins, ProjectName, RevisionNumber, RouteSpec, ServiceName, ServiceSpec, Slot, Template,
+    Address, ContentRef, Effect, Ending, EnvironmentName, Fingerprint, GatewayName, GatewaySpec, Generation,
+    InstanceId, ObjectSpec, Pins, ProjectName, RevisionNumber, RouteSpec, ServiceName, ServiceSpec, Slot, Template,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -95,6 +95,19 @@ pub struct Revision {
 }
 
 impl Revision {
+    /// Stands for what it is made of, on the objects that are made from it. Says nothing of its number, nor of secrets'
+    /// values.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Self::fingerprint_of(&self.template, &self.pins)
+    }
+
+    /// The same of a revision that has no number yet.
+    pub fn fingerprint_of(template: &Template, pins: &Pins) -> Fingerprint {
+        let entries = template.entries(pins);
+        let lines: Vec<_> = entries.iter().map(|entry| format!("{}={}", entry.path, entry.value.exact())).collect();
+        Fingerprint::of(lines.iter().map(String::as_bytes))
+    }
+
     /// The contents that its instances need.
     pub fn contents(&self) -> impl Iterator<Item = ContentRef> + '_ {
         let mounts = self.pins.mounts.values().copied().map(ContentRef::Folder);

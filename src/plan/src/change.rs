@@ -152,6 +152,8 @@ pub enum Cause {
     Follows(Address),
     /// The files ask for it to be kept when they do not declare it any more.
     KeptOnDelete,
+    /// Somebody named it.
+    Asked,
 }
 
 impl Cause {
@@ -167,6 +169,7 @@ impl Cause {
             | Self::Unfinished(_)
             | Self::Unused
             | Self::Follows(_)
+            | Self::Asked
             | Self::KeptOnDelete => None,
         }
     }

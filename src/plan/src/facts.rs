@@ -229,8 +229,9 @@ fn instances(input: &Input, service: &ServiceName) -> Option<Fields> {
 }
 
 fn gateway(seen: &ObservedGateway) -> Fields {
-    let ObservedGateway { running, listen, fingerprint, routes: _ } = seen;
-    let mut all = one("process", if *running { "runs" } else { "does not run" });
+    let ObservedGateway { running, listen, fingerprint, routes: _, told } = seen;
+    let mut all = fields(told.entries.clone());
+    all.extend(one("process", if *running { "runs" } else { "does not run" }));
     all.extend(listen.map(|listen| ("listen".to_owned(), listen.to_string())));
     all.extend(fingerprint.map(|print| ("label".to_owned(), print.to_string())));
     all
@@ -238,7 +239,7 @@ fn gateway(seen: &ObservedGateway) -> Fields {
 
 fn route(seen: &ObservedGateway, service: &ServiceName) -> Option<Fields> {
     let route = seen.routes.get(service)?;
-    let mut all = Fields::new();
+    let mut all = fields(route.told.entries.clone());
     all.extend(route.fingerprint.map(|print| ("label".to_owned(), print.to_string())));
     for (id, state) in &route.endpoints {
         let state = match state {

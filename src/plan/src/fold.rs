@@ -130,9 +130,12 @@ fn why(cause: &Cause) -> Why<'_> {
         Cause::Seen { field, saw } => Why::Seen(field, saw),
         Cause::Unfinished(words) => Why::Unfinished(words),
         Cause::Follows(address) => Why::Follows(address),
-        Cause::Declared(_) | Cause::NotDeclared | Cause::Unused | Cause::Renamed { .. } | Cause::KeptOnDelete => {
-            Why::Kind(discriminant(cause))
-        }
+        Cause::Declared(_)
+        | Cause::NotDeclared
+        | Cause::Unused
+        | Cause::Renamed { .. }
+        | Cause::KeptOnDelete
+        | Cause::Asked => Why::Kind(discriminant(cause)),
     }
 }
 

@@ -85,6 +85,13 @@ pub enum Notice {
         /// What its probe heard.
         heard: String,
     },
+    /// Something is there that is not recorded, and not what the files describe.
+    NotAdopted {
+        /// What.
+        address: Address,
+        /// Why, in a sentence.
+        why: String,
+    },
     /// The last rollout of a service did not end well.
     LastRollout {
         /// The service's address.
@@ -120,6 +127,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotReady { instance, heard } => write!(f, "{instance} runs but is not ready: {heard}"),
+            Self::NotAdopted { address, why } => write!(f, "{address} is not taken over: {why}"),
             Self::LooksRenamed { from, to, unlike } => {
                 let alike = match unlike {
                     0 => "say the same".to_owned(),

@@ -4,7 +4,10 @@
 
 mod detail;
 mod difference;
+mod drift;
 mod escape;
+mod graph;
+mod history;
 mod html;
 mod markdown;
 mod picture;
@@ -17,6 +20,9 @@ mod text;
 mod verdicts;
 
 pub use difference::difference;
+pub use drift::{EditedFile, drift, drift_markdown, drift_prometheus, drift_sarif};
+pub use graph::{graph, graph_dot, graph_json, graph_svg};
+pub use history::{LogEntry, addresses, became, became_between_json, log, log_json, record, record_json};
 pub use html::html;
 pub use markdown::{ROOM, markdown};
 pub use picture::svg;

@@ -4,7 +4,7 @@ use super::*;
 
 const CODE: &[Argument] = &[value("code", Type::Warning)];
 const REASON: &[Property] = &[property("reason", Type::Text, "why it is meant to be so").must()];
-const ELSEWHERE: &[&str] = &["allow", "lint", "ignore", "suppress", "silence", "disable-warning"];
+const ELSEWHERE: &[&str] = &["allow", "lint", "suppress", "silence", "disable-warning"];
 
 const fn allow(path: &'static str, doc: &'static str) -> NodeSchema {
     node(path, Many, doc).elsewhere(ELSEWHERE).takes(CODE).has(REASON)

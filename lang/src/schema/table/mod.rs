@@ -2,6 +2,7 @@
 
 mod access;
 mod allow;
+mod drift;
 mod elastic;
 mod entry;
 mod environment;
@@ -146,6 +147,7 @@ pub(super) const GROUPS: &[&[NodeSchema]] = &[
     access::ROWS,
     elastic::ROWS,
     watch::ROWS,
+    drift::ROWS,
     policy::ROWS,
     reuse::ROWS,
     allow::ROWS,

@@ -39,6 +39,7 @@ pub(crate) fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
         gateways,
         services: services.iter().map(|(name, spec)| (name.parse().unwrap(), spec.clone())).collect(),
         shared: Shared::default(),
+        ignores: Vec::new(),
         renamed: BTreeMap::new(),
         policies: BTreeMap::new(),
         origins: Origins::default(),

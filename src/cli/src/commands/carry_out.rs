@@ -6,10 +6,11 @@ use crate::{
     fault::{Ends, Fault},
     out, progress,
     project::Project,
-    site::{self, Runtime},
+    site::{self, Runtime, Sight},
 };
 use std::{
     io::{BufRead, Write},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -17,9 +18,11 @@ use tokio::{
     sync::mpsc,
 };
 use wharf_apply::{Applied, Cancel, Ended, Failed, Head, Recovered, Settings, Skipped, Summary, Tail, apply, recover};
-use wharf_model::Deployment;
+use wharf_model::{Deployment, Record};
 use wharf_plan::{Plan, Ruling, SavedPlan, rollout::Failure};
+use wharf_provider::{Execute, Observe};
 use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
+use wharf_store::{Author, Reader, Writer};
 
 /// What is to be done.
 pub(super) struct Work<'a> {
@@ -63,51 +66,137 @@ const LAST_LINES: usize = 15;
 /// Brings the environment to `desired`. Answers the runtime too, for what a command does afterwards.
 pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Runtime)> {
     let project = work.project;
-    let runtime = site::provider(project)?;
-    let platform = runtime.execute();
-    let mut writer = site::lock(project, work.doing, work.wait)?;
-    let by = site::author(project);
-    let recovered = recover(&*platform, &mut writer, &by, site::now()).await?;
-    tell_recovered(&recovered);
-    let key = writer.reader().key()?;
-    let sight = site::look(project, work.desired, key.as_ref(), &*platform).await?;
-    let input = sight.input(work.desired, &recovered.record, &*platform);
+    let begun = begin(project, work.doing, work.wait).await?;
+    let sight = begun.look(project, work.desired).await?;
+    let input = sight.input(work.desired, begun.record(), begun.observe());
     let plan = site::plan_of(project, &input)?;
     let plan = match &work.reviewed {
         Reviewed::Saved(saved) => match saved.find_in(plan.made_from(project.digests()), &input) {
             Ok(plan) => plan,
             Err(stale) => {
                 out::alert(wharf_report::stale(saved.id(), &stale).trim_end());
-                return Ok((Exit::Stale, runtime));
+                return Ok((Exit::Stale, begun.runtime));
             }
         },
         Reviewed::Nothing | Reviewed::Id(_) => match work.select {
-            Some(select) => plan.select(&site::selection(select, work.desired, &recovered.record)?),
+            Some(select) => plan.select(&site::selection(select, work.desired, begun.record())?),
             None => plan,
         },
     };
-    out::note(wharf_report::terminal(&plan, None, Layout { width: out::width() }).trim_end());
+    if let Reviewed::Id(id) = work.reviewed
+        && !plan.is_empty()
+        && plan.id().0.as_ref() != id
+    {
+        show(&plan);
+        tell_other_plan(&plan, id);
+        return Ok((Exit::Stale, begun.runtime));
+    }
+    let asks = !work.yes && matches!(work.reviewed, Reviewed::Nothing);
+    let ask = if asks { Ask::First } else { Ask::Nobody };
+    let consent =
+        Consent { doing: work.doing, desired: work.desired, ask, approved: work.approved, view: Some(work.view) };
+    finish(project, begun, &plan, consent).await
+}
+
+/// An environment that nobody else can change now, with its record brought up to date.
+pub(super) struct Begun {
+    runtime: Runtime,
+    platform: Arc<dyn Execute>,
+    writer: Writer,
+    by: Author,
+    recovered: Recovered,
+}
+
+impl Begun {
+    /// What is recorded.
+    pub(super) fn record(&self) -> &Record {
+        &self.recovered.record
+    }
+
+    /// The runtime, as far as it can be looked at.
+    pub(super) fn observe(&self) -> &dyn Observe {
+        &*self.platform
+    }
+
+    /// The reading half of the record.
+    pub(super) fn reader(&self) -> &Reader {
+        self.writer.reader()
+    }
+
+    /// Looks once at what `desired` needs.
+    pub(super) async fn look(&self, project: &Project, desired: &Deployment) -> Ends<Sight> {
+        site::look(project, desired, self.reader().key()?.as_ref(), &*self.platform).await
+    }
+}
+
+/// Takes the lock, waiting for another holder as long as `wait` says, and finds out what became of an earlier apply.
+pub(super) async fn begin(project: &Project, doing: &str, wait: Duration) -> Ends<Begun> {
+    let runtime = site::provider(project)?;
+    let platform = runtime.execute();
+    let mut writer = site::lock(project, doing, wait)?;
+    let by = site::author(project);
+    let recovered = recover(&*platform, &mut writer, &by, site::now()).await?;
+    tell_recovered(&recovered);
+    Ok(Begun { runtime, platform, writer, by, recovered })
+}
+
+/// Whether somebody is to say yes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Before anything is done.
+    First,
+    /// Somebody did already.
+    Nobody,
+}
+
+/// What was agreed to.
+pub(super) struct Consent<'a> {
+    /// The command.
+    pub(super) doing: &'a str,
+    /// What there will be.
+    pub(super) desired: &'a Deployment,
+    /// Whether somebody is to say yes.
+    pub(super) ask: Ask,
+    /// What policies ask to be approved, and is.
+    pub(super) approved: &'a [String],
+    /// Who else is told what happens.
+    pub(super) view: Option<&'a View>,
+}
+
+impl<'a> Consent<'a> {
+    /// Nothing is approved, and nobody else is told.
+    pub(super) fn plain(doing: &'a str, desired: &'a Deployment, ask: Ask) -> Self {
+        Self { doing, desired, ask, approved: &[], view: None }
+    }
+}
+
+fn show(plan: &Plan) {
+    out::note(wharf_report::terminal(plan, None, Layout { width: out::width() }).trim_end());
+}
+
+/// Shows a plan, asks, carries it out, and says how it ended.
+pub(super) async fn finish(
+    project: &Project,
+    begun: Begun,
+    plan: &Plan,
+    Consent { doing, desired, ask, approved, view }: Consent<'_>,
+) -> Ends<(Exit, Runtime)> {
+    let Begun { runtime, platform, mut writer, by, recovered } = begun;
+    show(plan);
     if plan.is_empty() {
         return Ok((Exit::Done, runtime));
     }
-    if let Reviewed::Id(id) = work.reviewed
-        && plan.id().0.as_ref() != id
-    {
-        tell_other_plan(&plan, id);
-        return Ok((Exit::Stale, runtime));
-    }
-    if is_refused(&plan, work.approved)? {
+    if is_refused(plan, approved)? {
         return Ok((Exit::Refused, runtime));
     }
-    let asks = !work.yes && matches!(work.reviewed, Reviewed::Nothing);
-    if asks && !confirmed(work.doing)? {
+    if ask == Ask::First && !confirmed(doing)? {
         out::note("Nothing was done.");
         return Ok((Exit::Interrupted, runtime));
     }
     let settings = Settings {
         secrets: site::share(&project.secrets),
         by,
-        doing: work.doing.to_owned(),
+        doing: doing.to_owned(),
         started: site::now(),
         calls: CALLS,
         rollouts: ROLLOUTS,
@@ -116,24 +205,27 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Runtime)> {
     let cancel = Cancel::default();
     let watch = tokio::spawn(watch_signals(cancel.clone()));
     let (events, told) = mpsc::unbounded_channel();
-    let mut stream = progress::Stream::open(work.view.events.as_deref(), work.view.format == Format::Json)?;
+    let mut stream = progress::Stream::open(
+        view.and_then(|view| view.events.as_deref()),
+        view.is_some_and(|view| view.format == Format::Json),
+    )?;
     stream.begin(&Head {
         project: &project.deployment.project,
         environment: &project.deployment.environment,
-        doing: work.doing,
+        doing,
         by: &settings.by,
         plan: &plan.id(),
         steps: plan.operations().len(),
     });
-    let view = tokio::spawn(progress::follow(told, stream));
+    let follower = tokio::spawn(progress::follow(told, stream));
     let began = tokio::time::Instant::now();
-    let applied = apply(&plan, recovered, platform, &mut writer, &settings, &cancel, events).await;
+    let applied = apply(plan, recovered, platform, &mut writer, &settings, &cancel, events).await;
     watch.abort();
     // The view ends with the events; one that failed has nothing more to show.
-    let stream = view.await.ok();
+    let stream = follower.await.ok();
     let Applied { summary, serial, .. } = applied?;
     if let Some(mut stream) = stream {
-        let addresses = addresses(work.desired);
+        let addresses = addresses(desired);
         stream.end(&Tail { summary: &summary, commit: serial, took: began.elapsed(), addresses: &addresses });
     }
     tell_summary(&summary, serial, began.elapsed());

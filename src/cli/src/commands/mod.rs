@@ -1,23 +1,30 @@
 //! One file per command.
 
+mod adopt;
 mod apply;
 mod carry_out;
 mod completions;
 mod destroy;
+mod diff;
 mod diff_env;
+mod drift;
 mod exec;
 mod explain;
 mod fmt;
 mod gateway;
+mod graph;
 mod init;
 mod invoke;
 mod lock;
+mod log;
 mod logs;
 mod plan;
 mod provenance;
 mod recover;
+mod rollback;
 mod schema;
 mod show;
+mod state;
 mod status;
 mod validate;
 
@@ -34,7 +41,15 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Init => init::run(&shared),
         Command::Fmt { files, check } => fmt::run(&shared, &files, check),
         Command::Validate { format } => validate::run(&shared, format),
-        Command::Show { expanded: _, defaults } => show::run(&shared, defaults),
+        Command::Show { at, expanded: _, defaults, format } => {
+            show::run(&shared, &show::Wanted { at: at.as_deref(), defaults, format })
+        }
+        Command::Log { limit, format } => log::run(&shared, limit, format),
+        Command::Diff { range, format } => diff::run(&shared, &range, format),
+        Command::Rollback { what, plan_only, yes } => wait(rollback::run(&shared, &what, Review::of(plan_only, yes))),
+        Command::State(command) => wait(state::run(&shared, &command)),
+        Command::Adopt { plan_only, yes } => wait(adopt::run(&shared, Review::of(plan_only, yes))),
+        Command::Graph { format } => graph::run(&shared, format),
         Command::Explain { what, format } => explain::run(&shared, what.as_deref(), format),
         Command::DiffEnv { left, right, format } => diff_env::run(&shared, &left, &right, format),
         Command::Schema { format } => schema::run(format),
@@ -50,12 +65,34 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         }
         Command::Recover { explain, wait: patience } => wait(recover::run(&shared, explain, patience)),
         Command::Lock { action } => lock::run(&shared, &action),
+        Command::Drift { format, since } => wait(drift::run(&shared, format, since.as_deref())),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),
         Command::Exec { instance, command } => wait(exec::run(&shared, &instance, &command)),
         Command::Invoke(request) => wait(invoke::run(&shared, request)),
         Command::Completions { shell } => completions::run(shell),
         Command::Gateway { folder, take_over, unguarded } => gateway::run(&folder, take_over, unguarded),
+    }
+}
+
+/// How a plan that a command made is looked at before it is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Review {
+    /// It is shown, and nothing is done.
+    Only,
+    /// Somebody is asked.
+    Ask,
+    /// Somebody said yes.
+    Yes,
+}
+
+impl Review {
+    fn of(only: bool, yes: bool) -> Self {
+        match (only, yes) {
+            (true, _) => Self::Only,
+            (false, false) => Self::Ask,
+            (false, true) => Self::Yes,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const LOOKING: [&[&str]; 9] = [
+const LOOKING: [&[&str]; 20] = [
     &["validate"],
     &["plan"],
     &["plan", "--format", "json"],
@@ -18,6 +18,17 @@ const LOOKING: [&[&str]; 9] = [
     &["logs"],
     &["schema"],
     &["invoke"],
+    &["drift"],
+    &["drift", "--format", "json", "--since", "nothing.json"],
+    &["log"],
+    &["show", "@1"],
+    &["diff", "@1.."],
+    &["rollback", "--plan-only"],
+    &["adopt", "--plan-only"],
+    &["state", "list"],
+    &["state", "show", "service.hello"],
+    &["state", "rm", "service.hello", "--plan-only"],
+    &["graph"],
 ];
 
 /// What changes when somebody writes: the file that is there, its size and its time.

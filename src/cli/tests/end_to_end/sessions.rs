@@ -14,6 +14,7 @@
 //! | `set NAME VALUE` | sets a variable for the commands that follow |
 //! | `request PATH [TOKEN]` | sends a request to the gateway; prints the status and the body |
 //! | `kill INSTANCE` | ends an instance's program the hard way, and waits until that was noticed |
+//! | `remove PATH` | removes a file or a folder of the project |
 //! | `occupy PORT`, `free` | listens on a port, and stops |
 //!
 //! `@PORT` and `@NEXT` are two free ports, in the files, the commands and what they print. What differs from run to run
@@ -122,6 +123,11 @@ impl Player {
                 return format!("{}\n{}\n", answer.status, answer.body.trim_end());
             }
             ["kill", instance] => kill(site, instance),
+            ["remove", path] => {
+                let path = site.dir.join(path);
+                let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                removed.unwrap();
+            }
             ["occupy", port] => {
                 self.listener = Some(TcpListener::bind((Ipv4Addr::LOCALHOST, port.parse().unwrap())).unwrap());
             }

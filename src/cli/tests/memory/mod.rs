@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses what it needs")]
 
+mod hands;
+
 use secrecy::SecretString;
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -118,7 +120,7 @@ impl Site {
             }
             ["lose", object] => self.memory.lose(&object.parse().unwrap()),
             ["secret", name, value] => drop(self.secrets.insert(name.parse().unwrap(), format!("{CANARY}-{value}"))),
-            _ => panic!("nobody knows how to `{line}`"),
+            words => assert!(hands::meddle(&self.memory, words), "nobody knows how to `{line}`"),
         }
     }
 }

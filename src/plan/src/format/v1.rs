@@ -125,6 +125,7 @@ enum CauseV1 {
     Renamed { from: String, at: Option<PlaceV1> },
     Follows { address: String },
     KeptOnDelete,
+    Asked,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -328,6 +329,7 @@ fn cause(cause: &Cause) -> CauseV1 {
         Cause::Renamed { from, origin } => CauseV1::Renamed { from: from.to_string(), at: origin.as_ref().map(place) },
         Cause::Follows(address) => CauseV1::Follows { address: address.to_string() },
         Cause::KeptOnDelete => CauseV1::KeptOnDelete,
+        Cause::Asked => CauseV1::Asked,
     }
 }
 

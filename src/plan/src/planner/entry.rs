@@ -1,7 +1,13 @@
 //! The way in: gateways and routes.
 
 use super::Planner;
-use crate::{Cause, Change, Risk, Step, StepId, What};
+use crate::{
+    Cause, Change, Risk, Step, StepId, What,
+    drift::{
+        Aspect,
+        altered::{self, Alteration},
+    },
+};
 use wharf_model::{
     Address, Call, Difference, Effect, Entry, Field, GatewayName, GatewaySpec, RouteSpec, ServiceName, compare,
 };
@@ -61,11 +67,14 @@ impl Planner<'_> {
         match self.input.observed.gateways.get(name) {
             None => seen("missing"),
             Some(gateway) if !gateway.running => seen("not running"),
-            Some(gateway) if gateway.fingerprint != Some(recorded.fingerprint()) => {
-                let before = self.actual.recorded.gateways.get(name).map(|known| known.spec.entries());
-                self.stale_label(&Address::Gateway(name.clone()), before, spec.entries())
+            Some(gateway) => {
+                let found = altered::gateway(recorded, gateway);
+                if found.iter().any(|one| one.aspect == Aspect::Settings) {
+                    let before = self.actual.recorded.gateways.get(name).map(|known| known.spec.entries());
+                    return self.stale_label(&Address::Gateway(name.clone()), before, spec.entries());
+                }
+                first(found).into_iter().collect()
             }
-            Some(_) => Vec::new(),
         }
     }
 
@@ -157,12 +166,10 @@ impl Planner<'_> {
     fn route_drift(&self, recorded: &RouteSpec) -> Option<Cause> {
         // A gateway that is missing as a whole comes back without its routes.
         let observed = self.input.observed.gateways.get(&recorded.gateway);
-        let saw = match observed.and_then(|gateway| gateway.routes.get(&recorded.service)) {
-            None => "missing",
-            Some(route) if route.fingerprint != Some(recorded.fingerprint()) => "otherwise than recorded",
-            Some(_) => return None,
-        };
-        Some(Cause::Seen { field: "route", saw: saw.to_owned() })
+        match observed.and_then(|gateway| gateway.routes.get(&recorded.service)) {
+            None => Some(Cause::Seen { field: "route", saw: "missing".to_owned() }),
+            Some(route) => first(altered::route(recorded, route)),
+        }
     }
 
     /// Removes a route. `risks` are those of a service that runs on without it.
@@ -173,6 +180,22 @@ impl Planner<'_> {
         self.changes.push(Change { address, what: What::Delete { because: Cause::NotDeclared }, risks });
         self.route_ends.entry(gateway.clone()).or_default().push(step);
         step
+    }
+
+    /// Routes that gateways have and nobody asked for or recorded.
+    pub(super) fn unknown_routes(&mut self) {
+        let (desired, recorded) = (&self.input.desired, &self.input.recorded.routes);
+        for (gateway, seen) in &self.input.observed.gateways {
+            if !desired.gateways.contains_key(gateway) {
+                continue;
+            }
+            for service in seen.routes.keys() {
+                let wanted = desired.services.get(service).is_some_and(|spec| spec.exposes.contains_key(gateway));
+                if !wanted && !recorded.contains_key(&(gateway.clone(), service.clone())) {
+                    self.delete_route(gateway, service, Vec::new());
+                }
+            }
+        }
     }
 
     pub(super) fn removed_gateways(&mut self) {
@@ -199,4 +222,12 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// What was seen of an object that is otherwise than recorded: the first thing, as all are repaired together.
+pub(super) fn first(found: Vec<Alteration>) -> Option<Cause> {
+    let Alteration { aspect, observed, .. } = found.into_iter().next()?;
+    let field = aspect.word();
+    let saw = observed.map_or_else(|| "not set".to_owned(), |value| value.to_string());
+    Some(Cause::Seen { field, saw })
 }

@@ -6,9 +6,12 @@
 mod content;
 mod entry;
 mod object;
+mod record_only;
 mod rename;
 mod service;
 mod standing;
+
+pub use record_only::{CannotForget, adopt, forget};
 
 use self::{object::Objects, rename::Rename};
 use crate::{Change, Files, Notice, Operations, Plan, Problem, Selection, Step, StepId, facts, fold::fold, problem};
@@ -56,23 +59,42 @@ pub fn plan(input: &Input) -> Result<Plan, Vec<Problem>> {
     let renames = rename::pending(input);
     if renames.values().any(|rename| rename.in_place) {
         let (recorded, observed) = rename::renamed(input, &renames);
-        return make(&Input { recorded: &recorded, observed: &observed, ..*input }, input, renames);
+        return make(&Input { recorded: &recorded, observed: &observed, ..*input }, input, renames, None);
     }
-    make(input, input, renames)
+    make(input, input, renames, None)
 }
 
-/// Plans from `input`, in which renames are done; `actual` is what was recorded and observed.
-fn make(input: &Input, actual: &Input, renames: BTreeMap<Address, Rename>) -> Result<Plan, Vec<Problem>> {
+/// Makes the plan of a deployment whose templates are fixed already: to what was recorded once, not to what the host
+/// holds now. A service without pins has nothing to be fixed.
+///
+/// # Errors
+/// Every field that this runtime cannot honour.
+pub fn plan_pinned(input: &Input, pins: &BTreeMap<ServiceName, Pins>) -> Result<Plan, Vec<Problem>> {
+    make(input, input, BTreeMap::new(), Some(pins))
+}
+
+/// Plans from `input`, in which renames are done; `actual` is what was recorded and observed. Templates are fixed to
+/// `pins`, else to what was looked at.
+fn make(
+    input: &Input,
+    actual: &Input,
+    renames: BTreeMap<Address, Rename>,
+    pins: Option<&BTreeMap<ServiceName, Pins>>,
+) -> Result<Plan, Vec<Problem>> {
     let mut planner = Planner::new(input, actual, renames);
     planner.renames();
     planner.objects();
-    let pins = planner.resolve();
+    let pins = match pins {
+        None => planner.resolve(),
+        Some(pins) => planner.take_pins(pins),
+    };
     if !planner.problems.is_empty() {
         return Err(planner.problems);
     }
     planner.gateways();
     planner.services(&pins);
     planner.removed_services();
+    planner.unknown_routes();
     planner.removed_gateways();
     planner.removed_objects();
     planner.order_objects();
@@ -150,8 +172,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Checks every field against the runtime, and fixes what the templates refer to.
-    fn resolve(&mut self) -> BTreeMap<&'a ServiceName, Pins> {
+    /// Checks every field against the runtime.
+    fn honour_all(&mut self) {
         let input = self.input;
         for (name, spec) in &input.desired.gateways {
             self.honour(&Address::Gateway(name.clone()), &spec.entries());
@@ -161,11 +183,19 @@ impl<'a> Planner<'a> {
         for (address, entries) in objects {
             self.honour(&address, &entries);
         }
+        for (name, spec) in &input.desired.services {
+            self.honour(&Address::Service(name.clone()), &spec.entries(&Pins::default()));
+        }
+    }
+
+    /// Checks every field, and fixes what the templates refer to.
+    fn resolve(&mut self) -> BTreeMap<&'a ServiceName, Pins> {
+        self.honour_all();
+        let input = self.input;
         let mut resolved = BTreeMap::new();
         for (name, spec) in &input.desired.services {
             let address = Address::Service(name.clone());
             let mut pins = Deployment::secret_pins(spec, input.digests);
-            self.honour(&address, &spec.entries(&pins));
             for (path, mount) in &spec.template.mounts {
                 if let Some(folder) = mount.as_snapshot() {
                     let at = FieldPath::at(wharf_model::Field::Mount, path.as_str());
@@ -185,6 +215,17 @@ impl<'a> Planner<'a> {
             resolved.insert(name, pins);
         }
         resolved
+    }
+
+    /// Checks every field, and fixes what the templates refer to, to what it was fixed to before.
+    fn take_pins(&mut self, pins: &BTreeMap<ServiceName, Pins>) -> BTreeMap<&'a ServiceName, Pins> {
+        self.honour_all();
+        let services = self.input.desired.services.iter();
+        let fixed = |(name, spec): (&'a ServiceName, &ServiceSpec)| {
+            let known = pins.get(name).cloned().unwrap_or_default();
+            (name, Pins { objects: self.incarnations_of(name, spec), ..known })
+        };
+        services.map(fixed).collect()
     }
 
     /// The incarnations of the objects that a service's instances lie in, or mount.

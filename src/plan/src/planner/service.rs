@@ -203,7 +203,11 @@ impl<'a> Planner<'a> {
                 if id.slot.0 < count { replace(because, id) } else { delete(Cause::NotDeclared) }
             } else if id.slot.0 >= count {
                 delete(Cause::NotDeclared)
-            } else if unknown || standing.revision != case.revision.number {
+            } else if let Some(cause) = case.stand.altered.get(id) {
+                replace(vec![cause.clone()], id)
+            } else if unknown {
+                delete(Cause::Seen { field: "process", saw: format!("{id} runs, and was never recorded") })
+            } else if standing.revision != case.revision.number {
                 delete(Cause::Unfinished("it was left by a rollout that did not end well".to_owned()))
             } else if standing.traffic != crate::rollout::Traffic::Served {
                 let because = vec![Cause::Unfinished("it runs but gets no requests".to_owned())];

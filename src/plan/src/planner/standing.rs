@@ -1,11 +1,20 @@
 //! What stands of a service: the instances that are recorded or observed, and how far they are from what is wanted.
 
-use crate::rollout::{Goal, Standing, Traffic};
+use super::entry::first;
+use crate::{
+    Cause,
+    drift::altered,
+    rollout::{Goal, Standing, Traffic},
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use wharf_model::{
-    EndpointState, Exit, GatewayName, InstanceId, Observed, ObservedInstance, Phase, RecordedService, Slot,
+    EndpointState, Exit, GatewayName, InstanceId, Observed, ObservedInstance, Phase, RecordedService, RevisionNumber,
+    Slot,
 };
+
+/// The revision of an instance that is of none.
+const NONE: RevisionNumber = RevisionNumber(0);
 
 /// The instances of a service.
 #[derive(Debug, Default)]
@@ -18,6 +27,8 @@ pub(super) struct Stand {
     pub(super) down: BTreeMap<InstanceId, Exit>,
     /// Those that run and were never recorded.
     pub(super) unknown: BTreeSet<InstanceId>,
+    /// Those that run and are not what was started, and how that was seen.
+    pub(super) altered: BTreeMap<InstanceId, Cause>,
     /// Those that run and are not ready, and what was heard.
     pub(super) unready: BTreeMap<InstanceId, String>,
 }
@@ -54,8 +65,20 @@ impl Stand {
     fn see_running(&mut self, id: &InstanceId, instance: &ObservedInstance, recorded: Option<&RecordedService>) {
         self.running.insert(id.clone());
         self.down.remove(id);
-        if recorded.is_none_or(|service| !service.instances.contains_key(id)) {
-            self.unknown.insert(id.clone());
+        match recorded.and_then(|service| Some((service, service.instances.get(id)?))) {
+            None => {
+                // Nobody knows what it was started from, whatever its label says.
+                self.add(id, Standing { revision: NONE, ..self.instances[id] });
+                self.unknown.insert(id.clone());
+            }
+            Some((service, known)) => {
+                let revision = service.revisions.get(&known.revision).map(AsRef::as_ref);
+                if let Some(cause) = first(altered::instance(id, known, revision, instance)) {
+                    // It is of no revision any more, so a rollout replaces it as it would an old one.
+                    self.add(id, Standing { revision: NONE, ..self.instances[id] });
+                    self.altered.insert(id.clone(), cause);
+                }
+            }
         }
         if let Some(answer) = instance.answer.as_ref().filter(|answer| !answer.passed) {
             self.unready.insert(id.clone(), answer.to_string());

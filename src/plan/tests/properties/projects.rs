@@ -117,6 +117,7 @@ fn deployment(has: &Has, names: &[&'static str], drawn: &[Drawn]) -> Deployment 
         project: "shop".parse().unwrap(),
         environment: "dev".parse().unwrap(),
         provider: ProviderSpec::Local { host_is_image: true },
+        ignores: Vec::new(),
         secrets: BTreeMap::from([("token".parse().unwrap(), SecretSource::Env(Arc::from("TOKEN")))]),
         gateways: has.gateways.iter().map(gateway).collect(),
         services: names.iter().zip(drawn).map(|(name, drawn)| (name.parse().unwrap(), service(drawn, has))).collect(),

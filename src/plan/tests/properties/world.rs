@@ -6,7 +6,7 @@ use wharf_model::{
     Call, Capabilities, ContentDigest, ContentRef, Cost, Deployment, Effect, Ending, EndpointState, Field, InstanceId,
     Intent, IntentId, Kind, ObjectId, Observed, ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute,
     Operation, Outcome, Phase, ProbeAnswer, Record, RevisionNumber, SecretDigest, SecretKey, SecretName, SourcePin,
-    Timestamp, Verb,
+    Timestamp, Told, Verb,
 };
 use wharf_plan::{Input, Plan, RolloutStep, Step, StepId, check, plan, rollout::preview, sources};
 
@@ -129,7 +129,13 @@ impl World {
                 if let Some(network) = &spec.network {
                     self.must_be_there(&wharf_model::Address::Network(network.clone()));
                 }
-                let empty = ObservedGateway { running: true, listen: None, fingerprint: None, routes: BTreeMap::new() };
+                let empty = ObservedGateway {
+                    running: true,
+                    listen: None,
+                    fingerprint: None,
+                    routes: BTreeMap::new(),
+                    told: Told::default(),
+                };
                 let known = self.observed.gateways.entry(gateway.clone()).or_insert(empty);
                 known.listen = Some(SocketAddr::new(spec.address, spec.port));
                 known.fingerprint = Some(spec.fingerprint());
@@ -150,7 +156,7 @@ impl World {
             Call::Move { from, to } => self.observed.rename(from, to),
             Call::PutRoute { route } => {
                 let gateway = self.observed.gateways.get_mut(&route.gateway).expect("a route needs its gateway");
-                let empty = ObservedRoute { fingerprint: None, endpoints: BTreeMap::new() };
+                let empty = ObservedRoute { fingerprint: None, endpoints: BTreeMap::new(), told: Told::default() };
                 let known = gateway.routes.entry(route.service.clone()).or_insert(empty);
                 known.fingerprint = Some(route.fingerprint());
             }
@@ -230,10 +236,12 @@ impl World {
         let seen = ObservedInstance {
             revision: number,
             operation: None,
+            fingerprint: None,
             endpoint,
             phase: Phase::Running { since: Timestamp(0) },
             answer: Some(ProbeAnswer { passed: true, heard: "HTTP 200".to_owned(), hint: None }),
             last_lines: Vec::new(),
+            told: Told::default(),
         };
         self.observed.instances.insert(id.clone(), seen);
         let started = Effect::InstanceStarted { instance: id.clone(), revision: number, endpoint };

@@ -13,7 +13,7 @@ use std::{
     hint::black_box,
     time::{Duration, Instant},
 };
-use wharf_report::{Layout, html, markdown, svg, terminal};
+use wharf_report::{Layout, drift, html, markdown, svg, terminal};
 
 /// One thing that is measured.
 struct Work {
@@ -31,7 +31,7 @@ const NEW: [u64; 3] = [40, 300, 3_000];
 /// The most memory at the largest size, in MiB: 800 MB.
 const PEAK: u64 = 762;
 
-const WORKS: [Work; 7] = [
+const WORKS: [Work; 9] = [
     Work { name: "all new", budget: NEW, applied: false, run: |project| drop(black_box(project.plan())) },
     Work {
         name: "all new, with Markdown",
@@ -64,6 +64,18 @@ const WORKS: [Work; 7] = [
         run: |project| drop(black_box(html(&project.plan(), None))),
     },
     Work { name: "nothing changed", budget: UNCHANGED, applied: true, run: |project| drop(black_box(project.plan())) },
+    Work {
+        name: "no drift",
+        budget: UNCHANGED,
+        applied: true,
+        run: |project| assert!(black_box(project.drift()).is_none()),
+    },
+    Work {
+        name: "drift of 1 %, terminal",
+        budget: NEW,
+        applied: true,
+        run: |project| drop(black_box(drift(&project.without_some().drift(), &[], Layout { width: 100 }))),
+    },
 ];
 
 /// How long a work took: by the clock, and on a processor, which other programs of the machine do not lengthen.

@@ -8,9 +8,13 @@ use wharf_model::{
     Access, Capabilities, ContentDigest, Cost, Deployment, Effect, Ending, EndpointState, EnvValue, Expose, Field,
     FolderPath, GatewaySpec, Generation, InstanceId, Intent, IntentId, Mount, Observed, ObservedGateway,
     ObservedInstance, ObservedRoute, Origins, Outcome, Phase, ProbeAnswer, Program, ProviderSpec, Record, ServiceSpec,
-    Shared, Slot, SourcePin, SourceRef, Template, Timestamp,
+    Shared, Slot, SourcePin, SourceRef, Template, Timestamp, Told,
 };
-use wharf_plan::{Input, Plan, Step, check, plan, sources};
+use wharf_plan::{
+    Input, Plan, Step, check,
+    drift::{Drift, DriftInput, Former, drift},
+    plan, sources,
+};
 
 const RESOURCES_PER_SERVICE: usize = 6;
 const INSTANCES: u32 = 2;
@@ -30,6 +34,23 @@ impl Project {
         let recorded = Record::empty(desired.project.clone(), desired.environment.clone());
         let observed = look(&desired);
         Self { capabilities: capabilities(), recorded, observed, desired }
+    }
+
+    /// Looks for drift.
+    #[allow(dead_code, reason = "what tests take from here only plans")]
+    pub(crate) fn drift(&self) -> Drift {
+        let Self { desired: files, capabilities, recorded, observed } = self;
+        drift(&DriftInput { files, capabilities, recorded, observed, former: &Former::default(), now: Timestamp(0) })
+    }
+
+    /// The same with every hundredth instance gone.
+    #[allow(dead_code, reason = "what tests take from here only plans")]
+    pub(crate) fn without_some(&self) -> Self {
+        let mut observed = self.observed.clone();
+        let kept = observed.instances.into_iter().enumerate().filter(|(place, _)| place % 100 != 0);
+        observed.instances = kept.map(|(_, instance)| instance).collect();
+        let Self { desired, capabilities, recorded, .. } = self;
+        Self { desired: desired.clone(), capabilities: capabilities.clone(), recorded: recorded.clone(), observed }
     }
 
     /// Plans it.
@@ -74,6 +95,7 @@ fn deployment(resources: usize) -> Deployment {
         gateways: BTreeMap::from([("public".parse().unwrap(), gateway)]),
         services: (0..services).map(|number| (format!("service-{number}").parse().unwrap(), service(number))).collect(),
         shared: Shared::default(),
+        ignores: Vec::new(),
         renamed: BTreeMap::new(),
         policies: BTreeMap::new(),
         origins: Origins::default(),
@@ -125,21 +147,31 @@ fn see(record: &Record, observed: &mut Observed) {
     for (name, gateway) in &record.gateways {
         let listen = Some(SocketAddr::new(gateway.spec.address, gateway.spec.port));
         let fingerprint = Some(gateway.spec.fingerprint());
-        let seen = ObservedGateway { running: true, listen, fingerprint, routes: BTreeMap::new() };
+        let seen =
+            ObservedGateway { running: true, listen, fingerprint, routes: BTreeMap::new(), told: Told::default() };
         observed.gateways.insert(name.clone(), seen);
     }
     for ((gateway, service), route) in &record.routes {
         let instances = record.services[service].instances.keys();
         let serving = EndpointState::Serving { ready: true, in_flight: 0 };
         let endpoints = instances.map(|id| (id.clone(), serving.clone())).collect();
-        let seen = ObservedRoute { fingerprint: Some(route.spec.fingerprint()), endpoints };
+        let seen = ObservedRoute { fingerprint: Some(route.spec.fingerprint()), endpoints, told: Told::default() };
         observed.gateways.get_mut(gateway).unwrap().routes.insert(service.clone(), seen);
     }
     for (id, known) in record.services.values().flat_map(|service| &service.instances) {
         let answer = Some(ProbeAnswer { passed: true, heard: "HTTP 200".to_owned(), hint: None });
         let phase = Phase::Running { since: Timestamp(0) };
         let (revision, endpoint) = (known.revision, known.endpoint);
-        let seen = ObservedInstance { revision, operation: None, endpoint, phase, answer, last_lines: Vec::new() };
+        let seen = ObservedInstance {
+            revision,
+            operation: None,
+            fingerprint: None,
+            endpoint,
+            phase,
+            answer,
+            last_lines: Vec::new(),
+            told: Told::default(),
+        };
         observed.instances.insert(id.clone(), seen);
     }
 }

@@ -165,6 +165,7 @@ pub(super) fn because(cause: &Cause) -> String {
         Cause::Renamed { from, .. } => format!("it was {}", address(from)),
         Cause::Follows(other) => format!("{} gives way to another", address(other)),
         Cause::KeptOnDelete => "it is not declared any more, and was to be kept".to_owned(),
+        Cause::Asked => "you asked for it".to_owned(),
     };
     tame(&words)
 }

@@ -27,11 +27,34 @@ pub(super) fn mark(text: &str, site: &Site) -> String {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         (digits == 5).then_some((digits, "NNNNN"))
     });
-    let text = after(&text, "tester@", &|rest| Some((rest.find(' ')?, "HOST")));
+    let text = after(&text, "tester@", &|rest| Some((rest.find([' ', '"', '\n'])?, "HOST")));
+    let text = moments(&text);
     // The program of these tests, which the kernel names in 15 letters.
     let text = after(&text, "end_to_end", &|rest| Some((rest.find(' ')?, "")));
     let text = after(&text, "\"instance\": \"", &|rest| Some((rest.find('"')?, "INSTANCE")));
     MEASURED.iter().fold(text, |text, word| after(&text, word, &|rest| Some((duration(rest)?, "TIME"))))
+}
+
+/// Replaces moments such as `2026-11-22T18:25:46Z`.
+fn moments(text: &str) -> String {
+    let shape = "dddd-dd-ddTdd:dd:ddZ";
+    let fits = |text: &str| {
+        let pairs = text.bytes().zip(shape.bytes());
+        text.len() >= shape.len()
+            && pairs.into_iter().all(|(found, wanted)| found == wanted || wanted == b'd' && found.is_ascii_digit())
+    };
+    let (mut marked, mut rest) = (String::new(), text);
+    while let Some(letter) = rest.chars().next() {
+        let moment = fits(rest);
+        let (mark, length) = if moment {
+            ("YYYY-MM-DDThh:mm:ssZ", shape.len())
+        } else {
+            (&rest[..letter.len_utf8()], letter.len_utf8())
+        };
+        marked += mark;
+        rest = &rest[length..];
+    }
+    marked
 }
 
 /// Replaces a word that stands alone.

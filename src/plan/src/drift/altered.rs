@@ -1,0 +1,116 @@
+//! How an object that is there differs from what was recorded of it. The planner repairs what is found here, so that
+//! drift and `apply` mean the same.
+
+use super::{Aspect, normal};
+use std::net::SocketAddr;
+use wharf_model::{
+    Address, Difference, Entry, Field, GatewaySpec, InstanceId, ObservedGateway, ObservedInstance, ObservedRoute,
+    RecordedInstance, Revision, RouteSpec, Told, Value, Verb, compare,
+};
+
+/// One thing that is otherwise than recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Alteration {
+    pub(crate) aspect: Aspect,
+    pub(crate) recorded: Option<Value>,
+    pub(crate) observed: Option<Value>,
+}
+
+impl Alteration {
+    fn of(aspect: Aspect, recorded: impl ToString, observed: impl ToString) -> Self {
+        let value = |text: String| Some(Value::Text(text));
+        Self { aspect, recorded: value(recorded.to_string()), observed: value(observed.to_string()) }
+    }
+}
+
+/// How a gateway that runs differs.
+pub(crate) fn gateway(recorded: &GatewaySpec, seen: &ObservedGateway) -> Vec<Alteration> {
+    let mut found = Vec::new();
+    let wanted = SocketAddr::new(recorded.address, recorded.port);
+    if let (None, Some(listen)) = (&recorded.managed, seen.listen)
+        && listen != wanted
+    {
+        found.push(Alteration::of(Aspect::Listen, wanted, listen));
+    }
+    let differs = differences(recorded.entries(), &seen.told).into_iter();
+    // Told above, as the runtime says it of every gateway.
+    found.extend(differs.filter(|one| one.path.field != Field::Listen).map(of_field));
+    if found.is_empty() && seen.fingerprint != Some(recorded.fingerprint()) {
+        found.push(settings());
+    }
+    found
+}
+
+/// How a route that is there differs.
+pub(crate) fn route(recorded: &RouteSpec, seen: &ObservedRoute) -> Vec<Alteration> {
+    let mut found: Vec<_> = differences(recorded.entries(), &seen.told).into_iter().map(of_field).collect();
+    if found.is_empty() && seen.fingerprint != Some(recorded.fingerprint()) {
+        found.push(settings());
+    }
+    found
+}
+
+/// How an instance that runs differs; `revision` is the one that it was recorded with.
+pub(crate) fn instance(
+    id: &InstanceId,
+    recorded: &RecordedInstance,
+    revision: Option<&Revision>,
+    seen: &ObservedInstance,
+) -> Vec<Alteration> {
+    let mut found = Vec::new();
+    if seen.revision != recorded.revision {
+        found.push(Alteration::of(Aspect::Revision, recorded.revision, seen.revision));
+    }
+    if seen.endpoint != recorded.endpoint {
+        found.push(Alteration::of(Aspect::Listen, recorded.endpoint, seen.endpoint));
+    }
+    let maker = maker(id);
+    if let Some(operation) = seen.operation.as_ref().filter(|operation| *operation.0 != *maker) {
+        found.push(Alteration::of(Aspect::Maker, maker, operation));
+    }
+    let told = revision.map(|revision| differences(revision.template.entries(&revision.pins), &seen.told));
+    found.extend(told.into_iter().flatten().map(of_field));
+    found
+}
+
+/// The operation that makes an instance of this name.
+fn maker(id: &InstanceId) -> String {
+    format!("{} {} {id}", Verb::Start, Address::Instance(id.service.clone(), id.slot))
+}
+
+fn settings() -> Alteration {
+    Alteration::of(Aspect::Settings, "as recorded", "its label says that it was made from others")
+}
+
+fn of_field(difference: Difference) -> Alteration {
+    let Difference { path, before, after } = difference;
+    Alteration { aspect: Aspect::Field(path), recorded: before, observed: after }
+}
+
+/// The fields that the runtime tells of and that mean something else than was recorded.
+fn differences(recorded: Vec<Entry>, told: &Told) -> Vec<Difference> {
+    let spoken_of = recorded.into_iter().filter(|entry| told.about.contains(&entry.path.field)).collect();
+    let mut found = compare(spoken_of, told.entries.clone());
+    found.retain(|difference| match (&difference.before, &difference.after) {
+        (Some(recorded), Some(observed)) => !normal::same(difference.path.field, recorded, observed),
+        _ => true,
+    });
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use wharf_model::{Call, Launch, Operation, Pins, Program, RevisionNumber, Template};
+
+    #[test]
+    fn instances_are_made_by_the_operation_that_the_planner_calls_so() {
+        let instance: InstanceId = "hello-0-g2".parse().unwrap();
+        let template = Template::of(Program::Args(Vec::new()));
+        let revision = Arc::new(Revision { number: RevisionNumber(1), template, pins: Pins::default() });
+        let address = Address::Instance(instance.service.clone(), instance.slot);
+        let call = Call::StartInstance(Launch { instance: instance.clone(), revision });
+        assert_eq!(*Operation { address, call }.id().0, *maker(&instance));
+    }
+}
