@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
-use wharf_gateway::{Route, TokenDigest};
+use wharf_gateway::{Route, Timeouts, TokenDigest};
 use wharf_model::{Check, GatewayName, Probe, RouteSpec, ServiceName, TokenSpec};
 use wharf_provider::{ProviderError, SecretValues};
 
@@ -29,6 +29,7 @@ pub(crate) fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, P
         paths: spec.paths.iter().map(ToString::to_string).collect(),
         tokens: spec.tokens.iter().map(token).collect::<Result<_, _>>()?,
         timeout_ms: Some(millis(spec.timeout)),
+        timeouts: Timeouts { total_ms: Some(millis(spec.timeout)), ..Timeouts::default() },
         max_body: spec.max_body.map(|limit| limit.0),
         ..Route::default()
     })

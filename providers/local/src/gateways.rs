@@ -448,7 +448,7 @@ fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, ProviderErro
             connect_ms: spec.timeouts.connect.map(millis),
             first_byte_ms: spec.timeouts.first_byte.map(millis),
             between_bytes_ms: spec.timeouts.between_bytes.map(millis),
-            total_ms: None,
+            total_ms: Some(millis(spec.timeout)),
         },
         limits: Limits {
             rate: spec.traffic.rate_limit,
