@@ -92,7 +92,7 @@ mod tests {
     fn quantities_of_other_tools_are_told_in_our_units() {
         check(duration("1h30m"), Some("write \"90m\""));
         check(duration("30 seconds"), Some("write \"30s\""));
-        check(duration("2d"), Some("write \"48h\""));
+        check(duration("2 days"), Some("write \"2d\""));
         check(duration("soon"), None);
         check(duration("1.5s"), Some("write \"1500ms\""));
         check(duration("5"), Some("add a unit: \"5s\" or \"5ms\""));

@@ -105,7 +105,7 @@ fn takes(ty: Type) -> String {
 
 /// What every type takes, once.
 fn types() -> String {
-    "## Values\n\nDurations take `ms`, `s`, `m` or `h`; sizes take `KiB`, `MiB`, `GiB` or `TiB`. `(secret)\"name\"` refers to a \
+    "## Values\n\nDurations take `ms`, `s`, `m`, `h` or `d`; sizes take `KiB`, `MiB`, `GiB` or `TiB`. `(secret)\"name\"` refers to a \
      declared [`secret`](#secret) and is never a value. `${input.name}` in a text is replaced by the value of that \
      [`input`](#input), `${param.name}` in a [`template`](#template) by that of its parameter. A text that is one of these \
      and nothing else takes its type.\n"

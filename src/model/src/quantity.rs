@@ -40,12 +40,12 @@ fn scaled(text: &str, units: &[(&str, u64)], expected: &'static str) -> Result<u
     number.checked_mul(factor).ok_or_else(range)
 }
 
-/// Reads a duration. Units: `ms`, `s`, `m`, `h`; one number, one unit.
+/// Reads a duration. Units: `ms`, `s`, `m`, `h`, `d` (of 24 hours); one number, one unit.
 ///
 /// # Errors
 /// When the text is no such thing, or longer than fits into 64 bits of milliseconds.
 pub fn parse_duration(text: &str) -> Result<Duration, QuantityError> {
-    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
     scaled(text, &units, DURATION).map(Duration::from_millis)
 }
 
@@ -54,6 +54,7 @@ pub fn print_duration(span: Duration) -> String {
     let millis = span.as_millis();
     match millis {
         0 => "0s".to_owned(),
+        _ if millis.is_multiple_of(86_400_000) => format!("{}d", millis / 86_400_000),
         _ if millis.is_multiple_of(3_600_000) => format!("{}h", millis / 3_600_000),
         _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
         _ if millis.is_multiple_of(1_000) => format!("{}s", millis / 1_000),
