@@ -25,7 +25,9 @@ impl Decode<'_> {
             let problem = Problem::error(Code::UnknownEnvironment, message).at(environment.at, "not declared");
             self.report(problem.help(help));
         }
-        let rules = block.children.iter().filter_map(|node| self.rule(node)).collect();
+        // The order of rules means nothing, so they stand in that of the table, however the project is printed.
+        let rules = block.row.children().iter().flat_map(|row| block.every(row.name()));
+        let rules = rules.filter_map(|node| self.rule(node)).collect();
         let holds = environment.is_none_or(|environment| Some(&*environment.value) == here);
         holds.then_some((title.value, PolicySpec { rules }))
     }

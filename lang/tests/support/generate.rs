@@ -66,7 +66,7 @@ pub(crate) fn project(random: &mut Random) -> Generated {
                     service \"other\" { command \"x\"; port 8000; health { readiness { tcp } } }\n"
         .to_owned();
     let top = |name: &str| schema().iter().copied().find(|row| row.path == name).unwrap();
-    for name in ["registry", "network", "nlb", "gateway", "group", "secret", "policy"] {
+    for name in ["registry", "network", "nlb", "gateway", "group", "secret", "policy", "ignore"] {
         if maker.random.once_in(6) {
             maker.node(&mut text, top(name), 0);
         }

@@ -73,6 +73,7 @@ pub(crate) fn check_alone(text: &str) -> Loaded {
 
 pub(crate) fn without_places(mut deployment: Deployment) -> Deployment {
     deployment.policies.values_mut().flat_map(|policy| &mut policy.rules).for_each(|rule| rule.origin = None);
+    deployment.ignores.iter_mut().for_each(|rule| rule.origin = None);
     Deployment { origins: Origins::default(), ..deployment }
 }
 
