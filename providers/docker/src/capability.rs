@@ -41,9 +41,10 @@ fn cost(field: Field) -> Cost {
         Field::Gpu | Field::GpuMemory | Field::GpuCores | Field::GpuIsolation | Field::GpuDriver | Field::GpuCuda => {
             lacks("it does not hand out GPUs yet", "write it in the environments that run elsewhere")
         }
-        Field::TrafficRate | Field::TrafficConcurrency | Field::TrafficInstanceRate | Field::TrafficQueue => {
-            lacks("its gateway counts no requests", "write it in the environments that run elsewhere")
-        }
+        Field::TrafficQueue => lacks(
+            "its instances take as many requests at once as come, and none waits",
+            "set `concurrency-limit` in this environment, and the queue in the others",
+        ),
         Field::InstanceType
         | Field::SpotProtection
         | Field::Dedicated
@@ -70,9 +71,6 @@ fn cost(field: Field) -> Cost {
             "its rollouts go as fast as `max-surge` and `max-unavailable` allow",
             "set those in this environment, and the steps in the others",
         ),
-        Field::TimeoutConnect | Field::TimeoutFirstByte | Field::TimeoutBetweenBytes => {
-            lacks("its gateway knows one limit for a request", "use `timeout` alone in this environment")
-        }
         Field::Group | Field::GroupPolicy => lacks(
             "its gateway sends the requests of a path to one service",
             "give each service a path of its own with `expose`",
@@ -85,9 +83,6 @@ fn cost(field: Field) -> Cost {
             lacks("libraries are prepared before there is an instance with that file", "list them with `packages`")
         }
         Field::WebApp => lacks("it opens no pages for browsers", "leave it out: `expose` leads browsers to it as well"),
-        Field::Grpc => {
-            lacks("its gateway speaks HTTP/1.1 to instances", "write it in the environments that run elsewhere")
-        }
         Field::Network
         | Field::NetworkRange
         | Field::NetworkExisting
@@ -104,11 +99,18 @@ fn cost(field: Field) -> Cost {
         Field::GatewayShared | Field::GatewayDedicated => {
             lacks("there is no platform whose gateway it could use", "in this environment, write `listen 8600`")
         }
-        Field::Domain | Field::Allow | Field::RateLimit | Field::ConcurrencyLimit | Field::Reach => lacks(
-            "its gateway has a port, a largest body and tokens, and nothing else",
-            "write it in the environments that run elsewhere",
+        Field::Domain => lacks(
+            "the files of certificates stay on the machine that runs wharf",
+            "end TLS in front of the gateway, and write the domain in the environments that run elsewhere",
         ),
-        Field::TokenName => lacks("its gateway does not tell callers apart", "leave `name=` out in this environment"),
+        Field::Allow => lacks(
+            "callers come through the engine's own forwarding of ports, which may hide where they come from",
+            "guard the port with the firewall of the engine's machine, and write it in the environments that run elsewhere",
+        ),
+        Field::Reach => lacks(
+            "its gateway is reached where it listens",
+            "write it in the environments that run elsewhere; `listen` has `address=`",
+        ),
         Field::Role => lacks("there is no platform that could lend a name", "give the program its keys as secrets"),
         Field::Confidential => lacks("an engine cannot prove what it runs on", "write it for eas alone"),
         Field::Weights => {
@@ -164,7 +166,17 @@ fn cost(field: Field) -> Cost {
         | Field::Rollout
         | Field::Shutdown
         | Field::Timeout
+        | Field::TimeoutConnect
+        | Field::TimeoutFirstByte
+        | Field::TimeoutBetweenBytes
+        | Field::TrafficRate
+        | Field::TrafficConcurrency
+        | Field::TrafficInstanceRate
         | Field::Token
+        | Field::TokenName
+        | Field::Grpc
+        | Field::RateLimit
+        | Field::ConcurrencyLimit
         | Field::Expose
         | Field::Listen
         | Field::MaxBody

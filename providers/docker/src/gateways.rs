@@ -14,7 +14,6 @@ use crate::{
     network::Place,
     program::{self, PROGRAM},
     request::{attachment, logs},
-    route::{endpoint_probe, route, route_name},
     start::labels_of,
     window::Windows,
 };
@@ -28,7 +27,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
-use wharf_gateway::{Config, Endpoint, EndpointState, Listener, Route};
+use wharf_gateway::{Config, Status};
 use wharf_model::{GatewayName, GatewaySpec, InstanceId, Probe, RouteSpec, ServiceName};
 use wharf_provider::{OpContext, Owner, ProviderError};
 
@@ -141,16 +140,18 @@ impl Gateways {
             settled: true,
             ..seen.labels.clone().unwrap_or_default()
         };
-        let stays = found.as_ref().is_some_and(|found| found.runs && found.labels.listen == listen);
-        if stays && seen.status.is_some() {
-            return self.windows.label(&self.hands, gateway, &labels).await;
-        }
         let before = seen.config.unwrap_or_else(Config::empty);
         let everywhere = match listen {
             SocketAddr::V4(_) => IpAddr::from([0, 0, 0, 0]),
             SocketAddr::V6(_) => IpAddr::from([0_u16; 8]),
         };
-        let listener = Listener::plain(gateway.to_string(), (everywhere, listen.port()).into());
+        let listener = wharf_serving::listener(gateway, spec, (everywhere, listen.port()).into());
+        let stays = found.as_ref().is_some_and(|found| found.runs && found.labels.listen == listen);
+        if let (true, Some(status)) = (stays, &seen.status) {
+            let config = Config { listeners: vec![listener], ..before.clone() };
+            self.take(gateway, config, &before, status).await?;
+            return self.windows.label(&self.hands, gateway, &labels).await;
+        }
         let config = Config { generation: before.generation + 1, listeners: vec![listener], ..before };
         // Before anything is taken away.
         let image = program::image(&self.hands, &self.program, &self.owner, &cx.operation).await?;
@@ -264,17 +265,11 @@ impl Gateways {
 
     /// Sets a route; its endpoints stay as they are.
     pub(crate) async fn put_route(&self, spec: &RouteSpec, cx: &OpContext) -> Result<(), ProviderError> {
-        let mut route = route(spec, &cx.secrets)?;
+        let route = wharf_serving::route(spec, &cx.secrets)?;
         let label = RouteLabel { operation: cx.operation.to_string(), fingerprint: spec.fingerprint().to_string() };
         let service = spec.service.to_string();
         let set = |config: &mut Config, labels: &mut GatewayLabels| {
-            match config.routes.iter_mut().find(|known| known.name == route.name) {
-                Some(known) => {
-                    route.endpoints = std::mem::take(&mut known.endpoints);
-                    *known = route;
-                }
-                None => config.routes.push(route),
-            }
+            wharf_serving::set_route(config, route);
             labels.routes.insert(service, label);
         };
         self.change(&spec.gateway, WhenDown::Refuse, set).await
@@ -282,9 +277,8 @@ impl Gateways {
 
     /// Removes a route. One that is gone is fine.
     pub(crate) async fn delete_route(&self, gateway: &GatewayName, service: &ServiceName) -> Result<(), ProviderError> {
-        let name = route_name(gateway, service);
         let remove = |config: &mut Config, labels: &mut GatewayLabels| {
-            config.routes.retain(|route| route.name != name);
+            wharf_serving::remove_route(config, gateway, service);
             labels.routes.remove(service.as_str());
         };
         self.change(gateway, WhenDown::Write, remove).await
@@ -298,16 +292,9 @@ impl Gateways {
         address: SocketAddr,
         probe: &Probe,
     ) -> Result<(), ProviderError> {
-        let name = route_name(gateway, &instance.service);
-        let probe = Some(endpoint_probe(probe));
-        let endpoint = Endpoint { probe, ..Endpoint::serving(instance.to_string(), address) };
         let mut found = false;
         let serve = |config: &mut Config, _: &mut GatewayLabels| {
-            if let Some(route) = config.routes.iter_mut().find(|route| route.name == name) {
-                route.endpoints.retain(|known| known.name != endpoint.name);
-                route.endpoints.push(endpoint);
-                found = true;
-            }
+            found = wharf_serving::serve(config, gateway, instance, address, probe);
         };
         self.change(gateway, WhenDown::Refuse, serve).await?;
         if found {
@@ -319,23 +306,16 @@ impl Gateways {
 
     /// Sends an instance no new requests. A gateway that does not know it is fine.
     pub(crate) async fn drain(&self, gateway: &GatewayName, instance: &InstanceId) -> Result<(), ProviderError> {
-        let name = instance.to_string();
-        self.take_out(gateway, |route| {
-            let known = route.endpoints.iter_mut().filter(|endpoint| endpoint.name == name);
-            known.for_each(|endpoint| endpoint.state = EndpointState::Draining);
-        })
-        .await
+        self.take_out(gateway, |config| wharf_serving::drain(config, instance)).await
     }
 
     /// Forgets an instance.
     pub(crate) async fn forget(&self, gateway: &GatewayName, instance: &InstanceId) -> Result<(), ProviderError> {
-        let name = instance.to_string();
-        self.take_out(gateway, |route| route.endpoints.retain(|endpoint| endpoint.name != name)).await
+        self.take_out(gateway, |config| wharf_serving::forget(config, instance)).await
     }
 
-    async fn take_out(&self, gateway: &GatewayName, change: impl Fn(&mut Route)) -> Result<(), ProviderError> {
-        let each = |config: &mut Config, _: &mut GatewayLabels| config.routes.iter_mut().for_each(&change);
-        self.change(gateway, WhenDown::Write, each).await
+    async fn take_out(&self, gateway: &GatewayName, change: impl FnOnce(&mut Config)) -> Result<(), ProviderError> {
+        self.change(gateway, WhenDown::Write, |config, _| change(config)).await
     }
 
     /// Replaces the configuration and the labels, if the change changes anything.
@@ -367,18 +347,31 @@ impl Gateways {
             }
             return Ok(());
         };
-        if config != before.0 || status.generation < before.0.generation {
-            config.generation = before.0.generation.max(status.generation) + 1;
-            self.windows.replace(&self.hands, gateway, &config).await?.map_err(|problems| ProviderError::Rejected {
-                attempt: format!("gateway {gateway} did not take its configuration: {}", problems.join("; ")),
-                help: "correct what it names in the project's files".to_owned(),
-                source: None,
-            })?;
-        }
+        self.take(gateway, config, &before.0, &status).await?;
         if labels != before.1 {
             self.windows.label(&self.hands, gateway, &labels).await?;
         }
         Ok(())
+    }
+
+    /// Makes a gateway that runs take a configuration, if that is another than it has.
+    async fn take(
+        &self,
+        gateway: &GatewayName,
+        mut config: Config,
+        before: &Config,
+        status: &Status,
+    ) -> Result<(), ProviderError> {
+        if config == *before && status.generation >= before.generation {
+            return Ok(());
+        }
+        config.generation = before.generation.max(status.generation) + 1;
+        let taken = self.windows.replace(&self.hands, gateway, &config).await?;
+        taken.map_err(|problems| ProviderError::Rejected {
+            attempt: format!("gateway {gateway} did not take its configuration: {}", problems.join("; ")),
+            help: "correct what it names in the project's files".to_owned(),
+            source: None,
+        })
     }
 
     /// Whether the gateway has a route to the service.

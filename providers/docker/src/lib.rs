@@ -5,7 +5,7 @@
 //! started, when, and what becomes of an instance that ended, is decided by others; an instance that ended stays down
 //! until they say.
 //!
-//! - values: `names`, `labels`, `addresses`, `request` (from a launch to a container), `route`, `format`, `capability`;
+//! - values: `names`, `labels`, `addresses`, `request` (from a launch to a container), `format`, `capability`;
 //! - the engine: `engine` (eyes and hands), `error`, `archive`;
 //! - looking: [`DockerReader`] with `observe`, `logs`, `window`; nothing in there changes anything;
 //! - calls: [`DockerProvider`] with `image`, `network`, `start`, `stop`, `content`, `objects`, `gateways`, `program`, `resolve`, `run`;
@@ -33,7 +33,6 @@ mod program;
 mod provider;
 mod request;
 mod resolve;
-mod route;
 mod run;
 mod start;
 mod stop;

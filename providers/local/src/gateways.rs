@@ -15,7 +15,6 @@ use crate::{
     roles,
 };
 use rustix::process::Signal;
-use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, HashMap},
     fs::OpenOptions,
@@ -27,12 +26,9 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::process::{Child, Command};
-use wharf_gateway::{
-    Certificate, Client, Config, ControlError, Endpoint, EndpointState, Limits, Listener, Protocol, Route, Status,
-    Timeouts, TokenDigest,
-};
-use wharf_model::{Check, GatewayName, GatewaySpec, InstanceId, Probe, RouteSpec, ServiceName};
-use wharf_provider::{OpContext, Owner, ProviderError, SecretValues};
+use wharf_gateway::{Certificate, Client, Config, ControlError, Listener, Status};
+use wharf_model::{GatewayName, GatewaySpec, InstanceId, Probe, RouteSpec, ServiceName};
+use wharf_provider::{OpContext, Owner, ProviderError};
 
 /// How long a gateway may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,11 +38,6 @@ const START: Duration = Duration::from_secs(15);
 
 /// How long open requests may go on when a gateway is deleted.
 const GRACE: Duration = Duration::from_secs(3);
-
-/// The name of a route in a gateway.
-fn route_name(gateway: &GatewayName, service: &ServiceName) -> String {
-    format!("{gateway}/{service}")
-}
 
 /// The files that are ours in a gateway's folder; the others are its own.
 fn labels_of(folder: &Path) -> PathBuf {
@@ -183,9 +174,7 @@ impl Gateways {
         };
         Listener {
             certificates: spec.domain.iter().filter_map(certificate).collect(),
-            allow: spec.allow.iter().filter_map(|range| range.to_string().parse().ok()).collect(),
-            limits: Limits { rate: spec.rate_limit, concurrency: spec.concurrency_limit, ..Limits::default() },
-            ..Listener::plain(gateway.to_string(), SocketAddr::new(spec.address, spec.port))
+            ..wharf_serving::listener(gateway, spec, SocketAddr::new(spec.address, spec.port))
         }
     }
 
@@ -281,15 +270,8 @@ impl Gateways {
     pub(crate) async fn put_route(&self, spec: &RouteSpec, cx: &OpContext) -> Result<(), ProviderError> {
         let gateway = &spec.gateway;
         let _turn = self.turn(gateway).await;
-        let mut route = route(spec, &cx.secrets)?;
-        let set = |config: &mut Config| match config.routes.iter_mut().find(|known| known.name == route.name) {
-            Some(known) => {
-                route.endpoints = std::mem::take(&mut known.endpoints);
-                *known = route;
-            }
-            None => config.routes.push(route),
-        };
-        self.replace(gateway, WhenDown::Refuse, set).await?;
+        let route = wharf_serving::route(spec, &cx.secrets)?;
+        self.replace(gateway, WhenDown::Refuse, |config| wharf_serving::set_route(config, route)).await?;
         let label = RouteLabel { operation: cx.operation.to_string(), fingerprint: spec.fingerprint().to_string() };
         self.label_route(gateway, &spec.service, Some(label))
     }
@@ -300,8 +282,8 @@ impl Gateways {
         if !self.layout.gateway(gateway).exists() {
             return Ok(());
         }
-        let name = route_name(gateway, service);
-        self.replace(gateway, WhenDown::Write, |config| config.routes.retain(|route| route.name != name)).await?;
+        let remove = |config: &mut Config| wharf_serving::remove_route(config, gateway, service);
+        self.replace(gateway, WhenDown::Write, remove).await?;
         self.label_route(gateway, service, None)
     }
 
@@ -331,17 +313,8 @@ impl Gateways {
         probe: &Probe,
     ) -> Result<(), ProviderError> {
         let _turn = self.turn(gateway).await;
-        let name = route_name(gateway, &instance.service);
-        let probe = Some(gateway_probe(probe));
-        let endpoint = Endpoint { probe, ..Endpoint::serving(instance.to_string(), address) };
         let mut found = false;
-        let serve = |config: &mut Config| {
-            if let Some(route) = config.routes.iter_mut().find(|route| route.name == name) {
-                route.endpoints.retain(|known| known.name != endpoint.name);
-                route.endpoints.push(endpoint);
-                found = true;
-            }
-        };
+        let serve = |config: &mut Config| found = wharf_serving::serve(config, gateway, instance, address, probe);
         self.replace(gateway, WhenDown::Refuse, serve).await?;
         if found {
             return Ok(());
@@ -352,26 +325,20 @@ impl Gateways {
 
     /// Sends an instance no new requests. A gateway that does not know it is fine.
     pub(crate) async fn drain(&self, gateway: &GatewayName, instance: &InstanceId) -> Result<(), ProviderError> {
-        let name = instance.to_string();
-        self.take_out(gateway, |route| {
-            let known = route.endpoints.iter_mut().filter(|endpoint| endpoint.name == name);
-            known.for_each(|endpoint| endpoint.state = EndpointState::Draining);
-        })
-        .await
+        self.take_out(gateway, |config| wharf_serving::drain(config, instance)).await
     }
 
     /// Forgets an instance.
     pub(crate) async fn forget(&self, gateway: &GatewayName, instance: &InstanceId) -> Result<(), ProviderError> {
-        let name = instance.to_string();
-        self.take_out(gateway, |route| route.endpoints.retain(|endpoint| endpoint.name != name)).await
+        self.take_out(gateway, |config| wharf_serving::forget(config, instance)).await
     }
 
-    async fn take_out(&self, gateway: &GatewayName, change: impl Fn(&mut Route)) -> Result<(), ProviderError> {
+    async fn take_out(&self, gateway: &GatewayName, change: impl FnOnce(&mut Config)) -> Result<(), ProviderError> {
         let _turn = self.turn(gateway).await;
         if !self.layout.gateway(gateway).exists() {
             return Ok(());
         }
-        self.replace(gateway, WhenDown::Write, |config| config.routes.iter_mut().for_each(&change)).await
+        self.replace(gateway, WhenDown::Write, change).await
     }
 
     /// Replaces the configuration, if the change changes anything. The caller has the turn.
@@ -420,67 +387,6 @@ impl Gateways {
         next.generation += 1;
         let path = self.layout.gateway(gateway).join("config.json");
         labels::write(&path, &next).map_err(disk(format!("cannot write the configuration of gateway {gateway}")))
-    }
-}
-
-/// A route without endpoints.
-fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, ProviderError> {
-    let token = |token: &wharf_model::TokenSpec| {
-        let name = &token.secret;
-        let who = token.name.as_ref().map_or_else(|| name.to_string(), ToString::to_string);
-        let value = secrets.expose(name).ok_or_else(|| ProviderError::Missing {
-            attempt: format!(
-                "cannot set route {}/{}: the value of token {name} is not known",
-                spec.gateway, spec.service
-            ),
-            help: format!("make the source of secret {name} available to the one who runs wharf"),
-        })?;
-        Ok(TokenDigest { name: who, sha256: hex::encode(Sha256::digest(value)), rate: None })
-    };
-    Ok(Route {
-        name: route_name(&spec.gateway, &spec.service),
-        service: spec.service.to_string(),
-        paths: spec.paths.iter().map(ToString::to_string).collect(),
-        tokens: spec.tokens.iter().map(token).collect::<Result<_, _>>()?,
-        timeout_ms: Some(millis(spec.timeout)),
-        max_body: spec.max_body.map(|limit| limit.0),
-        timeouts: Timeouts {
-            connect_ms: spec.timeouts.connect.map(millis),
-            first_byte_ms: spec.timeouts.first_byte.map(millis),
-            between_bytes_ms: spec.timeouts.between_bytes.map(millis),
-            total_ms: Some(millis(spec.timeout)),
-        },
-        limits: Limits {
-            rate: spec.traffic.rate_limit,
-            concurrency: spec.traffic.concurrency_limit,
-            instance_rate: spec.traffic.instance_rate_limit,
-            ..Limits::default()
-        },
-        protocol: if spec.grpc { Protocol::H2c } else { Protocol::Http1 },
-        ..Route::default()
-    })
-}
-
-fn gateway_probe(probe: &Probe) -> wharf_gateway::Probe {
-    wharf_gateway::Probe {
-        check: check(&probe.check),
-        every_ms: millis(probe.every),
-        timeout_ms: millis(probe.timeout),
-        failures: probe.failures,
-        successes: probe.successes,
-    }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What a probe asks, in the gateway's words.
-pub(crate) fn check(check: &Check) -> wharf_gateway::Check {
-    match check {
-        Check::Http { path } => wharf_gateway::Check::Http { path: path.to_string() },
-        // The plan refuses programs as probes on this runtime.
-        Check::Tcp | Check::Exec(_) => wharf_gateway::Check::Tcp,
     }
 }
 

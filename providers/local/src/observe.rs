@@ -126,7 +126,7 @@ fn finish(layout: &Layout, name: InstanceId, Look { mut seen, .. }: Look) -> (In
 }
 
 async fn ask(folder: &InstanceFolder, seen: &ObservedInstance, question: &Question) -> ProbeAnswer {
-    let heard = wharf_gateway::probe(&gateways::check(&question.check), seen.endpoint, question.timeout).await;
+    let heard = wharf_gateway::probe(&wharf_serving::check(&question.check), seen.endpoint, question.timeout).await;
     let old_enough = seen.age(clock::now()) > YOUNG;
     let hint = match heard {
         Answer::Refused(_) if old_enough => hint(folder, seen.endpoint.port()).await,

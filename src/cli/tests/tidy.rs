@@ -17,7 +17,8 @@ fn root() -> PathBuf {
 /// Each crate with what its manifest says it needs to run.
 fn needs() -> BTreeMap<String, BTreeSet<String>> {
     let folders = ["lang", "src/model", "src/plan", "src/store", "src/apply", "src/gateway", "src/report", "src/cli"];
-    let folders = folders.into_iter().chain(["providers/contract", "providers/local", "providers/docker"]);
+    let folders =
+        folders.into_iter().chain(["providers/contract", "providers/serving", "providers/local", "providers/docker"]);
     folders
         .map(|folder| {
             let text = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
@@ -40,8 +41,9 @@ fn crates_depend_on_each_other_as_the_design_says() {
         ("src/gateway", vec![]),
         ("src/apply", vec!["model", "plan", "provider", "store"]),
         ("providers/contract", vec!["model"]),
-        ("providers/local", vec!["gateway", "model", "provider"]),
-        ("providers/docker", vec!["gateway", "model", "provider"]),
+        ("providers/serving", vec!["gateway", "model", "provider"]),
+        ("providers/local", vec!["gateway", "model", "provider", "serving"]),
+        ("providers/docker", vec!["gateway", "model", "provider", "serving"]),
     ];
     let needs = needs();
     for (folder, allowed) in arrows {

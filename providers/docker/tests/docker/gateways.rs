@@ -25,13 +25,20 @@ fn name() -> GatewayName {
 }
 
 async fn put(place: &Place, port: u16) -> Result<(), ProviderError> {
-    let spec = GatewaySpec::listening([127, 0, 0, 1].into(), port);
+    put_spec(place, GatewaySpec::listening([127, 0, 0, 1].into(), port)).await
+}
+
+async fn put_spec(place: &Place, spec: GatewaySpec) -> Result<(), ProviderError> {
     let call = Call::PutGateway { gateway: name(), spec };
     place.run(&Operation { address: Address::Gateway(name()), call }).await.map(drop)
 }
 
 async fn put_route(place: &Place) {
-    let route = RouteSpec {
+    set_route(place, route()).await;
+}
+
+fn route() -> RouteSpec {
+    RouteSpec {
         gateway: name(),
         service: "hello".parse().unwrap(),
         paths: vec!["/api/predict/hello".into()],
@@ -42,7 +49,10 @@ async fn put_route(place: &Place) {
         timeouts: wharf_model::Timeouts::default(),
         grpc: false,
         traffic: wharf_model::Traffic::default(),
-    };
+    }
+}
+
+async fn set_route(place: &Place, route: RouteSpec) {
     let address = Address::Route(name(), route.service.clone());
     place.run(&Operation { address, call: Call::PutRoute { route } }).await.unwrap();
 }
@@ -60,8 +70,13 @@ async fn seen(place: &Place) -> ObservedGateway {
 
 /// The status line of an answer to a request for a path.
 fn get(port: u16, path: &str) -> Option<String> {
+    ask(port, path, "")
+}
+
+/// As [`get`], with headers, each ended by a line's end.
+fn ask(port: u16, path: &str, headers: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n").ok()?;
     let mut text = String::new();
     stream.read_to_string(&mut text).ok()?;
     text.lines().next().map(str::to_owned)
@@ -112,6 +127,68 @@ async fn a_gateway_takes_up_what_it_served() {
     answers(other).await;
     assert_eq!(get(port, "/"), None);
     assert_eq!(seen(&place).await.listen, Some(([127, 0, 0, 1], other).into()));
+}
+
+const HEALTH: &str = "/api/predict/hello/health";
+
+#[tokio::test]
+async fn limits_and_tokens_of_routes_hold_and_change_in_place() {
+    let mut place = Place::new();
+    let (team, port) = ("team-token".parse::<wharf_model::SecretName>().unwrap(), free_port());
+    place.secrets.insert(team.clone(), "open sesame".to_owned().into());
+    put(&place, port).await.unwrap();
+    let token = wharf_model::TokenSpec { name: Some("team".parse().unwrap()), secret: team };
+    set_route(&place, RouteSpec { tokens: vec![token], ..route() }).await;
+    let launch = launch(server());
+    let endpoint = place.start(&launch).await;
+    serve(&place, &launch.instance, endpoint).await.unwrap();
+    let called = |headers: &str| ask(port, HEALTH, headers).unwrap_or_default();
+    let bearer = "Authorization: open sesame\r\n";
+    let begin = Instant::now();
+    while called(bearer) != "HTTP/1.1 200 OK" {
+        assert!(begin.elapsed() < crate::support::PATIENCE, "{}", called(bearer));
+        pause().await;
+    }
+    assert_eq!(called(""), "HTTP/1.1 401 Unauthorized");
+
+    // A limit of the service: of a burst of calls, some are too many.
+    let traffic = wharf_model::Traffic { rate_limit: Some(1), ..wharf_model::Traffic::default() };
+    set_route(&place, RouteSpec { traffic, ..route() }).await;
+    assert!((0..20).any(|_| called("") == "HTTP/1.1 429 Too Many Requests"));
+
+    // The same limit for all that comes through the gateway; its container stays.
+    let container = format!("{}gateway.public", place.prefix());
+    let made = engine().inspect_container(&container, None).await.unwrap().id;
+    set_route(&place, route()).await;
+    assert!((0..20).all(|_| called("") == "HTTP/1.1 200 OK"));
+    let spec = GatewaySpec { rate_limit: Some(1), ..GatewaySpec::listening([127, 0, 0, 1].into(), port) };
+    put_spec(&place, spec).await.unwrap();
+    assert!((0..20).any(|_| called("") == "HTTP/1.1 429 Too Many Requests"));
+    assert_eq!(engine().inspect_container(&container, None).await.unwrap().id, made);
+}
+
+#[tokio::test]
+async fn an_instance_that_says_nothing_is_given_up_after_its_time() {
+    let place = Place::new();
+    let port = free_port();
+    put(&place, port).await.unwrap();
+    let timeouts =
+        wharf_model::Timeouts { first_byte: Some(Duration::from_millis(300)), ..wharf_model::Timeouts::default() };
+    set_route(&place, RouteSpec { timeouts, ..route() }).await;
+    let launch = launch(crate::place::script("exec nc -lk -p $PORT -e sleep 60"));
+    let endpoint = place.start(&launch).await;
+    let (instance, probe) = (launch.instance.clone(), Probe { check: wharf_model::Check::Tcp, ..Probe::fallback() });
+    let call = Call::RouteInstance { instance, endpoint, gateways: vec![name()], probe };
+    place.run(&Operation { address: start(&launch).address, call }).await.unwrap();
+    let begin = Instant::now();
+    loop {
+        let answer = get(port, HEALTH);
+        if answer.as_deref() == Some("HTTP/1.1 408 Request Timeout") {
+            return;
+        }
+        assert!(begin.elapsed() < crate::support::PATIENCE, "{answer:?}");
+        pause().await;
+    }
 }
 
 #[tokio::test]

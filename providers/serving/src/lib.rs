@@ -1,0 +1,11 @@
+//! What the gateways that wharf runs itself are told: the model's words in the gateway's, and the changes of a gateway's
+//! configuration. Every runtime whose gateways are wharf's own tells them the same.
+//!
+//! Functions of values. How a configuration reaches its gateway, and what becomes of one whose gateway is down, is for
+//! each runtime to decide.
+
+mod change;
+mod words;
+
+pub use change::{drain, forget, remove_route, serve, set_route};
+pub use words::{check, listener, probe, route, route_name};

@@ -1,0 +1,89 @@
+//! Listeners, routes and probes of the model in the gateway's words.
+
+use sha2::{Digest as _, Sha256};
+use std::{net::SocketAddr, time::Duration};
+use wharf_gateway::{Limits, Listener, Protocol, Route, Timeouts, TokenDigest};
+use wharf_model::{Check, GatewayName, GatewaySpec, Probe, RouteSpec, ServiceName, TokenSpec};
+use wharf_provider::{ProviderError, SecretValues};
+
+/// The name of a route in its gateway.
+#[must_use]
+pub fn route_name(gateway: &GatewayName, service: &ServiceName) -> String {
+    format!("{gateway}/{service}")
+}
+
+/// A gateway's listener at an address, without certificates: where their files are is for the runtime to say.
+#[must_use]
+pub fn listener(gateway: &GatewayName, spec: &GatewaySpec, address: SocketAddr) -> Listener {
+    Listener {
+        allow: spec.allow.iter().filter_map(|range| range.to_string().parse().ok()).collect(),
+        limits: Limits { rate: spec.rate_limit, concurrency: spec.concurrency_limit, ..Limits::default() },
+        ..Listener::plain(gateway.to_string(), address)
+    }
+}
+
+/// A route without endpoints. The gateway gets to know tokens by their digests alone.
+///
+/// # Errors
+/// A token's value is not among `secrets`.
+pub fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, ProviderError> {
+    let token = |TokenSpec { secret, name, .. }: &TokenSpec| {
+        let value = secrets.expose(secret).ok_or_else(|| ProviderError::Missing {
+            attempt: format!(
+                "cannot set route {}/{}: the value of token {secret} is not known",
+                spec.gateway, spec.service
+            ),
+            help: format!("make the source of secret {secret} available to the one who runs wharf"),
+        })?;
+        let name = name.as_ref().map_or_else(|| secret.to_string(), ToString::to_string);
+        Ok(TokenDigest { name, sha256: hex::encode(Sha256::digest(value)), rate: None })
+    };
+    Ok(Route {
+        name: route_name(&spec.gateway, &spec.service),
+        service: spec.service.to_string(),
+        paths: spec.paths.iter().map(ToString::to_string).collect(),
+        tokens: spec.tokens.iter().map(token).collect::<Result<_, _>>()?,
+        timeout_ms: Some(millis(spec.timeout)),
+        max_body: spec.max_body.map(|limit| limit.0),
+        timeouts: Timeouts {
+            connect_ms: spec.timeouts.connect.map(millis),
+            first_byte_ms: spec.timeouts.first_byte.map(millis),
+            between_bytes_ms: spec.timeouts.between_bytes.map(millis),
+            total_ms: Some(millis(spec.timeout)),
+        },
+        limits: Limits {
+            rate: spec.traffic.rate_limit,
+            concurrency: spec.traffic.concurrency_limit,
+            instance_rate: spec.traffic.instance_rate_limit,
+            ..Limits::default()
+        },
+        protocol: if spec.grpc { Protocol::H2c } else { Protocol::Http1 },
+        ..Route::default()
+    })
+}
+
+/// How a gateway finds out whether an instance is ready.
+#[must_use]
+pub fn probe(probe: &Probe) -> wharf_gateway::Probe {
+    wharf_gateway::Probe {
+        check: check(&probe.check),
+        every_ms: millis(probe.every),
+        timeout_ms: millis(probe.timeout),
+        failures: probe.failures,
+        successes: probe.successes,
+    }
+}
+
+/// What a probe asks. A program as a probe is no business of a gateway: whoever has one must have refused it, or run it
+/// beside; the gateway asks for a connection alone.
+#[must_use]
+pub fn check(check: &Check) -> wharf_gateway::Check {
+    match check {
+        Check::Http { path } => wharf_gateway::Check::Http { path: path.to_string() },
+        Check::Tcp | Check::Exec(_) => wharf_gateway::Check::Tcp,
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
