@@ -115,6 +115,8 @@ async fn nobody_is_refused_while_one_gateway_takes_over_from_another() {
     wanted.routes = hello(EndpointState::Draining);
     wanted.routes[0].endpoints.push(serving("hello-1-g1", other.address));
     successor.replace(&wanted).await;
+    // Requests that were on their way to it arrive; then the streams alone are left.
+    eventually("the streams alone are left", async || in_flight(&successor).await == STREAMS as u64).await;
     let seen = instance.requests();
     load.go_on(1_000).await;
     assert_eq!(instance.requests(), seen);
