@@ -203,10 +203,19 @@ pub(crate) enum Command {
         format: Format,
     },
     /// Lists the commits, the newest first: when, who, by which plan, and what became otherwise
+    ///
+    /// With --operations it lists every call of the platform instead: who made it, when, from which commit of the project
+    /// and which run of a pipeline, what came of it, and how long it took.
     Log {
         /// At most so many
         #[arg(short = 'n', long, value_name = "COMMITS", default_value = "20")]
         limit: usize,
+        /// Lists calls
+        #[arg(long)]
+        operations: bool,
+        /// Only from this commit on, or what began in so long a time: @3, 24h; of calls only
+        #[arg(long, value_name = "@N|TIME", requires = "operations", value_parser = since)]
+        since: Option<Since>,
         /// For people, or for programs
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
@@ -465,6 +474,21 @@ pub(crate) struct Invoke {
     /// Prints the status and the headers too
     #[arg(short, long)]
     pub(crate) include: bool,
+}
+
+/// From when on calls are listed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Since {
+    /// From those that led to this commit.
+    Commit(u64),
+    /// From so long ago.
+    Span(Duration),
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    let span = || wharf_model::parse_duration(text).ok().map(Since::Span);
+    let commit = text.strip_prefix('@').and_then(|digits| digits.parse().ok()).map(Since::Commit);
+    commit.or_else(span).ok_or_else(|| "write a commit as @3, or a time as 24h".to_owned())
 }
 
 fn header(text: &str) -> Result<(String, String), String> {

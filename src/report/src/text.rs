@@ -35,6 +35,11 @@ pub fn bad(text: impl Display) -> String {
 
 /// How many columns a text takes, its colours not counted.
 pub(crate) fn width(text: &str) -> usize {
+    plain(text).width()
+}
+
+/// A text without its colours.
+pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\u{1b}') {
@@ -42,7 +47,7 @@ pub(crate) fn width(text: &str) -> usize {
         rest = rest[at..].split_once('m').map_or("", |(_, rest)| rest);
     }
     plain.push_str(rest);
-    plain.width()
+    plain
 }
 
 /// Fills up with spaces to `columns`.

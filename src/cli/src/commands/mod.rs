@@ -18,6 +18,7 @@ mod invoke;
 mod lock;
 mod log;
 mod logs;
+mod operations;
 mod plan;
 mod provenance;
 mod recover;
@@ -44,7 +45,8 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Show { at, expanded: _, defaults, format } => {
             show::run(&shared, &show::Wanted { at: at.as_deref(), defaults, format })
         }
-        Command::Log { limit, format } => log::run(&shared, limit, format),
+        Command::Log { limit, operations: false, since: _, format } => log::run(&shared, limit, format),
+        Command::Log { limit, operations: true, since, format } => operations::run(&shared, limit, since, format),
         Command::Diff { range, format } => diff::run(&shared, &range, format),
         Command::Rollback { what, plan_only, yes } => wait(rollback::run(&shared, &what, Review::of(plan_only, yes))),
         Command::State(command) => wait(state::run(&shared, &command)),

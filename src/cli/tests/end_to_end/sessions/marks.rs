@@ -3,8 +3,17 @@
 use crate::support::Site;
 
 /// Words after which a duration was measured; elsewhere it was written in a file.
-const MEASURED: [&str; 7] =
-    ["up ", "Done in ", "Rolled back in ", "Stopped after ", "Failed after ", "Halted after ", "("];
+const MEASURED: [&str; 9] = [
+    "up ",
+    "Done in ",
+    "Rolled back in ",
+    "Stopped after ",
+    "Failed after ",
+    "Halted after ",
+    "done in ",
+    "failed after ",
+    "(",
+];
 
 /// The text of a command, the same in every run.
 pub(super) fn mark(text: &str, site: &Site) -> String {
