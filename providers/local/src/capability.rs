@@ -1,6 +1,22 @@
-//! What this runtime can honour, and what a change of it costs.
+//! What this runtime can honour, what a change of it costs, and how many calls its host takes at once.
 
-use wharf_model::{Capabilities, Cost, Field};
+use std::collections::BTreeMap;
+use wharf_model::{Capabilities, Cost, Field, Verb};
+use wharf_provider::Limits;
+
+/// How many contents are prepared at once for each core: copies wait for the disk, and installations for the network.
+const PREPARED_PER_CORE: usize = 2;
+/// How many programs are started at once for each core: while one loads, it has use for a whole one.
+const STARTED_PER_CORE: usize = 4;
+/// How many calls of any kind there are at once for each core. Most only wait for what somebody else does.
+const CALLS_PER_CORE: usize = 32;
+
+/// What a host with so many cores takes. More would only take longer, and make readiness probes wait in the meantime.
+pub(crate) fn limits(cores: usize) -> Limits {
+    let of_kind = [(Verb::Prepare, PREPARED_PER_CORE), (Verb::Start, STARTED_PER_CORE)];
+    let of_kind: BTreeMap<Verb, usize> = of_kind.into_iter().map(|(verb, each)| (verb, each * cores)).collect();
+    Limits { at_once: CALLS_PER_CORE * cores, of_kind }
+}
 
 /// The table of this runtime.
 pub(crate) fn capabilities(host_is_image: bool) -> Capabilities {
@@ -193,4 +209,17 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
 
 fn lacks(why: &'static str, help: &'static str) -> Cost {
     Cost::Unsupported { why: why.into(), help: help.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_loads_a_host_is_bounded_by_its_cores_and_what_waits_is_not() {
+        let (small, large) = (limits(1), limits(64));
+        let of = |limits: &Limits| [Verb::Prepare, Verb::Start, Verb::Stop].map(|verb| limits.of(verb, usize::MAX));
+        assert_eq!(of(&small), [2, 4, 32]);
+        assert_eq!(of(&large), [128, 256, 2_048]);
+    }
 }

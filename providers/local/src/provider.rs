@@ -14,11 +14,14 @@ use async_trait::async_trait;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
+    num::NonZero,
     ops::Deref,
     path::PathBuf,
 };
 use wharf_model::{Call, Capabilities, InstanceId, Intent, Observed, Operation, Outcome, ServiceName};
-use wharf_provider::{Execute, LogCursor, LogLine, Observe, OpContext, Owner, ProviderError, Resolution, Scope};
+use wharf_provider::{
+    Execute, Limits, LogCursor, LogLine, Observe, OpContext, Owner, ProviderError, Resolution, Scope,
+};
 
 /// Where one environment of a project is, and what it may use. Paths are absolute.
 #[derive(Debug, Clone)]
@@ -166,6 +169,11 @@ impl Observe for LocalProvider {
 impl Execute for LocalProvider {
     async fn execute(&self, operation: &Operation, cx: &OpContext) -> Result<Outcome, ProviderError> {
         self.local.call(operation, cx).await
+    }
+
+    fn limits(&self) -> Limits {
+        // Where the host does not say, it is taken for a small one.
+        capability::limits(std::thread::available_parallelism().map_or(1, NonZero::get))
     }
 
     async fn resolve(&self, intent: &Intent) -> Result<Resolution, ProviderError> {
