@@ -255,15 +255,24 @@ pub(crate) fn read(look: &(impl Look + ?Sized), key: &str) -> Result<Lines, Stor
     Ok(read)
 }
 
-/// Whether a line without a sound checksum is what a crash leaves: cut off, or with pages that were never written.
+/// Whether a line without a sound checksum is what a crash leaves: cut off, or with pages that were never written. What a
+/// flipped bit leaves is told apart: a line that is whole but for its last byte was written whole, and what was never
+/// written is more than a single zero, or begins the line.
 fn is_torn(line: &[u8]) -> bool {
-    !line.ends_with(b"\n") || line.contains(&0)
+    match line.split_last() {
+        Some((b'\n', text)) => text.starts_with(&[0]) || text.windows(2).any(|two| two == [0, 0]),
+        Some((0, _)) | None => true,
+        Some((_, text)) => text_of(text).is_none(),
+    }
 }
 
 /// The JSON of a line that is whole.
 fn intact(line: &[u8]) -> Option<&str> {
-    let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
-    let (sum, json) = line.split_once(' ')?;
+    text_of(line.strip_suffix(b"\n")?)
+}
+
+fn text_of(line: &[u8]) -> Option<&str> {
+    let (sum, json) = std::str::from_utf8(line).ok()?.split_once(' ')?;
     (checksum(json.as_bytes()) == sum).then_some(json)
 }
 
