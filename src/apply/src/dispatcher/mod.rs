@@ -370,6 +370,8 @@ impl<'a> Dispatcher<'a> {
                 summary.skipped.extend(address.map(|address| (address, Skipped::Stopped)));
             }
         }
+        // Not in the order in which it came about, which is another each time.
+        summary.skipped.sort_by(|(one, _), (two, _)| one.cmp(two));
         summary
     }
 }
