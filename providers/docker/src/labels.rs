@@ -68,6 +68,8 @@ pub(crate) struct OfInstance {
     pub(crate) instance: InstanceId,
     pub(crate) revision: RevisionNumber,
     pub(crate) operation: OperationId,
+    /// Of the revision that it was started from; instances of earlier builds do not say.
+    pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) endpoint: SocketAddr,
     /// None of a service without a port: it answers nobody.
     pub(crate) question: Option<Question>,
@@ -113,6 +115,7 @@ impl OfInstance {
             instance: launch.instance.clone(),
             revision: launch.revision.number,
             operation: operation.clone(),
+            fingerprint: Some(launch.revision.fingerprint()),
             endpoint: (ip, template.port.unwrap_or(0)).into(),
             question: template.port.map(|_| (&template.probe()).into()),
         }
@@ -120,12 +123,13 @@ impl OfInstance {
 
     /// As the engine has them.
     pub(crate) fn write(&self, owner: &Owner) -> Labels {
-        let Self { instance, revision, operation, endpoint, question } = self;
+        let Self { instance, revision, operation, fingerprint, endpoint, question } = self;
         let address = Address::Instance(instance.service.clone(), instance.slot).to_string();
         let mut labels = common(owner, &address, instance.generation.0, operation);
         labels.insert(INSTANCE.to_owned(), instance.to_string());
         labels.insert(REVISION.to_owned(), revision.0.to_string());
         labels.insert(ENDPOINT.to_owned(), endpoint.to_string());
+        labels.extend(fingerprint.map(|print| (FINGERPRINT.to_owned(), print.to_string())));
         let question = question.as_ref().and_then(|question| serde_json::to_string(question).ok());
         labels.extend(question.map(|question| (PROBE.to_owned(), question)));
         labels
@@ -141,6 +145,7 @@ impl OfInstance {
             instance: labels.get(INSTANCE)?.parse().ok()?,
             revision: RevisionNumber(labels.get(REVISION)?.parse().ok()?),
             operation: OperationId(labels.get(OPERATION)?.as_str().into()),
+            fingerprint: labels.get(FINGERPRINT).and_then(|text| text.parse().ok()),
             endpoint: labels.get(ENDPOINT)?.parse().ok()?,
             question: question.transpose().ok()?,
         })

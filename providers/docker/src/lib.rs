@@ -36,6 +36,7 @@ mod resolve;
 mod run;
 mod start;
 mod stop;
+mod told;
 mod window;
 
 pub use desk::play_role;

@@ -1,5 +1,6 @@
-//! One look at the environment: one listing of its containers, then its gateways' desks, which ask the instances; only
-//! what ended or is not ready is looked at by itself. Nothing is changed.
+//! One look at the environment: one listing of its containers, then its gateways' desks, which ask the instances. What no
+//! listing tells, limits and ends, takes a look at each container by itself; those who follow a rollout do without limits.
+//! Nothing is changed.
 
 use crate::{
     content,
@@ -10,6 +11,7 @@ use crate::{
     labels::{self, Labels, OfGateway, OfInstance},
     logs, names,
     provider::DockerReader,
+    told,
 };
 use bollard::models::{ContainerState, ContainerSummary, ContainerSummaryStateEnum};
 use futures_util::future::join_all;
@@ -32,9 +34,11 @@ pub(crate) async fn observe(reader: &DockerReader, scope: &Scope) -> Result<Obse
     let covered = listing.instances.into_iter().filter(|(id, _)| scope.covers(&id.service)).collect::<BTreeMap<_, _>>();
     let orders = if scope.probe { covered.values().filter_map(Look::order).collect() } else { Vec::new() };
     let (gateways, mut heard) = look_at_gateways(reader, listing.gateways, orders).await;
+    // Whoever follows a rollout looks often, and wants to know what is ready and what ended.
+    let whole = scope.services.is_none();
     let instances = covered.into_iter().map(|(id, look)| {
         let answer = heard.remove(&id.to_string());
-        finish(reader, id, look, answer, scope.probe)
+        finish(reader, id, look, answer, scope.probe, whole)
     });
     let sources = scope.sources.iter().map(async |source| (source.clone(), content::look(reader, source).await));
     let (instances, sources) = tokio::join!(join_all(instances), join_all(sources));
@@ -81,7 +85,10 @@ impl Listing {
         if let Some(labels) = OfInstance::read(labels, owner) {
             if is_called(&names::instance(owner, &labels.instance)) {
                 let since = u64::try_from(container.created.unwrap_or(0)).unwrap_or(0) * 1_000;
-                self.instances.insert(labels.instance.clone(), Look { labels, state: container.state, since });
+                let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+                let attached = networks.is_none_or(|networks| !networks.is_empty());
+                self.instances
+                    .insert(labels.instance.clone(), Look { labels, state: container.state, since, attached });
             }
         } else if let Some(labels) = OfGateway::read(labels, owner) {
             if is_called(&names::gateway(owner, &labels.gateway)) {
@@ -101,6 +108,8 @@ struct Look {
     state: Option<ContainerSummaryStateEnum>,
     /// When it was made, in milliseconds: it was started at once.
     since: u64,
+    /// Whether it is in a network.
+    attached: bool,
 }
 
 impl Look {
@@ -187,21 +196,28 @@ fn endpoint_state(configured: wharf_gateway::EndpointState, live: Option<&Endpoi
     }
 }
 
-/// Adds what only a closer look tells: how it ended, and its last lines when it does not run or is not ready.
+/// Adds what only a closer look tells: its limits, how it ended, and its last lines when it does not run or is not ready.
 async fn finish(
     reader: &DockerReader,
     id: InstanceId,
     look: Look,
     answer: Option<Heard>,
     probed: bool,
+    whole: bool,
 ) -> Result<(InstanceId, ObservedInstance), ProviderError> {
     let container = names::instance(&reader.owner, &id);
+    let found = if whole || !look.runs() {
+        let attempt = format!("cannot look at {id}");
+        reader.eyes.container(&container).await.map_err(error::engine(attempt))?
+    } else {
+        None
+    };
+    let host = found.as_ref().and_then(|found| found.host_config.as_ref());
+    let told = if look.runs() { told::told(host, look.attached) } else { Told::default() };
     let phase = if look.runs() {
         Phase::Running { since: Timestamp(look.since) }
     } else {
-        let attempt = format!("cannot look at {id}");
-        let found = reader.eyes.container(&container).await.map_err(error::engine(attempt))?;
-        let limit = found.as_ref().and_then(|found| found.host_config.as_ref()?.memory);
+        let limit = host.and_then(|host| host.memory);
         Phase::Ended(found.and_then(|found| found.state).map_or(Exit::Unseen, |state| exit(state, limit)))
     };
     let running = matches!(phase, Phase::Running { .. });
@@ -216,13 +232,12 @@ async fn finish(
     let mut seen = ObservedInstance {
         revision: look.labels.revision,
         operation: Some(look.labels.operation),
-        // Its label does not say yet from what it was made.
-        fingerprint: None,
+        fingerprint: look.labels.fingerprint,
         endpoint: look.labels.endpoint,
         phase,
         answer: answer.filter(|_| running),
         last_lines: Vec::new(),
-        told: Told::default(),
+        told,
     };
     let silent = running && seen.answer.is_none();
     if !silent && !seen.is_ready() {

@@ -2,7 +2,9 @@
 
 use crate::place::{Place, launch, server};
 use std::{fs, net::TcpListener, sync::Arc, time::Duration};
-use wharf_model::{FolderPath, GatewayName, GatewaySpec, Launch, RouteSpec};
+use wharf_model::{
+    Address, DataSpec, FolderPath, GatewayName, GatewaySpec, Launch, ObjectSpec, RegistrySpec, RouteSpec,
+};
 use wharf_provider::{Execute, Platform, conformance};
 
 struct OnEngine {
@@ -40,6 +42,18 @@ impl Platform for OnEngine {
 
     fn folder(&self) -> FolderPath {
         FolderPath("./app".into())
+    }
+
+    fn objects(&self) -> Vec<(Address, ObjectSpec, ObjectSpec)> {
+        let data = |keep_on_delete| ObjectSpec::Data(DataSpec { keep_on_delete });
+        let login = |user: &str| {
+            ObjectSpec::Registry(RegistrySpec { username: user.into(), password: "pull".parse().unwrap() })
+        };
+        let of = |address: &str, one, two| (address.parse().unwrap(), one, two);
+        vec![
+            of("registry.registry.example.com", login("ci"), login("robot")),
+            of("mount.hello:/data", data(false), data(true)),
+        ]
     }
 }
 

@@ -1,0 +1,57 @@
+//! What the engine says of an instance now. Its labels say from what it was made; this says what became of it since.
+
+use bollard::models::HostConfig;
+use wharf_model::{Bytes, Decimal, Entry, Field, FieldPath, Told, Value};
+
+/// The limits of a container, which can be changed while it runs, and that it is in no network, if it is in none.
+pub(crate) fn told(host: Option<&HostConfig>, attached: bool) -> Told {
+    let mut told = Told::default();
+    if let Some(host) = host {
+        told.about.extend([Field::Cpu, Field::Memory]);
+        told.entries.extend(cores(host).map(|cores| entry(Field::Cpu, cores)));
+        let memory = host.memory.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0);
+        told.entries.extend(memory.map(|bytes| entry(Field::Memory, Bytes(bytes))));
+    }
+    if !attached {
+        told.about.insert(Field::Network);
+        told.entries.push(entry(Field::Network, "disconnected"));
+    }
+    told.entries.sort_by(|one, two| one.path.cmp(&two.path));
+    told
+}
+
+fn entry(field: Field, value: impl ToString) -> Entry {
+    Entry { path: FieldPath::of(field), value: Value::Text(value.to_string()) }
+}
+
+/// How many cores it may use, whichever of the engine's two ways says so.
+fn cores(host: &HostConfig) -> Option<Decimal> {
+    let positive = |number: Option<i64>| number.filter(|number| *number > 0);
+    let millionths = match (positive(host.nano_cpus), positive(host.cpu_quota)) {
+        (Some(nano), _) => nano / 1_000,
+        (None, Some(quota)) => quota.checked_mul(1_000_000)? / positive(host.cpu_period).unwrap_or(100_000),
+        (None, None) => return None,
+    };
+    format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(host: HostConfig, attached: bool, expected: &str) {
+        let entries = told(Some(&host), attached).entries;
+        let text: Vec<_> = entries.iter().map(|entry| format!("{} {}", entry.path, entry.value)).collect();
+        assert_eq!(text.join(", "), expected);
+    }
+
+    #[test]
+    fn limits_are_told_in_the_units_of_the_file() {
+        let host = HostConfig { nano_cpus: Some(500_000_000), memory: Some(64 << 20), ..HostConfig::default() };
+        check(host, true, "resources.cpu 0.5, resources.memory 64MiB");
+        let host = HostConfig { cpu_quota: Some(150_000), cpu_period: Some(100_000), ..HostConfig::default() };
+        check(host, true, "resources.cpu 1.5");
+        check(HostConfig { memory: Some(0), nano_cpus: Some(0), ..HostConfig::default() }, true, "");
+        check(HostConfig::default(), false, "network disconnected");
+    }
+}
