@@ -19,13 +19,13 @@ pub struct LogEntry {
     pub who: Option<String>,
     /// By which plan.
     pub plan: Option<PlanId>,
-    /// What became otherwise.
-    pub became: Vec<Became>,
+    /// What became otherwise; nobody knows where the commit before it is not kept.
+    pub became: Option<Vec<Became>>,
 }
 
 /// How an apply ended, as far as the record knows.
-fn verdict(entry: &LogEntry) -> &'static str {
-    let endings = entry.became.iter().filter_map(|became| match &became.what {
+fn verdict(became: &[Became]) -> &'static str {
+    let endings = became.iter().filter_map(|became| match &became.what {
         Fate::Changed { trouble: Some((_, ending)), .. } => Some(ending),
         _ => None,
     });
@@ -43,19 +43,26 @@ pub fn log(entries: &[LogEntry], columns: usize) -> String {
     for entry in entries {
         let at = entry.at.map(|at| at.to_string()).unwrap_or_default();
         let plan = entry.plan.as_ref().map(|plan| format!("plan {plan}")).unwrap_or_default();
-        let verdict = match verdict(entry) {
-            "done" => good("done"),
-            other => bad(other),
+        let verdict = match entry.became.as_deref().map(verdict) {
+            None => String::new(),
+            Some("done") => good("done"),
+            Some(other) => bad(other),
         };
         let who = tame(entry.who.as_deref().unwrap_or_default());
         let head = [bold(format!("@{}", entry.serial)), at, who, plan, verdict];
         let head: Vec<_> = head.into_iter().filter(|part| !part.is_empty()).collect();
         let _ = writeln!(out, "{}", head.join("  "));
-        if entry.became.is_empty() {
-            let _ = writeln!(out, "    {}", dim("nothing changed"));
-        }
-        for became in &entry.became {
-            let _ = writeln!(out, "    {}", cut(&brief(became), columns.saturating_sub(4).max(40)));
+        match entry.became.as_deref() {
+            None => {
+                let words = format!("what came before is not kept; `wharf show @{}` shows what it holds", entry.serial);
+                let _ = writeln!(out, "    {}", dim(words));
+            }
+            Some([]) => drop(writeln!(out, "    {}", dim("nothing changed"))),
+            Some(all) => {
+                for became in all {
+                    let _ = writeln!(out, "    {}", cut(&brief(became), columns.saturating_sub(4).max(40)));
+                }
+            }
         }
     }
     out
@@ -100,8 +107,8 @@ pub fn log_json(entries: &[LogEntry]) -> Json {
             "at_ms": entry.at.map(|at| at.0),
             "who": entry.who,
             "plan": entry.plan.as_ref().map(ToString::to_string),
-            "verdict": verdict(entry),
-            "changes": entry.became.iter().map(became_json).collect::<Vec<_>>(),
+            "verdict": entry.became.as_deref().map(verdict),
+            "changes": entry.became.as_ref().map(|all| all.iter().map(became_json).collect::<Vec<_>>()),
         })
     };
     json!({ "format": "wharf.log/1", "commits": entries.iter().map(one).collect::<Vec<_>>() })

@@ -8,7 +8,7 @@ use crate::{
     project::{Project, Secrets, Told},
     site,
 };
-use wharf_model::Record;
+use wharf_model::{Deployment, Record};
 use wharf_plan::history::between;
 use wharf_report::{LogEntry, log, log_json};
 use wharf_store::{Commit, Reader};
@@ -31,17 +31,16 @@ pub(super) fn run(shared: &Shared, limit: usize, format: Format) -> Ends<Exit> {
 
 fn entry(project: &Project, reader: &Reader, serial: u64) -> Ends<LogEntry> {
     let Commit { record, made, .. } = history::read(reader, serial)?;
+    let Deployment { project: name, environment, .. } = &project.deployment;
     let before = match serial {
-        1 => None,
+        1 => Some(Record::empty(name.clone(), environment.clone())),
         _ => reader.commit(serial - 1)?.map(|commit| commit.record),
     };
-    let deployment = &project.deployment;
-    let before = before.unwrap_or_else(|| Record::empty(deployment.project.clone(), deployment.environment.clone()));
     Ok(LogEntry {
         serial,
         at: made.as_ref().map(|made| made.at),
         who: made.as_ref().map(|made| made.by.who.clone()),
         plan: made.and_then(|made| made.plan),
-        became: between(&before, &record),
+        became: before.map(|before| between(&before, &record)),
     })
 }
