@@ -3,12 +3,14 @@
 //!
 //! The suite panics at the first promise that does not hold, with the promise in words.
 
+mod objects;
+
 use crate::{Execute, OpContext, ProviderError, Resolution, Scope, SecretValues};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::sleep;
 use wharf_model::{
     Address, Call, ContentRef, EndpointState, FolderPath, GatewayName, GatewaySpec, InstanceId, Intent, IntentId,
-    Launch, Observed, ObservedInstance, Operation, Outcome, Phase, RouteSpec, Shutdown, SourceRef,
+    Launch, ObjectSpec, Observed, ObservedInstance, Operation, Outcome, Phase, RouteSpec, Shutdown, SourceRef,
 };
 
 /// A platform on which nothing of ours exists yet, and what to make there.
@@ -23,6 +25,10 @@ pub trait Platform: Send + Sync {
     fn launch(&self) -> Launch;
     /// A folder that can be prepared there.
     fn folder(&self) -> FolderPath;
+    /// The other objects that can be made there, each with what it can become without being made anew.
+    fn objects(&self) -> Vec<(Address, ObjectSpec, ObjectSpec)> {
+        Vec::new()
+    }
 }
 
 /// How long something that must come about may take.
@@ -39,15 +45,19 @@ pub async fn conformance(platform: &dyn Platform) {
     suite.entry_made().await;
     suite.instance().await;
     suite.entry_removed().await;
+    for (address, spec, other) in platform.objects() {
+        suite.object(&address, &spec, &other).await;
+    }
+    suite.moves().await;
     suite.nothing_is_there("in the end").await;
 }
 
-struct Suite<'a> {
-    platform: &'a dyn Platform,
+pub(crate) struct Suite<'a> {
+    pub(crate) platform: &'a dyn Platform,
 }
 
 impl Suite<'_> {
-    async fn look(&self, sources: BTreeSet<SourceRef>) -> Observed {
+    pub(crate) async fn look(&self, sources: BTreeSet<SourceRef>) -> Observed {
         let scope = Scope { services: None, probe: true, sources };
         self.platform.handle().observe(&scope).await.expect("a look at a platform that is there succeeds")
     }
@@ -57,7 +67,7 @@ impl Suite<'_> {
         assert_eq!(seen, Observed::default(), "{when}, nothing of ours exists");
     }
 
-    async fn run(&self, operation: &Operation) -> Result<Outcome, ProviderError> {
+    pub(crate) async fn run(&self, operation: &Operation) -> Result<Outcome, ProviderError> {
         let (progress, _) = tokio::sync::mpsc::unbounded_channel();
         let secrets = Arc::new(SecretValues::default());
         let cx = OpContext { operation: operation.id(), secrets, progress };
@@ -65,7 +75,7 @@ impl Suite<'_> {
     }
 
     /// Runs a call twice, each through a handle of its own: the second changes nothing and answers the same.
-    async fn twice(&self, operation: &Operation) -> Outcome {
+    pub(crate) async fn twice(&self, operation: &Operation) -> Outcome {
         let id = operation.id();
         let first = self.run(operation).await.unwrap_or_else(|error| panic!("`{id}` fails: {error:?}"));
         let again = self.run(operation).await.unwrap_or_else(|error| panic!("`{id}` fails the second time: {error:?}"));
@@ -73,12 +83,12 @@ impl Suite<'_> {
         first
     }
 
-    async fn resolve(&self, operation: &Operation) -> Resolution {
+    pub(crate) async fn resolve(&self, operation: &Operation) -> Resolution {
         let intent = Intent::of(IntentId(1), operation);
         self.platform.handle().resolve(&intent).await.expect("a platform that is there can be asked")
     }
 
-    async fn must_resolve(&self, operation: &Operation, expected: Resolution, when: &str) {
+    pub(crate) async fn must_resolve(&self, operation: &Operation, expected: Resolution, when: &str) {
         assert_eq!(self.resolve(operation).await, expected, "`{}` {when}", operation.id());
     }
 
@@ -149,7 +159,7 @@ impl Suite<'_> {
         assert_eq!(self.endpoint(&id).await, None, "no gateway knows a stopped instance");
     }
 
-    async fn until_ready(&self, id: &InstanceId) -> ObservedInstance {
+    pub(crate) async fn until_ready(&self, id: &InstanceId) -> ObservedInstance {
         let ready = async {
             loop {
                 let seen = self.look(BTreeSet::new()).await;

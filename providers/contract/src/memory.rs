@@ -58,9 +58,7 @@ struct Instance {
 
 impl Default for MemoryProvider {
     fn default() -> Self {
-        let kinds = [Kind::Gateway, Kind::Service, Kind::Network, Kind::Nlb, Kind::Group, Kind::Mount];
-        let capabilities = Capabilities::of("memory", cost).renaming(&kinds).exclusive(&[Kind::Nlb, Kind::Mount]);
-        Self { capabilities: capabilities.fetching_images(), world: Mutex::default() }
+        Self::renaming(&[Kind::Gateway, Kind::Service, Kind::Network, Kind::Nlb, Kind::Group, Kind::Mount])
     }
 }
 
@@ -144,6 +142,12 @@ fn told(entries: &[Entry], about: impl Fn(Field) -> bool) -> Told {
 }
 
 impl MemoryProvider {
+    /// One that can give resources of these kinds another name.
+    pub fn renaming(kinds: &[Kind]) -> Self {
+        let capabilities = Capabilities::of("memory", cost).renaming(kinds).exclusive(&[Kind::Nlb, Kind::Mount]);
+        Self { capabilities: capabilities.fetching_images(), world: Mutex::default() }
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -263,13 +267,13 @@ impl World {
         };
         seen.rename(from, to);
         (self.gateways, self.objects) = (seen.gateways, seen.objects);
-        if let (Address::Service(from), Address::Service(to)) = (from, to) {
-            let renamed = |id: InstanceId| {
-                if id.service == *from { InstanceId { service: to.clone(), ..id } } else { id }
-            };
-            self.instances =
-                std::mem::take(&mut self.instances).into_iter().map(|(id, known)| (renamed(id), known)).collect();
-        }
+        let one = |(id, known): (InstanceId, Instance)| {
+            let instances = BTreeMap::from([(id, known.seen.clone())]);
+            let mut seen = Observed { instances, ..Observed::default() };
+            seen.rename(from, to);
+            seen.instances.into_iter().map(move |(id, seen)| (id, Instance { seen, ..known.clone() }))
+        };
+        self.instances = std::mem::take(&mut self.instances).into_iter().flat_map(one).collect();
     }
 
     fn start(&mut self, launch: &Launch, cx: &OpContext) -> SocketAddr {

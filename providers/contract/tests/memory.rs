@@ -4,7 +4,9 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wharf_model::{
-    FolderPath, GatewayName, GatewaySpec, Launch, Pins, Program, Revision, RevisionNumber, RouteSpec, Template,
+    Address, DataSpec, Direction, FolderPath, GatewayName, GatewaySpec, GroupPolicy, GroupSpec, Launch, NetworkPlace,
+    NetworkRule, NetworkSpec, NlbSpec, ObjectSpec, Pins, Program, RegistrySpec, Revision, RevisionNumber, RouteSpec,
+    Template,
 };
 use wharf_provider::{Execute, MemoryProvider, Platform, conformance};
 
@@ -42,6 +44,31 @@ impl Platform for Memory {
 
     fn folder(&self) -> FolderPath {
         FolderPath("./app".into())
+    }
+
+    fn objects(&self) -> Vec<(Address, ObjectSpec, ObjectSpec)> {
+        let group = |policy| ObjectSpec::Group(GroupSpec { policy });
+        let data = |keep_on_delete| ObjectSpec::Data(DataSpec { keep_on_delete });
+        let login = |user: &str| {
+            ObjectSpec::Registry(RegistrySpec { username: user.into(), password: "pull".parse().unwrap() })
+        };
+        let network = |rules| {
+            let place = NetworkPlace::Own("10.20.0.0/24".parse().ok());
+            ObjectSpec::Network(NetworkSpec { place, rules })
+        };
+        let open = NetworkRule { direction: Direction::In, range: "10.0.0.0/8".parse().unwrap(), port: Some(443) };
+        let nlb = |port| {
+            let listeners = [(port, "hello".parse().unwrap())].into();
+            ObjectSpec::Nlb(NlbSpec { listeners, existing: None, public: false, network: None })
+        };
+        let of = |address: &str, one, two| (address.parse().unwrap(), one, two);
+        vec![
+            of("group.talk", group(GroupPolicy::Weights), group(GroupPolicy::Instances)),
+            of("network.inner", network(Vec::new()), network(vec![open])),
+            of("nlb.edge", nlb(9000), nlb(9001)),
+            of("registry.registry.example.com", login("ci"), login("robot")),
+            of("mount.hello:/data", data(false), data(true)),
+        ]
     }
 }
 

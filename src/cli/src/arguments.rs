@@ -121,16 +121,43 @@ pub(crate) enum State {
     },
     /// Lets go of resources: they stay as they are, and are wharf's no more
     Rm {
-        /// Their addresses; a service goes with its instances and routes, a gateway with its routes
+        /// Their addresses; a service goes with its instances, routes and data, a gateway with its routes
         #[arg(value_name = "ADDRESS", required = true)]
         addresses: Vec<String>,
-        /// Shows the plan and ends; exit code 2 when there is something to let go of
-        #[arg(long)]
-        plan_only: bool,
-        /// Does not ask
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        agreement: Agreement,
     },
+    /// Gives a resource another name, with all that belongs to it; changes nothing else, and the files stay as they are
+    Mv {
+        /// What it is called: service.hello, gateway.public
+        #[arg(value_name = "FROM")]
+        from: String,
+        /// What it will be called, as an address of the same kind
+        #[arg(value_name = "TO")]
+        to: String,
+        #[command(flatten)]
+        agreement: Agreement,
+    },
+}
+
+/// What somebody agrees to of a plan that a command makes.
+#[derive(Debug, Args)]
+pub(crate) struct Agreement {
+    /// Shows the plan and ends; exit code 2 when there is something to do, 5 when a policy is against it
+    #[arg(long)]
+    pub(crate) plan_only: bool,
+    /// Goes on only when the plan has this id, and does not ask then
+    #[arg(long, value_name = "ID", conflicts_with = "plan_only")]
+    pub(crate) expect_plan: Option<String>,
+    /// Stands by what this policy wants approved; may be given several times
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) approve: Vec<String>,
+    /// Does not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    /// Waits for another who has the lock, at most so long: 90s, 10m
+    #[arg(long, value_name = "TIME", value_parser = wharf_model::parse_duration, default_value = "0s", hide_default_value = true)]
+    pub(crate) wait: Duration,
 }
 
 /// How drift is printed.
@@ -236,25 +263,17 @@ pub(crate) enum Command {
         /// A service, a commit, or both: hello @3
         #[arg(value_name = "SERVICE|@N", num_args = 0..=2)]
         what: Vec<String>,
-        /// Shows the plan and ends; exit code 2 when there is something to do
-        #[arg(long)]
-        plan_only: bool,
-        /// Does not ask
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        agreement: Agreement,
     },
-    /// Looks at what is recorded, and lets go of parts of it
+    /// Looks at what is recorded, lets go of parts of it, and gives them other names
     #[command(subcommand)]
     State(State),
     /// Records what is there and is what the files describe, after a record was lost; changes nothing that runs
     #[command(visible_alias = "import")]
     Adopt {
-        /// Shows the plan and ends; exit code 2 when there is something to record
-        #[arg(long)]
-        plan_only: bool,
-        /// Does not ask
-        #[arg(long, short)]
-        yes: bool,
+        #[command(flatten)]
+        agreement: Agreement,
     },
     /// Shows the resources that the files ask for, and what depends on what
     Graph {

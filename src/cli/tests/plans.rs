@@ -1,6 +1,8 @@
 //! Golden plans: `testdata/plan/<case>/` holds `before.kdl`, which is applied to a runtime in memory, then what somebody
 //! does by hand (`meddle.txt`), then `project.kdl`, whose plan is compared with `plan.txt`, `plan.json`, `plan.md`,
 //! `plan.svg` and `plan.html` (in which the picture and the style, which are the same everywhere, are left out).
+//! `command.txt` asks for the plan of another command than `wharf plan`: `adopt`, `forget ADDRESS …`, `rename FROM TO`.
+//! Where there is a `no-renames.txt`, the runtime calls nothing otherwise.
 //!
 //! `UPDATE=1` rewrites what is expected.
 
@@ -16,10 +18,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use wharf_plan::Selection;
+use wharf_model::Address;
+use wharf_plan::{Input, Plan, Selection, adopt, check, forget, rename};
 
 async fn run(case: &Path) -> Vec<(&'static str, String)> {
-    let mut site = Site::new();
+    let mut site = if case.join("no-renames.txt").exists() { Site::without_renames() } else { Site::new() };
     if case.join("before.kdl").exists() {
         site.apply(&read(&case.join("before.kdl"), "project.kdl")).await;
     }
@@ -28,14 +31,37 @@ async fn run(case: &Path) -> Vec<(&'static str, String)> {
     }
     let desired = read(&case.join("project.kdl"), "project.kdl");
     let selection = selection(&fs::read_to_string(case.join("select.txt")).unwrap_or_default());
-    let plan = site.plan(&desired).await.select(&selection);
-    let again = site.plan(&desired).await.select(&selection);
+    let command = fs::read_to_string(case.join("command.txt")).ok();
+    let make = || async {
+        match &command {
+            None => site.plan(&desired).await.select(&selection),
+            Some(command) => site.with_input(&desired, |input| of_command(command.trim_end(), input)).await,
+        }
+    };
+    let (plan, again) = (make().await, make().await);
+    assert_eq!(check(&plan), []);
     assert_eq!(plan.json(), again.json(), "the same in, the same bytes out");
     let views = views::views(&plan);
     assert_eq!(views, views::views(&again), "the same plan, the same views");
+    if command.is_some() {
+        site.carry_out(&plan).await;
+        if command.as_deref() == Some("adopt\n") {
+            assert!(make().await.is_empty(), "nothing is left to take over");
+        }
+    }
     site.apply(&desired).await;
     assert!(site.plan(&desired).await.is_empty(), "{}: after an apply the plan is empty", case.display());
     views
+}
+
+fn of_command(command: &str, input: &Input) -> Plan {
+    let address = |text: &&str| text.parse::<Address>().unwrap();
+    match command.split(' ').collect::<Vec<_>>().as_slice() {
+        ["adopt"] => adopt(input).unwrap(),
+        ["forget", addresses @ ..] => forget(input, &addresses.iter().map(address).collect()).unwrap(),
+        ["rename", from, to] => rename(input, &address(from), &address(to)).unwrap(),
+        words => panic!("what is {words:?}?"),
+    }
 }
 
 fn selection(text: &str) -> Selection {

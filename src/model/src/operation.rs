@@ -21,6 +21,14 @@ impl fmt::Display for PlanId {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId(pub Arc<str>);
 
+impl OperationId {
+    /// The operation that starts an instance of this name: what the instance's label says, whoever looks.
+    pub fn start(instance: &InstanceId) -> Self {
+        let address = Address::Instance(instance.service.clone(), instance.slot);
+        Self(format!("{} {address} {instance}", Verb::Start).into())
+    }
+}
+
 impl fmt::Display for OperationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -93,7 +101,8 @@ pub enum Call {
         /// Which.
         object: ObjectId,
     },
-    /// Give a resource, with all that belongs to it, another name. It goes on as it is meanwhile.
+    /// Give a resource, with all that belongs to it, another name. It goes on as it is meanwhile; afterwards its labels,
+    /// and what the runtime tells of it, are as if it had been made under that name.
     Move {
         /// What it is called.
         from: Address,
@@ -460,5 +469,21 @@ impl Launch {
         };
         let folders = self.revision.template.mounts.iter().filter_map(|(path, mount)| Some((path, mount.as_folder()?)));
         folders.map(move |(path, mount)| (path, mount, content(path, mount)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Pins, Program, Template};
+
+    #[test]
+    fn an_instance_is_made_by_the_operation_that_is_named_after_it() {
+        let instance: InstanceId = "hello-0-g2".parse().unwrap();
+        let template = Template::of(Program::Args(Vec::new()));
+        let revision = Arc::new(Revision { number: RevisionNumber(1), template, pins: Pins::default() });
+        let address = Address::Instance(instance.service.clone(), instance.slot);
+        let call = Call::StartInstance(Launch { instance: instance.clone(), revision });
+        assert_eq!(Operation { address, call }.id(), OperationId::start(&instance));
     }
 }

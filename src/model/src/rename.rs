@@ -1,6 +1,9 @@
 //! Another name for a resource, in a record and in a look: with it goes all that carries the name.
 
-use crate::{Address, InstanceId, MountPath, ObjectId, Observed, Record, ServiceName, Template};
+use crate::{
+    Address, Entry, Field, FieldPath, InstanceId, MountPath, ObjectId, Observed, ObservedInstance, OperationId, Record,
+    ServiceName, Template, Told, Value,
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Takes an entry out under one key and puts it in under another. One that is not there is left so: a rename that is done
@@ -106,6 +109,10 @@ impl Observed {
         match (from, to) {
             (Address::Gateway(from), Address::Gateway(to)) => rekey(&mut self.gateways, from, to.clone()),
             (Address::Service(old), Address::Service(new)) => {
+                let own = self.instances.iter_mut().filter(|(id, _)| id.service == *old);
+                for (id, seen) in own {
+                    seen.started_as(id, &instance(id.clone(), old, new));
+                }
                 rekey_all(&mut self.instances, |id| instance(id, old, new));
                 for gateway in self.gateways.values_mut() {
                     rekey(&mut gateway.routes, old, new.clone());
@@ -116,7 +123,41 @@ impl Observed {
             }
             _ => {}
         }
+        for seen in self.instances.values_mut() {
+            seen.told.rename(from, to);
+        }
         let renamed = |id: ObjectId| ObjectId { address: address(id.address, from, to), ..id };
         rekey_all(&mut self.objects, renamed);
+    }
+}
+
+impl ObservedInstance {
+    /// Says that it was started under another name, if it says that it was started under this one.
+    fn started_as(&mut self, name: &InstanceId, other: &InstanceId) {
+        if self.operation.as_ref() == Some(&OperationId::start(name)) {
+            self.operation = Some(OperationId::start(other));
+        }
+    }
+}
+
+impl Told {
+    /// Tells of a resource by another name: of the network that it lies in, and of the incarnations that it is made of.
+    fn rename(&mut self, from: &Address, to: &Address) {
+        for Entry { path, value } in &mut self.entries {
+            match (path.field, &path.key, from, to) {
+                (Field::Network, _, Address::Network(old), Address::Network(new)) => {
+                    if matches!(value, Value::Text(text) if *text == old.as_str()) {
+                        *value = Value::Text(new.to_string());
+                    }
+                }
+                (Field::Incarnation, Some(key), ..) => {
+                    if let Ok(of) = key.parse() {
+                        *path = FieldPath::at(Field::Incarnation, address(of, from, to).to_string());
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.entries.sort_by(|one, two| one.path.cmp(&two.path));
     }
 }

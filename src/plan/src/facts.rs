@@ -7,7 +7,7 @@
 use crate::{Input, Step};
 use std::collections::BTreeMap;
 use wharf_model::{
-    Address, Call, ContentRef, EndpointState, Entry, Generation, Mount, ObjectId, Observed, ObservedGateway,
+    Address, Call, ContentRef, Effect, EndpointState, Entry, Generation, Mount, ObjectId, Observed, ObservedGateway,
     ObservedObject, Phase, RecordedService, ServiceName, SourceRef, Value,
 };
 
@@ -26,6 +26,7 @@ pub struct Facts {
 /// The resources whose facts a step relies on.
 pub(crate) fn relies_on(step: &Step) -> Vec<Address> {
     match step {
+        Step::Note(address, Effect::Moved { from, .. }) => vec![address.clone(), from.clone()],
         Step::Note(address, _) => vec![address.clone()],
         Step::Rollout(rollout) => {
             let service = &rollout.order.service;

@@ -29,7 +29,7 @@ pub use facts::{Facts, Fields};
 pub use fold::Fold;
 pub use graph::{Graph, graph};
 pub use operations::{Operations, RolloutStep, Step, StepId};
-pub use planner::{CannotForget, Input, adopt, forget, plan, plan_pinned, sources};
+pub use planner::{CannotForget, CannotMove, Input, adopt, forget, plan, plan_pinned, rename, sources};
 pub use policy::{Ruling, Verdict};
 pub use problem::{Notice, Problem};
 pub use recorded::{AsDesired, as_desired};

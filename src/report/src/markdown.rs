@@ -59,8 +59,9 @@ fn head(reading: &Reading) -> String {
     let mut page = format!("<!-- wharf plan of {project} in {environment} -->\n<!-- plan id: {id} -->\n");
     let place = format!("{} in {} ({provider})", escape::code(project), escape::code(environment));
     if reading.is_empty {
-        let kept = plural(reading.kept, "resource");
-        let _ = writeln!(page, "### Plan for {place}: no changes\n\n{kept} as recorded and as described. Plan `{id}`.");
+        let mut nothing = reading.nothing();
+        nothing[..1].make_ascii_uppercase();
+        let _ = writeln!(page, "### Plan for {place}: no changes\n\n{nothing}. Plan `{id}`.");
         return page;
     }
     let told: Vec<_> = reading.counts.iter().map(|(action, count)| format!("{count} to {}", action.word())).collect();

@@ -59,9 +59,7 @@ impl Page {
     fn verdict(&mut self, reading: &Reading) {
         let place = format!("{} in {} ({})", reading.project, reading.environment, reading.provider);
         if reading.is_empty {
-            let kept = plural(reading.kept, "resource");
-            let words =
-                format!("{} {place}: {}, {kept} as recorded and as described.", bold("Plan for"), good("no changes"));
+            let words = format!("{} {place}: {}, {}.", bold("Plan for"), good("no changes"), reading.nothing());
             return self.paragraph(&words, 0, 2);
         }
         let mut told: Vec<String> = reading

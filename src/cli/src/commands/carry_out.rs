@@ -1,27 +1,24 @@
 //! What `apply` and `destroy` share: lock, recover, look, plan, ask, run, and say how it ended.
 
+use super::consent::{Ask, Consent};
 use crate::{
     arguments::{Format, Select, View},
     exit::Exit,
-    fault::{Ends, Fault},
+    fault::Ends,
     out, progress,
     project::Project,
     site::{self, Runtime, Sight},
 };
-use std::{
-    io::{BufRead, Write},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
 use wharf_apply::{Applied, Cancel, Ended, Failed, Head, Recovered, Settings, Skipped, Summary, Tail, apply, recover};
 use wharf_model::{Deployment, Record};
-use wharf_plan::{Plan, Ruling, SavedPlan, rollout::Failure};
+use wharf_plan::{Plan, SavedPlan, rollout::Failure};
 use wharf_provider::{Execute, Observe};
-use wharf_report::{Layout, bad, bold, dim, duration, good, warn};
+use wharf_report::{Layout, bad, dim, duration, good, warn};
 use wharf_store::{Author, Reader, Writer};
 
 /// What is to be done.
@@ -83,18 +80,20 @@ pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Runtime)> {
             None => plan,
         },
     };
-    if let Reviewed::Id(id) = work.reviewed
-        && !plan.is_empty()
-        && plan.id().0.as_ref() != id
-    {
-        show(&plan);
-        tell_other_plan(&plan, id);
-        return Ok((Exit::Stale, begun.runtime));
-    }
-    let asks = !work.yes && matches!(work.reviewed, Reviewed::Nothing);
-    let ask = if asks { Ask::First } else { Ask::Nobody };
-    let consent =
-        Consent { doing: work.doing, desired: work.desired, ask, approved: work.approved, view: Some(work.view) };
+    let (ask, expected) = match work.reviewed {
+        Reviewed::Nothing if work.yes => (Ask::Nobody, None),
+        Reviewed::Nothing => (Ask::First, None),
+        Reviewed::Id(id) => (Ask::Nobody, Some(id)),
+        Reviewed::Saved(_) => (Ask::Nobody, None),
+    };
+    let consent = Consent {
+        doing: work.doing,
+        desired: work.desired,
+        ask,
+        expected,
+        approved: work.approved,
+        view: Some(work.view),
+    };
     finish(project, begun, &plan, consent).await
 }
 
@@ -140,59 +139,22 @@ pub(super) async fn begin(project: &Project, doing: &str, wait: Duration) -> End
     Ok(Begun { runtime, platform, writer, by, recovered })
 }
 
-/// Whether somebody is to say yes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ask {
-    /// Before anything is done.
-    First,
-    /// Somebody did already.
-    Nobody,
-}
-
-/// What was agreed to.
-pub(super) struct Consent<'a> {
-    /// The command.
-    pub(super) doing: &'a str,
-    /// What there will be.
-    pub(super) desired: &'a Deployment,
-    /// Whether somebody is to say yes.
-    pub(super) ask: Ask,
-    /// What policies ask to be approved, and is.
-    pub(super) approved: &'a [String],
-    /// Who else is told what happens.
-    pub(super) view: Option<&'a View>,
-}
-
-impl<'a> Consent<'a> {
-    /// Nothing is approved, and nobody else is told.
-    pub(super) fn plain(doing: &'a str, desired: &'a Deployment, ask: Ask) -> Self {
-        Self { doing, desired, ask, approved: &[], view: None }
-    }
-}
-
-fn show(plan: &Plan) {
-    out::note(wharf_report::terminal(plan, None, Layout { width: out::width() }).trim_end());
-}
-
 /// Shows a plan, asks, carries it out, and says how it ended.
 pub(super) async fn finish(
     project: &Project,
     begun: Begun,
     plan: &Plan,
-    Consent { doing, desired, ask, approved, view }: Consent<'_>,
+    consent: Consent<'_>,
 ) -> Ends<(Exit, Runtime)> {
     let Begun { runtime, platform, mut writer, by, recovered } = begun;
-    show(plan);
+    out::note(wharf_report::terminal(plan, None, Layout { width: out::width() }).trim_end());
     if plan.is_empty() {
         return Ok((Exit::Done, runtime));
     }
-    if is_refused(plan, approved)? {
-        return Ok((Exit::Refused, runtime));
+    if let Some(exit) = consent.objection(plan)? {
+        return Ok((exit, runtime));
     }
-    if ask == Ask::First && !confirmed(doing)? {
-        out::note("Nothing was done.");
-        return Ok((Exit::Interrupted, runtime));
-    }
+    let Consent { doing, desired, view, .. } = consent;
     let settings = Settings {
         secrets: site::share(&project.secrets),
         by,
@@ -255,47 +217,6 @@ fn tell_recovered(recovered: &Recovered) {
     for (intent, why) in &recovered.unknown {
         out::alert(format!("{} nobody can tell what became of `{}`: {why}", warn("note:"), intent.operation));
     }
-}
-
-/// Whether a policy is against the plan; says so if one is.
-fn is_refused(plan: &Plan, approved: &[String]) -> Ends<bool> {
-    if let Some(unknown) = approved.iter().find(|name| !plan.policies().contains_key(name.as_str())) {
-        let names: Vec<_> = plan.policies().keys().map(|name| &**name).collect();
-        let fault = Fault::new(format!("there is no policy `{unknown}` in this environment"));
-        return Err(fault.help(wharf_lang::did_you_mean(unknown, names).unwrap_or_else(|| "leave it out".to_owned())));
-    }
-    let verdicts = plan.verdicts();
-    let refused = verdicts.iter().any(|verdict| verdict.ruling == Ruling::Refused);
-    let waits = verdicts.iter().find(|verdict| {
-        verdict.ruling == Ruling::NeedsApproval && !approved.iter().any(|name| **name == *verdict.policy)
-    });
-    if refused {
-        out::alert(format!("{} a policy is against this plan; nothing was done", bad("✗")));
-    } else if let Some(verdict) = waits {
-        let policy = &verdict.policy;
-        out::alert(format!("{} policy {policy} wants this plan approved; nothing was done", bad("✗")));
-        out::alert(format!("  {} whoever stands by it adds `--approve {policy}`", dim("help:")));
-    }
-    Ok(refused || waits.is_some())
-}
-
-fn tell_other_plan(plan: &Plan, expected: &str) {
-    out::alert(format!("{} this is plan {}, and plan {expected} was expected; nothing was done", bad("✗"), plan.id()));
-    out::alert(format!("  {} review this one, and expect its id", dim("help:")));
-}
-
-fn confirmed(doing: &str) -> Ends<bool> {
-    if !out::can_ask() {
-        let attempt = format!("`wharf {doing}` asks before it changes anything, and there is nobody to ask");
-        return Err(Fault::new(attempt).help(format!("`wharf {doing} --yes` does not ask")));
-    }
-    let mut error = std::io::stderr();
-    // When the question cannot be shown, the answer will not be yes.
-    drop(write!(error, "\n{} [y/N] ", bold(format!("Do you want to {doing} this?"))).and_then(|()| error.flush()));
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    read.map_err(|cause| Fault::new("cannot read the answer").because(cause))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// The first SIGINT or SIGTERM asks the apply to stop, the second ends the process: the journal makes that safe. A

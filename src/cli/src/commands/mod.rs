@@ -4,6 +4,7 @@ mod adopt;
 mod apply;
 mod carry_out;
 mod completions;
+mod consent;
 mod destroy;
 mod diff;
 mod diff_env;
@@ -48,9 +49,9 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Log { limit, operations: false, since: _, format } => log::run(&shared, limit, format),
         Command::Log { limit, operations: true, since, format } => operations::run(&shared, limit, since, format),
         Command::Diff { range, format } => diff::run(&shared, &range, format),
-        Command::Rollback { what, plan_only, yes } => wait(rollback::run(&shared, &what, Review::of(plan_only, yes))),
+        Command::Rollback { what, agreement } => wait(rollback::run(&shared, &what, &agreement)),
         Command::State(command) => wait(state::run(&shared, &command)),
-        Command::Adopt { plan_only, yes } => wait(adopt::run(&shared, Review::of(plan_only, yes))),
+        Command::Adopt { agreement } => wait(adopt::run(&shared, &agreement)),
         Command::Graph { format } => graph::run(&shared, format),
         Command::Explain { what, format } => explain::run(&shared, what.as_deref(), format),
         Command::DiffEnv { left, right, format } => diff_env::run(&shared, &left, &right, format),
@@ -74,27 +75,6 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Invoke(request) => wait(invoke::run(&shared, request)),
         Command::Completions { shell } => completions::run(shell),
         Command::Gateway { folder, take_over, unguarded } => gateway::run(&folder, take_over, unguarded),
-    }
-}
-
-/// How a plan that a command made is looked at before it is carried out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Review {
-    /// It is shown, and nothing is done.
-    Only,
-    /// Somebody is asked.
-    Ask,
-    /// Somebody said yes.
-    Yes,
-}
-
-impl Review {
-    fn of(only: bool, yes: bool) -> Self {
-        match (only, yes) {
-            (true, _) => Self::Only,
-            (false, false) => Self::Ask,
-            (false, true) => Self::Yes,
-        }
     }
 }
 

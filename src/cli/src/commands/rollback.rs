@@ -1,18 +1,18 @@
 //! `wharf rollback`: an apply of what was recorded before.
 
 use super::{
-    Review,
-    carry_out::{Ask, Consent, begin, finish},
+    carry_out::{begin, finish},
+    consent::{Consent, show_only},
 };
 use crate::{
-    arguments::Shared,
+    arguments::{Agreement, Shared},
     exit::Exit,
     fault::{Ends, Fault},
     history, out, problems,
     project::{Project, Secrets, Told},
     site,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 use wharf_model::{Record, SecretDigest, SecretName, ServiceName};
 use wharf_plan::{
     Plan,
@@ -20,24 +20,23 @@ use wharf_plan::{
     plan_pinned,
 };
 use wharf_provider::Observe;
-use wharf_report::{Layout, bad, warn};
+use wharf_report::{bad, warn};
 use wharf_store::{Commit, Reader};
 
-pub(super) async fn run(shared: &Shared, what: &[String], review: Review) -> Ends<Exit> {
+pub(super) async fn run(shared: &Shared, what: &[String], agreement: &Agreement) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Needed, Told::Errors)?;
     let (service, at) = target(what)?;
-    if review == Review::Only {
+    if agreement.plan_only {
         return show(&project, service.as_ref(), at).await;
     }
-    let begun = begin(&project, "rollback", Duration::ZERO).await?;
+    let begun = begin(&project, "rollback", agreement.wait).await?;
     let commit = find(begun.reader(), begun.record(), service.as_ref(), at)?;
     let digests = digests(&project, begun.reader())?;
     let back = back(&project, begun.record(), &commit, service.as_ref(), &digests)?;
     let plan = plan(&project, begun.record(), &back, begun.observe()).await?;
     tell(&back, &commit);
-    let ask = if review == Review::Yes { Ask::Nobody } else { Ask::First };
-    let (exit, runtime) =
-        finish(&project, begun, &plan, Consent::plain("rollback", &back.wanted.deployment, ask)).await?;
+    let consent = Consent::of("rollback", &back.wanted.deployment, agreement);
+    let (exit, runtime) = finish(&project, begun, &plan, consent).await?;
     if exit == Exit::Done {
         tell_files(&project, &*runtime.execute()).await?;
     }
@@ -52,8 +51,7 @@ async fn show(project: &Project, service: Option<&ServiceName>, at: Option<u64>)
     let back = back(project, &record, &commit, service, &digests(project, &reader)?)?;
     let plan = plan(project, &record, &back, &*site::reader(project)?).await?;
     tell(&back, &commit);
-    out::result(wharf_report::terminal(&plan, None, Layout { width: out::width() }));
-    Ok(if plan.is_empty() { Exit::Done } else { Exit::Changes })
+    Ok(show_only(&plan))
 }
 
 /// The service and the commit that the words name.

@@ -1,29 +1,30 @@
-//! `wharf state`: what is recorded, seen and let go of.
+//! `wharf state`: what is recorded, seen, let go of and called otherwise.
 
 use super::{
-    Review,
-    carry_out::{Ask, Consent, begin, finish},
+    carry_out::{begin, finish},
+    consent::{Consent, show_only},
 };
 use crate::{
-    arguments::{Format, Shared, State},
+    arguments::{Agreement, Format, Shared, State},
     exit::Exit,
     fault::{Ends, Fault},
     out,
     project::{Project, Secrets, Told},
     site,
 };
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 use wharf_lang::did_you_mean;
 use wharf_model::{Address, Record};
-use wharf_plan::{Input, Plan, forget, history::entries};
-use wharf_report::{Layout, addresses, bad, record, record_json, warn};
+use wharf_plan::{CannotMove, Input, Plan, forget, history::entries, rename};
+use wharf_report::{addresses, bad, record, record_json, warn};
 
 pub(super) async fn run(shared: &Shared, command: &State) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
     match command {
         State::List { format } => list(&project, *format),
         State::Show { address, format } => show(&project, address, *format),
-        State::Rm { addresses, plan_only, yes } => rm(&project, addresses, Review::of(*plan_only, *yes)).await,
+        State::Rm { addresses, agreement } => rm(&project, addresses, agreement).await,
+        State::Mv { from, to, agreement } => mv(&project, &parse(from)?, &parse(to)?, agreement).await,
     }
 }
 
@@ -58,24 +59,17 @@ fn show(project: &Project, address: &str, format: Format) -> Ends<Exit> {
     Ok(Exit::Done)
 }
 
-async fn rm(project: &Project, wanted: &[String], review: Review) -> Ends<Exit> {
+async fn rm(project: &Project, wanted: &[String], agreement: &Agreement) -> Ends<Exit> {
     let wanted = wanted.iter().map(|address| parse(address)).collect::<Ends<BTreeSet<Address>>>()?;
-    let desired = &project.deployment;
-    if review == Review::Only {
-        let (reader, runtime) = (site::record(project), site::reader(project)?);
-        let record = reader.read()?.record;
-        let sight = site::look(project, desired, None, &*runtime).await?;
-        let plan = plan(&sight.input(desired, &record, &*runtime), &wanted)?;
-        out::result(wharf_report::terminal(&plan, None, Layout { width: out::width() }));
-        return Ok(Exit::Changes);
-    }
-    let begun = begin(project, "state rm", Duration::ZERO).await?;
-    let sight = begun.look(project, desired).await?;
-    let plan = plan(&sight.input(desired, begun.record(), begun.observe()), &wanted)?;
-    let ask = if review == Review::Yes { Ask::Nobody } else { Ask::First };
-    let exit = finish(project, begun, &plan, Consent::plain("state rm", desired, ask)).await?.0;
+    let exit = edit(project, "state rm", agreement, &|input| {
+        forget(input, &wanted).map_err(|found| {
+            found.iter().for_each(|problem| out::alert(format!("{} {problem}", bad("✗"))));
+            Fault::new("the record cannot let go of that").help("`wharf state list` lists what is recorded")
+        })
+    })
+    .await?;
     if exit == Exit::Done {
-        let asked = wharf_plan::graph(desired).needs;
+        let asked = wharf_plan::graph(&project.deployment).needs;
         for address in wanted.iter().filter(|address| asked.contains_key(address)) {
             let words = "take it out of them, or the next `wharf apply` makes another in its place";
             out::note(format!("{} the files still declare {address}: {words}", warn("note:")));
@@ -84,11 +78,63 @@ async fn rm(project: &Project, wanted: &[String], review: Review) -> Ends<Exit> 
     Ok(exit)
 }
 
-fn plan(input: &Input, wanted: &BTreeSet<Address>) -> Ends<Plan> {
-    forget(input, wanted).map_err(|found| {
-        found.iter().for_each(|problem| out::alert(format!("{} {problem}", bad("✗"))));
-        Fault::new("the record cannot let go of that").help("`wharf state list` lists what is recorded")
+async fn mv(project: &Project, from: &Address, to: &Address, agreement: &Agreement) -> Ends<Exit> {
+    let exit = edit(project, "state mv", agreement, &|input| {
+        rename(input, from, to).map_err(|problem| match &problem {
+            CannotMove::Unknown(_) => unknown(input.recorded, from),
+            other => Fault::new(other.to_string()).help(way_out(other)),
+        })
     })
+    .await?;
+    let asked = wharf_plan::graph(&project.deployment).needs;
+    if exit == Exit::Done && !asked.contains_key(to) {
+        let words = format!("call it so there, or the next `wharf apply` takes {to} away");
+        out::note(format!("{} the files do not declare {to}: {words}", warn("note:")));
+    }
+    Ok(exit)
+}
+
+/// Changes the record by a plan: shows it and no more, or carries it out once somebody agreed.
+async fn edit(
+    project: &Project,
+    doing: &str,
+    agreement: &Agreement,
+    plan: &dyn Fn(&Input) -> Ends<Plan>,
+) -> Ends<Exit> {
+    let desired = &project.deployment;
+    if agreement.plan_only {
+        let (reader, runtime) = (site::record(project), site::reader(project)?);
+        let record = reader.read()?.record;
+        let sight = site::look(project, desired, reader.key()?.as_ref(), &*runtime).await?;
+        return Ok(show_only(&plan(&sight.input(desired, &record, &*runtime))?));
+    }
+    let begun = begin(project, doing, agreement.wait).await?;
+    let sight = begun.look(project, desired).await?;
+    let plan = plan(&sight.input(desired, begun.record(), begun.observe()))?;
+    Ok(finish(project, begun, &plan, Consent::of(doing, desired, agreement)).await?.0)
+}
+
+fn way_out(problem: &CannotMove) -> String {
+    match problem {
+        CannotMove::Lives { from, to, .. } => {
+            let (kind, old, new) = (from.kind().as_str(), name(from), name(to));
+            format!(
+                "write `{kind} \"{new}\" {{ was \"{old}\" … }}` in the files: the next `wharf apply` makes {to} in its place"
+            )
+        }
+        CannotMove::Taken(other) => format!("`wharf state rm {other}` lets go of it, if it is there no more"),
+        CannotMove::Kind { from, .. } => format!("it stays a {}: {}.NAME", from.kind().as_str(), from.kind().as_str()),
+        CannotMove::Part(_) => {
+            "services, gateways, networks, balancers and groups have one; what belongs to them goes along".to_owned()
+        }
+        CannotMove::Unknown(_) => "`wharf state list` lists what is recorded".to_owned(),
+    }
+}
+
+/// What an address calls its resource.
+fn name(address: &Address) -> String {
+    let text = address.to_string();
+    text.split_once('.').map_or(text.clone(), |(_, name)| name.to_owned())
 }
 
 fn parse(text: &str) -> Ends<Address> {

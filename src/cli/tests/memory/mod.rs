@@ -46,6 +46,11 @@ impl Site {
         Self { memory: Arc::default(), store: tempfile::tempdir().unwrap(), secrets }
     }
 
+    /// One on a runtime that calls nothing otherwise.
+    pub(crate) fn without_renames() -> Self {
+        Self { memory: Arc::new(MemoryProvider::renaming(&[])), ..Self::new() }
+    }
+
     fn reader(&self) -> Reader {
         Reader::new(self.store.path(), "shop".parse().unwrap(), "default".parse().unwrap())
     }
@@ -60,16 +65,23 @@ impl Site {
         self.reader().read().unwrap().record
     }
 
-    /// Plans from one look, and hands what that was made from to `with` too.
-    pub(crate) async fn plan_with<T>(&self, desired: &Deployment, with: impl FnOnce(Plan, &Input) -> T) -> T {
+    /// Looks once, and hands everything that a plan depends on to `with`.
+    pub(crate) async fn with_input<T>(&self, desired: &Deployment, with: impl FnOnce(&Input) -> T) -> T {
         let recorded = self.record();
         let scope = Scope { services: None, probe: true, sources: sources(desired) };
         let observed = self.memory.observe(&scope).await.unwrap();
         let (capabilities, digests) = (self.memory.capabilities(), self.digests());
-        let input = Input { desired, capabilities, recorded: &recorded, observed: &observed, digests: &digests };
-        let made = plan(&input).unwrap_or_else(|problems| panic!("{problems:#?}"));
-        assert_eq!(check(&made), []);
-        with(made, &input)
+        with(&Input { desired, capabilities, recorded: &recorded, observed: &observed, digests: &digests })
+    }
+
+    /// Plans from one look, and hands what that was made from to `with` too.
+    pub(crate) async fn plan_with<T>(&self, desired: &Deployment, with: impl FnOnce(Plan, &Input) -> T) -> T {
+        self.with_input(desired, |input| {
+            let made = plan(input).unwrap_or_else(|problems| panic!("{problems:#?}"));
+            assert_eq!(check(&made), []);
+            with(made, input)
+        })
+        .await
     }
 
     pub(crate) async fn plan(&self, desired: &Deployment) -> Plan {
@@ -118,6 +130,7 @@ impl Site {
                 let content = ContentDigest::of([content.as_bytes()]);
                 self.memory.change_source(SourceRef::Image((*image).into()), content);
             }
+            ["lose-record"] => self.store = tempfile::tempdir().unwrap(),
             ["lose", object] => self.memory.lose(&object.parse().unwrap()),
             ["secret", name, value] => drop(self.secrets.insert(name.parse().unwrap(), format!("{CANARY}-{value}"))),
             words => assert!(hands::meddle(&self.memory, words), "nobody knows how to `{line}`"),

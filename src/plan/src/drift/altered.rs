@@ -4,8 +4,8 @@
 use super::{Aspect, normal};
 use std::net::SocketAddr;
 use wharf_model::{
-    Address, Difference, Entry, Field, GatewaySpec, InstanceId, ObservedGateway, ObservedInstance, ObservedRoute,
-    RecordedInstance, Revision, RouteSpec, Told, Value, Verb, compare,
+    Difference, Entry, Field, GatewaySpec, InstanceId, ObservedGateway, ObservedInstance, ObservedRoute, OperationId,
+    RecordedInstance, Revision, RouteSpec, Told, Value, compare,
 };
 
 /// One thing that is otherwise than recorded.
@@ -64,18 +64,13 @@ pub(crate) fn instance(
     if seen.endpoint != recorded.endpoint {
         found.push(Alteration::of(Aspect::Listen, recorded.endpoint, seen.endpoint));
     }
-    let maker = maker(id);
-    if let Some(operation) = seen.operation.as_ref().filter(|operation| *operation.0 != *maker) {
+    let maker = OperationId::start(id);
+    if let Some(operation) = seen.operation.as_ref().filter(|operation| **operation != maker) {
         found.push(Alteration::of(Aspect::Maker, maker, operation));
     }
     let told = revision.map(|revision| differences(revision.template.entries(&revision.pins), &seen.told));
     found.extend(told.into_iter().flatten().map(of_field));
     found
-}
-
-/// The operation that makes an instance of this name.
-fn maker(id: &InstanceId) -> String {
-    format!("{} {} {id}", Verb::Start, Address::Instance(id.service.clone(), id.slot))
 }
 
 fn settings() -> Alteration {
@@ -96,21 +91,4 @@ fn differences(recorded: Vec<Entry>, told: &Told) -> Vec<Difference> {
         _ => true,
     });
     found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use wharf_model::{Call, Launch, Operation, Pins, Program, RevisionNumber, Template};
-
-    #[test]
-    fn instances_are_made_by_the_operation_that_the_planner_calls_so() {
-        let instance: InstanceId = "hello-0-g2".parse().unwrap();
-        let template = Template::of(Program::Args(Vec::new()));
-        let revision = Arc::new(Revision { number: RevisionNumber(1), template, pins: Pins::default() });
-        let address = Address::Instance(instance.service.clone(), instance.slot);
-        let call = Call::StartInstance(Launch { instance: instance.clone(), revision });
-        assert_eq!(*Operation { address, call }.id().0, *maker(&instance));
-    }
 }

@@ -6,11 +6,13 @@
 mod content;
 mod entry;
 mod object;
+mod record_move;
 mod record_only;
 mod rename;
 mod service;
 mod standing;
 
+pub use record_move::{CannotMove, rename};
 pub use record_only::{CannotForget, adopt, forget};
 
 use self::{object::Objects, rename::Rename};

@@ -3,12 +3,12 @@
 //! Both are ordinary plans, so they are reviewed, checked and carried out as any other; their steps make no call.
 
 use super::{Input, Planner};
-use crate::{Cause, Change, Notice, Plan, Problem, Step, What};
+use crate::{Cause, Change, Notice, Plan, Problem, Step, What, facts::incarnations};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wharf_model::{
-    Address, ContentRef, Effect, Ending, GatewayName, InstanceId, ObservedInstance, Phase, Pins, Revision,
-    RevisionNumber, ServiceName,
+    Address, ContentRef, Effect, Ending, GatewayName, InstanceId, Kind, ObservedInstance, Phase, Pins, RecordedObject,
+    Revision, RevisionNumber, ServiceName,
 };
 
 /// Why the record cannot let go of something.
@@ -22,8 +22,8 @@ pub enum CannotForget {
     Part(Address),
 }
 
-/// The plan to let go of these: they stay as they are, and are wharf's no more. A service goes with its instances and
-/// routes, a gateway with its routes.
+/// The plan to let go of these: they stay as they are, and are wharf's no more. A service goes with its instances, routes
+/// and data, a gateway with its routes.
 ///
 /// # Errors
 /// Everything that the record does not have.
@@ -47,7 +47,10 @@ pub fn forget(input: &Input, addresses: &BTreeSet<Address>) -> Result<Plan, Vec<
             Address::Content(content) if record.contents.contains(content) => {
                 vec![(address.clone(), Effect::ContentGone { content: *content })]
             }
-            Address::Mount(..) | Address::Packages(_) => {
+            address if record.objects.contains_key(address) => {
+                vec![(address.clone(), Effect::Forgotten { address: address.clone() })]
+            }
+            Address::Mount(..) | Address::Packages(_) | Address::Image(_) => {
                 problems.push(CannotForget::Part(address.clone()));
                 continue;
             }
@@ -79,6 +82,7 @@ fn route_goes(gateway: &GatewayName, service: &ServiceName) -> (Address, Effect)
 /// Every problem of the project on this runtime and host, at once.
 pub fn adopt(input: &Input) -> Result<Plan, Vec<Problem>> {
     let mut planner = Planner::new(input, input, BTreeMap::new());
+    planner.adopt_objects();
     let pins = planner.resolve();
     if !planner.problems.is_empty() {
         return Err(planner.problems);
@@ -102,7 +106,9 @@ impl<'a> Planner<'a> {
         let routes = self.routed.get(name).into_iter().flatten().map(|gateway| route_goes(gateway, name));
         // Of a service that the apply does not want, the end of its rollout leaves nothing in the record.
         let gone = Effect::RolloutEnded { service: name.clone(), ending: Ending::Done };
-        routes.chain([(Address::Service(name.clone()), gone)]).collect()
+        let data = self.input.recorded.objects.keys().filter(|address| address.service() == Some(name));
+        let data = data.map(|address| (address.clone(), Effect::Forgotten { address: address.clone() }));
+        routes.chain(data).chain([(Address::Service(name.clone()), gone)]).collect()
     }
 
     fn take_over(&mut self, address: Address, effects: Vec<Effect>, saw: String) {
@@ -119,6 +125,38 @@ impl<'a> Planner<'a> {
 
     fn leave(&mut self, address: Address, why: impl Into<String>) {
         self.notices.push(Notice::NotAdopted { address, why: why.into() });
+    }
+
+    fn adopt_objects(&mut self) {
+        let desired = self.input.desired.objects();
+        for (address, spec) in &desired {
+            let newest = incarnations(self.input.observed, address).last();
+            let recorded = self.input.recorded.objects.get(address).map(|known| known.generation);
+            let Some(generation) = recorded.or(newest.map(|(id, _)| id.generation)) else { continue };
+            self.objects.generations.insert(address.clone(), generation);
+            let Some((id, seen)) = newest.filter(|_| recorded.is_none()) else { continue };
+            if seen.fingerprint != Some(spec.fingerprint()) {
+                self.leave(address.clone(), "it was made from other settings than the files have");
+                continue;
+            }
+            self.wanted.objects.insert(address.clone(), RecordedObject { spec: spec.clone(), generation });
+            let effect = Effect::ObjectUp { object: id.clone() };
+            self.take_over(
+                address.clone(),
+                vec![effect],
+                "it was made from the settings that the files have".to_owned(),
+            );
+        }
+        // Data that no file speaks of is somebody's who let it go.
+        let unknown = self.input.observed.objects.keys().filter(|id| {
+            let address = &id.address;
+            address.kind() != Kind::Mount
+                && !desired.contains_key(address)
+                && !self.input.recorded.objects.contains_key(address)
+        });
+        let unknown: BTreeSet<Address> = unknown.map(|id| id.address.clone()).collect();
+        unknown.into_iter().for_each(|address| self.leave(address, "no file declares it"));
+        self.objects.desired = desired;
     }
 
     fn adopt_gateways(&mut self) {

@@ -28,7 +28,7 @@ pub(super) fn pending(input: &Input) -> BTreeMap<Address, Rename> {
     open.map(rename).collect()
 }
 
-fn is_recorded(record: &Record, address: &Address) -> bool {
+pub(super) fn is_recorded(record: &Record, address: &Address) -> bool {
     match address {
         Address::Gateway(name) => record.gateways.contains_key(name),
         Address::Service(name) => record.services.contains_key(name),

@@ -49,8 +49,7 @@ fn begin(reading: &Reading) -> String {
         reading.id
     );
     if reading.is_empty {
-        let kept = plural(reading.kept, "resource");
-        let _ = writeln!(page, "<p class=\"verdict\">No changes: {kept} as recorded and as described.</p>\n</header>");
+        let _ = writeln!(page, "<p class=\"verdict\">No changes: {}.</p>\n</header>", reading.nothing());
         return page;
     }
     page.push_str("<ul class=\"verdict\">\n");

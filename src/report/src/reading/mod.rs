@@ -235,6 +235,14 @@ impl Owner {
 }
 
 impl Reading {
+    /// What is said of an empty plan. One that only a part of the record could be in compares nothing.
+    pub(crate) fn nothing(&self) -> String {
+        match self.kept {
+            0 => "there is nothing to do".to_owned(),
+            kept => format!("{} as recorded and as described", plural(kept, "resource")),
+        }
+    }
+
     /// Reads a plan. Work is linear in its changes.
     pub(crate) fn of(plan: &Plan) -> Self {
         let counts = plan.counts();

@@ -238,6 +238,10 @@ fn lines(change: &Change) -> Vec<Line> {
     if let What::Create { entries, .. } = &change.what {
         lines.extend(entries.iter().map(value));
     }
+    if let What::Move { from, in_place: false, .. } = &change.what {
+        let words = format!("this runtime cannot rename it: it is made anew, and {} goes", words::address(from));
+        lines.push(Line::Because { words, place: Place::default() });
+    }
     lines
 }
 

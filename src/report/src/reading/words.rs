@@ -159,7 +159,7 @@ pub(super) fn because(cause: &Cause) -> String {
         Cause::NotDeclared => "it is not declared any more".to_owned(),
         Cause::Written { .. } => "it is written otherwise".to_owned(),
         Cause::Source { .. } => "the content changed".to_owned(),
-        Cause::Seen { field, saw } => format!("its {field} was seen: {saw}"),
+        Cause::Seen { field, saw } => seen(field, saw),
         Cause::Unfinished(why) => why.clone(),
         Cause::Unused => "no revision that is kept needs it".to_owned(),
         Cause::Renamed { from, .. } => format!("it was {}", address(from)),
@@ -168,6 +168,23 @@ pub(super) fn because(cause: &Cause) -> String {
         Cause::Asked => "you asked for it".to_owned(),
     };
     tame(&words)
+}
+
+/// What a look found, as a sentence.
+fn seen(field: &str, saw: &str) -> String {
+    match (field, saw) {
+        (_, "missing") => "it is missing".to_owned(),
+        (_, "not running") => "it does not run".to_owned(),
+        (_, "not set") => format!("its {field} is not set any more"),
+        ("made-by", operation) => format!("somebody else started it: its label says `{operation}`"),
+        ("listen", place) => format!("it listens on {place}"),
+        ("revision", number) => format!("its label says that it is of {number}"),
+        ("process", instance) if instance.contains(" runs, ") => instance.to_owned(),
+        ("process", end) => format!("its process ended: {end}"),
+        ("object", state) => format!("it is {state}"),
+        ("label" | "settings", sentence) => sentence.to_owned(),
+        (field, value) => format!("its {field} is {value}"),
+    }
 }
 
 /// Why a change is left out.
