@@ -70,7 +70,7 @@ impl Decode<'_> {
     fn canary(&mut self, block: &Block, address: &Address) -> Option<Canary> {
         let mut steps: Vec<(CanaryStep, Option<Place>)> = Vec::new();
         for node in block.every("step") {
-            let (Some(share), Some(bake)) = (self.more_than_none(node), found(node, "bake")) else { continue };
+            let (Some(share), Some(hold)) = (self.more_than_none(node), found(node, "for")) else { continue };
             if let Some((last, at)) = steps.last().filter(|(last, _)| !grows(last.share, share)) {
                 let message = format!("a step of {share} follows one of {}", last.share);
                 let problem = Problem::error(Code::Contradiction, message).at(node.title_at(), "not more than before");
@@ -78,16 +78,18 @@ impl Decode<'_> {
                 self.report(problem.help("each step must be larger; use counts or percentages, not both".to_owned()));
             }
             let gate = node.child("gate").map(gate);
-            steps.push((CanaryStep { share, bake, gate }, node.title_at()));
+            let pause = found(node, "pause").unwrap_or_default();
+            steps.push((CanaryStep { share, hold, gate, pause }, node.title_at()));
         }
         if steps.is_empty() && block.child("step").is_none() {
             let problem = Problem::error(Code::MissingNode, "`canary` has no steps").at(block.at, "incomplete");
-            self.report(problem.help("add for example `step \"10%\" bake=\"5m\"`".to_owned()));
+            self.report(problem.help("add for example `step \"10%\" for=\"5m\"`".to_owned()));
             return None;
         }
         let common = block.child("gate").map(gate);
         self.note(address, FieldPath::of(Field::Gate), block.child("gate").and_then(|gate| gate.at));
-        Some(Canary { steps: steps.into_iter().map(|(step, _)| step).collect(), gate: common.unwrap_or_default() })
+        let steps = steps.into_iter().map(|(step, _)| step).collect();
+        Some(Canary { steps, gate: common.unwrap_or_default(), bake: plain(block, "bake") })
     }
 
     /// A rollout that may neither add an instance nor take one away can never begin.
@@ -127,6 +129,7 @@ fn gate(block: &Block) -> Gate {
         error_rate: found(block, "error-rate"),
         latency_p99: found(block, "latency-p99"),
         restarts: found(block, "restarts"),
+        requests: found(block, "requests"),
     }
 }
 

@@ -424,8 +424,12 @@ impl Execute for MemoryProvider {
             Call::PutRoute { route } => {
                 if let Some(gateway) = world.gateways.get_mut(&route.gateway) {
                     let known = gateway.routes.entry(route.service.clone());
-                    let empty =
-                        || ObservedRoute { fingerprint: None, endpoints: BTreeMap::new(), told: Told::default() };
+                    let empty = || ObservedRoute {
+                        fingerprint: None,
+                        endpoints: BTreeMap::new(),
+                        figures: BTreeMap::new(),
+                        told: Told::default(),
+                    };
                     let known = known.or_insert_with(empty);
                     known.fingerprint = Some(route.fingerprint());
                     known.told = told(&route.entries(), |field| ROUTE.contains(&field));

@@ -67,9 +67,9 @@ fn cost(field: Field) -> Cost {
             "write it in the environments that run elsewhere",
         ),
         Field::CrashBlock => lacks("a program that crashed always stays down here", "leave it out: it is as you wish"),
-        Field::Batch | Field::Partition | Field::Paused | Field::Canary | Field::Gate => lacks(
-            "its rollouts go as fast as `max-surge` and `max-unavailable` allow",
-            "set those in this environment, and the steps in the others",
+        Field::Partition | Field::Paused => lacks(
+            "its rollouts go to their end in one apply",
+            "leave it out here; `batch` and `canary` go in steps within an apply",
         ),
         Field::Group | Field::GroupPolicy => lacks(
             "its gateway sends the requests of a path to one service",
@@ -164,6 +164,9 @@ fn cost(field: Field) -> Cost {
         | Field::Shm => Cost::Roll,
         Field::Instances
         | Field::Rollout
+        | Field::Batch
+        | Field::Canary
+        | Field::Gate
         | Field::Shutdown
         | Field::Timeout
         | Field::TimeoutConnect

@@ -18,8 +18,8 @@ use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_gateway::{Config, EndpointStatus, Status};
 use wharf_model::{
-    Bytes, ContentRef, EndpointState, Exit, GatewayName, InstanceId, ObjectId, Observed, ObservedGateway,
-    ObservedInstance, ObservedObject, ObservedRoute, Phase, ProbeAnswer, ServiceName, Timestamp, Told,
+    Bytes, ContentRef, EndpointState, Exit, Figures, GatewayName, InstanceId, ObjectId, Observed, ObservedGateway,
+    ObservedInstance, ObservedObject, ObservedRoute, Phase, ProbeAnswer, ServiceName, Times, Timestamp, Told,
 };
 use wharf_provider::{ProviderError, Scope};
 
@@ -171,7 +171,9 @@ fn observed(labels: &OfGateway, seen: Seen) -> ObservedGateway {
             Some((endpoint.name.parse().ok()?, endpoint_state(endpoint.state, live)))
         });
         let fingerprint = own.routes.get(service.as_str()).and_then(|label| label.fingerprint.parse().ok());
-        Some((service, ObservedRoute { fingerprint, endpoints: endpoints.collect(), told: Told::default() }))
+        let counted = live.into_iter().flatten().filter_map(|live| Some((live.name.parse().ok()?, figures(live))));
+        let (endpoints, figures) = (endpoints.collect(), counted.collect());
+        Some((service, ObservedRoute { fingerprint, endpoints, figures, told: Told::default() }))
     });
     ObservedGateway {
         running: seen.status.is_some(),
@@ -194,6 +196,12 @@ fn endpoint_state(configured: wharf_gateway::EndpointState, live: Option<&Endpoi
         }
         wharf_gateway::EndpointState::Draining => EndpointState::Draining { in_flight },
     }
+}
+
+/// What a gateway has counted about an instance's requests.
+fn figures(live: &EndpointStatus) -> Figures {
+    let first_byte = Times { classes: live.first_byte.by_end().collect() };
+    Figures { requests: live.requests(), errors: live.errors(), first_byte }
 }
 
 /// Adds what only a closer look tells: its limits, how it ended, and its last lines when it does not run or is not ready.

@@ -97,10 +97,6 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "its rollouts go to their end in one apply",
             "leave it out here; `batch` and `canary` go in steps within an apply",
         ),
-        Field::Gate => lacks(
-            "its gateway keeps no figures of old and new instances to judge them by",
-            "leave `gate` out here: the instances of a step must stay ready for as long as it bakes",
-        ),
         Field::TrafficQueue => lacks(
             "its instances take as many requests at once as come, and none waits",
             "set `concurrency-limit` in this environment, and the queue in the others",
@@ -183,6 +179,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Rollout
         | Field::Batch
         | Field::Canary
+        | Field::Gate
         | Field::Shutdown
         | Field::Timeout
         | Field::TimeoutConnect

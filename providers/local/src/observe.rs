@@ -21,9 +21,9 @@ use std::{
 use tokio::task::JoinSet;
 use wharf_gateway::{Answer, Config, EndpointStatus, Route, Status};
 use wharf_model::{
-    Bytes, EndpointState, Entry, Exit, Field, FieldPath, GatewayName, InstanceId, ListenHint, Observed,
+    Bytes, EndpointState, Entry, Exit, Field, FieldPath, Figures, GatewayName, InstanceId, ListenHint, Observed,
     ObservedGateway, ObservedInstance, ObservedRoute, Phase, ProbeAnswer, ServiceName, SourceError, SourcePin,
-    SourceRef, Told, Value, print_duration,
+    SourceRef, Times, Told, Value, print_duration,
 };
 use wharf_provider::{
     Owner, ProviderError, Scope,
@@ -175,7 +175,10 @@ fn routes(folder: &Path, config: &Config, status: Option<&Status>) -> BTreeMap<S
             let live = live.and_then(|route| route.endpoints.iter().find(|live| live.name == endpoint.name));
             Some((endpoint.name.parse().ok()?, endpoint_state(endpoint.state, live)))
         });
-        found.insert(service, ObservedRoute { fingerprint, endpoints: endpoints.collect(), told: told(route) });
+        let counted = live.into_iter().flat_map(|route| &route.endpoints);
+        let counted = counted.filter_map(|live| Some((live.name.parse().ok()?, figures(live)))).collect();
+        let endpoints = endpoints.collect();
+        found.insert(service, ObservedRoute { fingerprint, endpoints, figures: counted, told: told(route) });
     }
     found
 }
@@ -209,6 +212,12 @@ fn endpoint_state(configured: wharf_gateway::EndpointState, live: Option<&Endpoi
         }
         wharf_gateway::EndpointState::Draining => EndpointState::Draining { in_flight },
     }
+}
+
+/// What a gateway has counted about an instance's requests.
+fn figures(live: &EndpointStatus) -> Figures {
+    let first_byte = Times { classes: live.first_byte.by_end().collect() };
+    Figures { requests: live.requests(), errors: live.errors(), first_byte }
 }
 
 async fn look_at_sources(

@@ -1,7 +1,7 @@
 //! What a look at the platform means for a rollout.
 
 use std::collections::BTreeMap;
-use wharf_model::{EndpointState, GatewayName, InstanceId, Observed, Phase, ServiceName};
+use wharf_model::{EndpointState, Figures, GatewayName, InstanceId, Observed, Phase, ServiceName};
 use wharf_plan::rollout::Sight;
 
 /// The sights of a service's instances.
@@ -21,6 +21,7 @@ pub(crate) fn sights(
             ready: instance.is_ready(),
             answer: instance.answer.clone(),
             in_flight: in_flight(observed, id, gateways),
+            figures: figures(observed, id, gateways),
             last_lines: instance.last_lines.clone(),
         };
         (id.clone(), sight)
@@ -45,4 +46,15 @@ fn in_flight(observed: &Observed, id: &InstanceId, gateways: &[GatewayName]) -> 
         }
     }
     Some(requests)
+}
+
+/// What all gateways together have counted about an instance; none while no gateway tells.
+fn figures(observed: &Observed, id: &InstanceId, gateways: &[GatewayName]) -> Option<Figures> {
+    let routes = gateways.iter().filter_map(|name| observed.gateways.get(name)?.routes.get(&id.service));
+    let known: Vec<_> = routes.filter_map(|route| route.figures.get(id)).collect();
+    known.into_iter().fold(None, |sum: Option<Figures>, one| {
+        let mut sum = sum.unwrap_or_default();
+        sum.add(one);
+        Some(sum)
+    })
 }

@@ -97,6 +97,12 @@ impl Times {
         Self { classes, micros: self.micros + other.micros }
     }
 
+    /// The upper end of each class with how many fell into it; that of the last is [`Duration::MAX`].
+    pub fn by_end(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
+        let ends = TIMES.into_iter().map(Duration::from_micros).chain(std::iter::once(Duration::MAX));
+        ends.zip(self.classes.iter().copied())
+    }
+
     /// The upper end of the class in which so many thousandths of all times end; none if there were no times.
     #[must_use]
     pub fn percentile(&self, thousandths: u64) -> Option<Duration> {

@@ -102,6 +102,18 @@ pub struct EndpointStatus {
 }
 
 impl EndpointStatus {
+    /// Requests sent its way that have been answered, or will not be.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.served.saturating_add(self.failed)
+    }
+
+    /// Those of them that were answered with a status of the 500s, or not at all.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.statuses[4].saturating_add(self.failed)
+    }
+
     pub(crate) fn of(endpoint: &LiveEndpoint, state: EndpointState) -> Self {
         Self {
             name: endpoint.name.clone(),

@@ -1,8 +1,8 @@
 //! What a provider reports now.
 
 use crate::{
-    Bytes, ContentDigest, Entry, Field, Fingerprint, FolderPath, GatewayName, InstanceId, ObjectId, OperationId,
-    RevisionNumber, ServiceName, Timestamp,
+    Bytes, ContentDigest, Entry, Field, Figures, Fingerprint, FolderPath, GatewayName, InstanceId, ObjectId,
+    OperationId, RevisionNumber, ServiceName, Timestamp,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -66,6 +66,8 @@ pub struct ObservedRoute {
     pub fingerprint: Option<Fingerprint>,
     /// The instances behind it.
     pub endpoints: BTreeMap<InstanceId, EndpointState>,
+    /// What it has counted about their requests, where it tells.
+    pub figures: BTreeMap<InstanceId, Figures>,
     /// What it tells of its settings.
     pub told: Told,
 }

@@ -88,7 +88,7 @@ fn rollout(parts: &mut Parts, step: &RolloutStep) {
     parts.all(back.iter().flat_map(|back| [back.revision.0, back.count]));
     parts.add(surge).add(unavailable).add(format_args!("{min_ready:?} {deadline:?} {grace:?}"));
     if !pace.is_empty() {
-        parts.all(pace.iter().map(|step| format!("{} {:?}", step.share, step.hold)));
+        parts.all(pace.iter().map(|step| format!("{step:?}")));
     }
     for revision in revisions.values() {
         parts.revision(revision);

@@ -2,7 +2,10 @@
 //!
 //! Same is what is done and why; not where in the files that is written, which every change keeps for itself.
 
-use crate::{Cause, Change, What, rollout::Preview};
+use crate::{
+    Cause, Change, What,
+    rollout::{PaceStep, Preview},
+};
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
@@ -92,7 +95,7 @@ struct Said<'a> {
     entries: &'a [Entry],
     revisions: Option<(RevisionNumber, RevisionNumber)>,
     in_place: bool,
-    preview: Option<Vec<(&'static str, usize, u32)>>,
+    preview: Option<Shape<'a>>,
 }
 
 #[derive(PartialEq)]
@@ -104,10 +107,15 @@ enum Why<'a> {
     Follows(&'a Address),
 }
 
+/// The steps of a rollout without names, and its pace.
+type Shape<'a> = (Vec<(&'static str, usize, u32)>, &'a [PaceStep]);
+
+fn shape(preview: &Preview) -> Shape<'_> {
+    let steps = preview.steps.iter().map(|step| (step.verb.as_str(), step.instances.len(), step.ready));
+    (steps.collect(), preview.pace.as_slice())
+}
+
 fn said(what: &What) -> Said<'_> {
-    let shape = |preview: &Preview| {
-        preview.steps.iter().map(|step| (step.verb.as_str(), step.instances.len(), step.ready)).collect()
-    };
     Said {
         action: what.action(),
         because: what.causes().iter().map(why).collect(),

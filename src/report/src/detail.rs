@@ -134,6 +134,9 @@ impl Block {
         for line in wrap(&format!("rollout: {}", rollout.bounds()), WORDS, 0, 2).lines() {
             self.say(Kind::Plain, line);
         }
+        for words in &rollout.pace {
+            wrap(words, WORDS, 2, 4).lines().for_each(|line| self.say(Kind::Plain, line));
+        }
         if self.extent == Extent::Brief {
             return;
         }

@@ -248,6 +248,9 @@ impl Page {
 
     fn rollout(&mut self, rollout: &Rollout, service: &str) {
         self.paragraph(&dim(format!("rollout: {}", rollout.bounds())), 4, 6);
+        for words in &rollout.pace {
+            self.paragraph(&dim(words), 6, 8);
+        }
         let digits = rollout.steps.to_string().len();
         let named = |stage: &Stage| match stage {
             Stage::Step { instances, .. } => width(&instances.counted(service)),

@@ -5,7 +5,16 @@ use super::*;
 const GATE: &[Property] = &[
     property("error-rate", Type::Percent, "at most so many answers are errors"),
     property("latency-p99", Type::Duration { zero: false }, "99 of 100 answers begin within this time"),
-    property("restarts", Type::Integer { from: 0, to: 1_000 }, "at most so many restarts"),
+    property(
+        "restarts",
+        Type::Integer { from: 0, to: 1_000 },
+        "at most so many of the new instances end by themselves",
+    ),
+    property(
+        "requests",
+        Type::Integer { from: 1, to: 1_000_000 },
+        "how many of the new instances it takes to judge them by; when not given, 100",
+    ),
 ];
 
 pub(super) const ROWS: &[NodeSchema] = &[
@@ -37,11 +46,20 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node("service.rollout.canary", Optional, "a few first, and more when they do well"),
     node("service.rollout.canary.step", Count::List, "how many instances are of the new revision")
         .takes(&[value("share", Type::Share)])
-        .has(&[property("bake", Type::Duration { zero: true }, "how long they are watched").or("5m")]),
-    node("service.rollout.canary.step.gate", Optional, "what must hold at its end, in the stead of the common gate")
+        .has(&[
+            property("for", Type::Duration { zero: true }, "how long they are watched").or("5m"),
+            property("pause", Type::Boolean, "then waits until `wharf rollout resume`").or("#false"),
+        ]),
+    node("service.rollout.canary.step.gate", Optional, "what must hold of it, in the stead of the common gate")
         .has(GATE),
-    node("service.rollout.canary.gate", Optional, "what must hold at the end of each step; when not given, readiness")
-        .has(GATE),
+    node(
+        "service.rollout.canary.gate",
+        Optional,
+        "what must hold of the new instances, held against the old at the same time; when not given, readiness",
+    )
+    .has(GATE),
+    node("service.rollout.canary.bake", Optional, "how long old instances go on beside all the new ones, at the end")
+        .takes(SPAN),
     node("service.rollout.paused", Optional, "waits where it is until this is taken away")
         .elsewhere(&["pause"])
         .takes(&[value("flag", Type::Flag)]),

@@ -24,6 +24,22 @@ pub struct RolloutPolicy {
 }
 
 impl RolloutPolicy {
+    /// Whether it waits for somebody behind one of its steps.
+    pub fn pauses(&self) -> bool {
+        matches!(&self.pace, Some(Pace::Canary(canary)) if canary.steps.iter().any(|step| step.pause))
+    }
+
+    /// The gates of its steps.
+    pub fn gates(&self) -> impl Iterator<Item = &Gate> {
+        let canary = match &self.pace {
+            Some(Pace::Canary(canary)) => Some(canary),
+            _ => None,
+        };
+        canary
+            .into_iter()
+            .flat_map(|canary| canary.steps.iter().filter_map(|step| step.gate.as_ref()).chain([&canary.gate]))
+    }
+
     pub(crate) fn list(&self, list: &mut List) {
         let Self { max_surge, max_unavailable, min_ready, deadline, on_failure, pace, paused } = self;
         let failure = match on_failure {
@@ -42,7 +58,7 @@ impl RolloutPolicy {
             Some(Pace::Partition(kept)) => list.text(Field::Partition, format!("{kept} kept as they are")),
             Some(Pace::Canary(canary)) => canary.list(list),
         }
-        list.flag(Field::Paused, *paused);
+        list.flag(Field::Paused, *paused || self.pauses());
     }
 }
 
@@ -77,17 +93,21 @@ impl fmt::Display for Batch {
 pub struct Canary {
     /// The steps, each larger than the one before. Never empty.
     pub steps: Vec<CanaryStep>,
-    /// What must hold at the end of each step.
+    /// What must hold while a step is watched, and at its end.
     pub gate: Gate,
+    /// How long old instances go on beside all the new ones, behind the last step.
+    pub bake: Option<Duration>,
 }
 
 impl Canary {
     fn list(&self, list: &mut List) {
-        let Self { steps, gate } = self;
+        let Self { steps, gate, bake } = self;
         // A step's own gate is a gate like that of all: who cannot honour the one cannot honour the other.
         let own = steps.iter().filter_map(|step| Some(format!("{} at {}", step.gate.as_ref()?, step.share)));
         let gates: Vec<_> = Some(gate.to_string()).filter(|gate| !gate.is_empty()).into_iter().chain(own).collect();
         let steps: Vec<_> = steps.iter().map(ToString::to_string).collect();
+        let bake = bake.map(|bake| format!("bake {}", print_duration(bake)));
+        let steps: Vec<_> = steps.into_iter().chain(bake).collect();
         list.text(Field::Canary, steps.join(", "));
         list.some(Field::Gate, Some(gates.join("; ")).filter(|gates| !gates.is_empty()));
     }
@@ -99,20 +119,23 @@ pub struct CanaryStep {
     /// How many instances are of the new revision.
     pub share: CountOrPercent,
     /// How long they are watched.
-    pub bake: Duration,
-    /// What must hold at its end, in the stead of what holds for every step.
+    pub hold: Duration,
+    /// What must hold of it, in the stead of what holds for every step.
     pub gate: Option<Gate>,
+    /// Whether the rollout then waits until somebody lets it go on.
+    pub pause: bool,
 }
 
 impl fmt::Display for CanaryStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { share, bake, gate } = self;
-        write!(f, "{share} for {}{}", print_duration(*bake), after(" with ", gate))
+        let Self { share, hold, gate, pause } = self;
+        let pause = if *pause { " then pause" } else { "" };
+        write!(f, "{share} for {}{}{pause}", print_duration(*hold), after(" with ", gate))
     }
 }
 
 /// What must hold of the new instances for a canary to go on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gate {
     /// At most so many of a hundred answers are errors.
     pub error_rate: Option<u32>,
@@ -120,15 +143,18 @@ pub struct Gate {
     pub latency_p99: Option<Duration>,
     /// At most so many restarts.
     pub restarts: Option<u32>,
+    /// How many requests of the new instances it takes to judge them by.
+    pub requests: Option<u32>,
 }
 
 impl fmt::Display for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { error_rate, latency_p99, restarts } = self;
+        let Self { error_rate, latency_p99, restarts, requests } = self;
         let parts = [
             error_rate.map(|share| format!("error-rate {share}%")),
             latency_p99.map(|span| format!("latency-p99 {}", print_duration(span))),
             restarts.map(|count| format!("restarts {count}")),
+            requests.map(|count| format!("requests {count}")),
         ];
         let parts: Vec<_> = parts.into_iter().flatten().collect();
         f.write_str(&parts.join(" and "))

@@ -152,6 +152,24 @@ struct RolloutV1 {
     lowest_ready: u32,
     most_living: u32,
     at_least_ms: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pace: Vec<PaceStepV1>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PaceStepV1 {
+    share: u32,
+    hold_ms: u64,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    gate: String,
+    #[serde(default, skip_serializing_if = "is_none")]
+    warm: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it like this")]
+fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -356,11 +374,19 @@ fn rollout(preview: &Preview) -> RolloutV1 {
         instances: step.instances.iter().map(ToString::to_string).collect(),
         ready: step.ready,
     };
+    let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let pace = |step: &crate::rollout::PaceStep| PaceStepV1 {
+        share: step.share,
+        hold_ms: millis(step.hold),
+        gate: step.gate.to_string(),
+        warm: step.warm,
+    };
     RolloutV1 {
         steps: preview.steps.iter().map(step).collect(),
         lowest_ready: preview.lowest_ready,
         most_living: preview.most_living,
-        at_least_ms: u64::try_from(preview.at_least.as_millis()).unwrap_or(u64::MAX),
+        at_least_ms: millis(preview.at_least),
+        pace: preview.pace.iter().map(pace).collect(),
     }
 }
 

@@ -186,7 +186,9 @@ impl<'a> Planner<'a> {
             self.honour(&address, &entries);
         }
         for (name, spec) in &input.desired.services {
-            self.honour(&Address::Service(name.clone()), &spec.entries(&Pins::default()));
+            let address = Address::Service(name.clone());
+            self.honour(&address, &spec.entries(&Pins::default()));
+            self.judge(&address, spec);
         }
     }
 
@@ -252,6 +254,24 @@ impl<'a> Planner<'a> {
         };
         let found: Vec<_> = entries.iter().filter_map(unsupported).collect();
         self.problems.extend(found);
+    }
+
+    /// A gate on requests takes a gateway that counts them.
+    fn judge(&mut self, address: &Address, spec: &ServiceSpec) {
+        let path = FieldPath::of(wharf_model::Field::Gate);
+        let known = !matches!(self.input.capabilities.cost(path.field), Cost::Unsupported { .. });
+        let asks = spec.rollout.gates().any(|gate| gate.error_rate.is_some() || gate.latency_p99.is_some());
+        if known && asks && spec.exposes.is_empty() {
+            self.problems.push(Problem::Unsupported {
+                address: address.clone(),
+                path: path.clone(),
+                provider: self.input.capabilities.provider(),
+                why: "requests are counted by gateways, and none leads to this service".to_owned(),
+                help: "open it with `expose`, or leave the gate out: instances must stay ready while they are watched"
+                    .to_owned(),
+                origin: self.origin(address, &path),
+            });
+        }
     }
 
     fn source(&mut self, source: &SourceRef, address: &Address, path: FieldPath) -> Option<wharf_model::ContentDigest> {

@@ -1,5 +1,6 @@
 //! Why a rollout failed.
 
+use super::Breach;
 use std::{fmt, time::Duration};
 use wharf_model::{Exit, InstanceId, ProbeAnswer, Verb, print_duration};
 
@@ -28,6 +29,28 @@ pub enum Failure {
         /// The last lines of its log.
         last_lines: Vec<String>,
     },
+    /// New instances did not keep to the gate of a step.
+    Gate {
+        /// How many were new.
+        share: u32,
+        /// Of how many.
+        count: u32,
+        /// Which limit, with the arithmetic.
+        breach: Breach,
+    },
+    /// Too few requests came to judge new instances by.
+    Unjudged {
+        /// How many were new.
+        share: u32,
+        /// Of how many.
+        count: u32,
+        /// How many requests they had.
+        seen: u64,
+        /// How many it takes.
+        needed: u64,
+        /// In how long.
+        after: Duration,
+    },
     /// The platform refused an action.
     Refused {
         /// To which instance.
@@ -51,7 +74,7 @@ impl Failure {
     pub fn answer(&self) -> Option<&ProbeAnswer> {
         match self {
             Self::Ended { answer, .. } | Self::Deadline { answer, .. } => answer.as_ref(),
-            Self::Refused { .. } => None,
+            Self::Gate { .. } | Self::Unjudged { .. } | Self::Refused { .. } => None,
             Self::Twice { first, .. } => first.answer(),
         }
     }
@@ -60,7 +83,7 @@ impl Failure {
     pub fn last_lines(&self) -> &[String] {
         match self {
             Self::Ended { last_lines, .. } | Self::Deadline { last_lines, .. } => last_lines,
-            Self::Refused { .. } => &[],
+            Self::Gate { .. } | Self::Unjudged { .. } | Self::Refused { .. } => &[],
             Self::Twice { first, .. } => first.last_lines(),
         }
     }
@@ -70,6 +93,7 @@ impl Failure {
         match self {
             Self::Ended { instance, .. } | Self::Refused { instance, .. } => Some(instance),
             Self::Deadline { instance, .. } => instance.as_ref(),
+            Self::Gate { .. } | Self::Unjudged { .. } => None,
             Self::Twice { first, .. } => first.instance(),
         }
     }
@@ -83,6 +107,15 @@ impl fmt::Display for Failure {
                 write!(f, "{instance} was not ready, and nothing moved for {}", print_duration(*after))
             }
             Self::Deadline { after, instance: None, .. } => write!(f, "nothing moved for {}", print_duration(*after)),
+            Self::Gate { share, count, breach } => write!(f, "with {share} of {count} instances new, {breach}"),
+            Self::Unjudged { share, count, seen, needed, after } => {
+                let after = print_duration(Duration::from_secs(after.as_secs()));
+                write!(
+                    f,
+                    "with {share} of {count} instances new, nothing could be said of them: {seen} requests came in {after}, \
+                     and it takes {needed}"
+                )
+            }
             Self::Refused { instance, verb, error } => write!(f, "cannot {verb} {instance}: {error}"),
             Self::Twice { first, second } => write!(f, "{first}; and the way back failed: {second}"),
         }

@@ -10,6 +10,7 @@
 //! has run out; and it always ends.
 
 mod failure;
+mod gate;
 mod pace;
 mod preview;
 mod step;
@@ -18,14 +19,15 @@ mod tests;
 mod wait;
 
 pub use failure::Failure;
+pub use gate::{Breach, Evidence, Verdict, judge};
 pub use pace::PaceStep;
 pub use preview::{Preview, PreviewStep, preview};
 pub use wait::Wait;
 
 use std::{collections::BTreeMap, time::Duration};
 use wharf_model::{
-    Exit, Generation, InstanceId, OnFailure, ProbeAnswer, RevisionNumber, RolloutPolicy, ServiceName, Slot, Timestamp,
-    Verb,
+    Exit, Figures, Generation, InstanceId, OnFailure, ProbeAnswer, RevisionNumber, RolloutPolicy, ServiceName, Slot,
+    Timestamp, Verb,
 };
 
 /// What should run when a rollout has ended well.
@@ -65,17 +67,18 @@ impl Order {
     pub fn new(service: ServiceName, goal: Goal, back: Option<Goal>, policy: &RolloutPolicy, grace: Duration) -> Self {
         let unavailable = policy.max_unavailable.rounded_down(goal.count);
         let surge = policy.max_surge.rounded_up(goal.count);
+        // With neither, nothing could ever be replaced; the language refuses such a file.
+        let surge = if surge == 0 && unavailable == 0 { 1 } else { surge };
         Self {
             service,
             goal,
             back: back.filter(|back| policy.on_failure == OnFailure::RollBack && back.revision != goal.revision),
-            // With neither, nothing could ever be replaced; the language refuses such a file.
-            surge: if surge == 0 && unavailable == 0 { 1 } else { surge },
+            pace: pace::steps(policy.pace.as_ref(), goal.count, surge),
+            surge,
             unavailable,
             min_ready: policy.min_ready,
             deadline: policy.deadline,
             grace,
-            pace: pace::steps(policy.pace.as_ref(), goal.count),
         }
     }
 }
@@ -111,6 +114,8 @@ pub struct Sight {
     pub answer: Option<ProbeAnswer>,
     /// Requests under way in all gateways, where they know; only counts of a gateway that already drains it are final.
     pub in_flight: Option<u64>,
+    /// What gateways have counted about its requests, where they tell.
+    pub figures: Option<Figures>,
     /// The last lines of its log, of one that ended or is not ready.
     pub last_lines: Vec<String>,
 }
@@ -118,7 +123,14 @@ pub struct Sight {
 impl Sight {
     /// What is seen of an instance that a look did not find.
     fn absent() -> Self {
-        Self { ended: Some(Exit::Unseen), ready: false, answer: None, in_flight: None, last_lines: Vec::new() }
+        Self {
+            ended: Some(Exit::Unseen),
+            ready: false,
+            answer: None,
+            in_flight: None,
+            figures: None,
+            last_lines: Vec::new(),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! What a rollout will do when all goes well: the same steps, run against an ideal service.
 
-use super::{Action, Order, Phase, Rollout, Seen, Settled, Sight, Standing};
+use super::{Action, Order, PaceStep, Phase, Rollout, Seen, Settled, Sight, Standing};
 use std::{collections::BTreeMap, time::Duration};
-use wharf_model::{Generation, InstanceId, Slot, Timestamp, Verb};
+use wharf_model::{Gate, Generation, InstanceId, Slot, Timestamp, Verb};
 
 /// The steps of a rollout in which every instance becomes ready and drains at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Preview {
     pub most_living: u32,
     /// How long it takes at least, by the waits that the file asks for.
     pub at_least: Duration,
+    /// In which steps instances are replaced, when they are.
+    pub pace: Vec<PaceStep>,
 }
 
 /// One step of a preview.
@@ -37,7 +39,10 @@ pub fn preview(
 ) -> Preview {
     let mut now = Timestamp(0);
     let all = standing.iter().map(|(instance, standing)| (instance.clone(), *standing));
-    let mut rollout = Rollout::new(order.clone(), all, generations.clone(), now);
+    let mut judged = order.clone();
+    // In thought, every gate is passed.
+    judged.pace.iter_mut().for_each(|step| step.gate = Gate::default());
+    let mut rollout = Rollout::new(judged, all, generations.clone(), now);
     let mut ideal: BTreeMap<InstanceId, Sight> =
         standing.keys().map(|instance| (instance.clone(), sight(ready(instance)))).collect();
     let mut steps: Vec<PreviewStep> = Vec::new();
@@ -73,12 +78,13 @@ pub fn preview(
         }
     }
     let (lowest_ready, most_living) = figures.unwrap_or_default();
-    Preview { steps, lowest_ready, most_living, at_least: now.since(Timestamp(0)) }
+    let pace = if rollout.replaces { order.pace.clone() } else { Vec::new() };
+    Preview { steps, lowest_ready, most_living, at_least: now.since(Timestamp(0)), pace }
 }
 
 fn sight(ready: bool) -> Sight {
     let ended = (!ready).then_some(wharf_model::Exit::Unseen);
-    Sight { ended, ready, answer: None, in_flight: Some(0), last_lines: Vec::new() }
+    Sight { ended, ready, answer: None, in_flight: Some(0), figures: None, last_lines: Vec::new() }
 }
 
 fn living(ideal: &BTreeMap<InstanceId, Sight>) -> u32 {

@@ -27,7 +27,7 @@ impl Rollout {
             return (self, Vec::new());
         }
         self.note_progress(now);
-        self.pace(now);
+        let failure = failure.or_else(|| self.pace(now));
         if let Some(failure) = failure.or_else(|| self.overdue(now)) {
             self.fail(failure, now);
         }
@@ -100,7 +100,7 @@ impl Rollout {
     /// Takes in a look. Answers the failure when a new instance ended before it got requests.
     fn look(&mut self, look: &BTreeMap<InstanceId, Sight>, now: Timestamp) -> Option<Failure> {
         let goal = self.goal().revision;
-        let mut failure = None;
+        let (mut failure, mut ended) = (None, 0);
         let absent = Sight::absent();
         for (instance, tracked) in &mut self.instances {
             let sight = look.get(instance).unwrap_or(&absent);
@@ -110,13 +110,16 @@ impl Rollout {
             }
             let was_new = tracked.ours && tracked.revision == goal;
             let unrouted = matches!(tracked.stage, Stage::Waiting | Stage::Ready { .. });
+            let served = matches!(tracked.stage, Stage::Serving { .. });
             tracked.see(sight, now);
+            ended += u32::from(tracked.revision == goal && served && tracked.stage == Stage::Ended);
             if let (Some(exit), true, true) = (&sight.ended, was_new, unrouted) {
                 let answer = tracked.sight.as_ref().and_then(|sight| sight.answer.clone());
                 let (instance, exit, last_lines) = (instance.clone(), exit.clone(), sight.last_lines.clone());
                 failure.get_or_insert(Failure::Ended { instance, exit, answer, last_lines });
             }
         }
+        self.count(look, ended);
         failure
     }
 
@@ -256,8 +259,7 @@ impl Rollout {
             .collect();
         let unwanted = count(ready.iter().filter(|instance| !wanted.contains(*instance)));
         // What a step does not replace yet serves on, whatever might be missing.
-        let kept = self.goal().count - self.ceiling();
-        let mut spare = count(ready.iter()).saturating_sub(floor).min(unwanted.saturating_sub(kept));
+        let mut spare = count(ready.iter()).saturating_sub(floor).min(unwanted.saturating_sub(self.kept()));
         let mut actions = Vec::new();
         for (instance, tracked) in self.idle() {
             match tracked.stage {

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
-use wharf_model::{Exit, Generation, InstanceId, RevisionNumber, Slot, Timestamp, Verb};
+use wharf_model::{Exit, Figures, Gate, Generation, InstanceId, RevisionNumber, Slot, Timestamp, Verb};
 
 const OLD: RevisionNumber = RevisionNumber(1);
 const NEW: RevisionNumber = RevisionNumber(2);
@@ -29,7 +29,25 @@ impl Shape {
 }
 
 /// One first, then two, each watched for a while.
-const STEPS: &[PaceStep] = &[PaceStep { share: 1, hold: TICK }, PaceStep { share: 2, hold: Duration::ZERO }];
+const STEPS: &[PaceStep] = &[watched(1, TICK), watched(2, Duration::ZERO)];
+
+const fn watched(share: u32, hold: Duration) -> PaceStep {
+    PaceStep { share, hold, gate: NO_GATE, warm: 0 }
+}
+
+const NO_GATE: Gate = Gate { error_rate: None, latency_p99: None, restarts: None, requests: None };
+
+/// One in a hundred may fail, judged by two looks at one instance.
+const GATE: Gate = Gate { error_rate: Some(1), requests: Some(200), ..NO_GATE };
+
+/// The same, held against a gate.
+const GATED: &[PaceStep] = &[PaceStep { gate: GATE, ..watched(1, TICK) }, PaceStep { gate: GATE, ..watched(2, TICK) }];
+
+/// One first, then all, with an old one beside them for a while.
+const BAKED: &[PaceStep] = &[
+    PaceStep { gate: GATE, ..watched(1, TICK) },
+    PaceStep { gate: GATE, warm: 1, ..watched(u32::MAX, Duration::from_secs(2)) },
+];
 
 fn order(shape: Shape) -> Order {
     Order {
@@ -62,6 +80,10 @@ enum Weather {
     Refused,
     /// Actions take longer than a tick.
     Slow,
+    /// Requests of new instances fail.
+    NewFails,
+    /// Nobody asks for anything.
+    Quiet,
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +96,15 @@ struct Body {
     ready_since: Option<Timestamp>,
     /// What the last look told about its requests, after the drain.
     idle: bool,
+    /// What a gateway has counted.
+    figures: Figures,
+}
+
+impl Body {
+    fn new() -> Self {
+        let figures = Figures::default();
+        Self { alive: true, routed: false, drained_at: None, ready_since: None, idle: false, figures }
+    }
 }
 
 struct World {
@@ -86,6 +117,8 @@ struct World {
     used: BTreeSet<InstanceId>,
     /// The most new instances that a look ever found ready at once.
     most_ready: u32,
+    /// Whether requests of new instances have failed while a gate was there to see it.
+    caught: bool,
 }
 
 impl World {
@@ -93,7 +126,14 @@ impl World {
         let now = Timestamp(1_000_000);
         let name = |slot| InstanceId { service: "hello".parse().unwrap(), slot: Slot(slot), generation: Generation(1) };
         let standing = |slot| (name(slot), Standing { revision: OLD, traffic: Traffic::Served });
-        let body = Body { alive: true, routed: true, drained_at: None, ready_since: Some(now), idle: false };
+        let body = Body {
+            alive: true,
+            routed: true,
+            drained_at: None,
+            ready_since: Some(now),
+            idle: false,
+            figures: Figures::default(),
+        };
         Self {
             shape,
             now,
@@ -102,6 +142,7 @@ impl World {
             under_way: Vec::new(),
             used: (0..shape.old).map(name).collect(),
             most_ready: 0,
+            caught: false,
         }
     }
 
@@ -127,7 +168,15 @@ impl World {
             body.idle = body.drained_at.is_some() && weather != Weather::Busy;
             let in_flight = Some(u64::from(!body.idle));
             let ended = (!body.alive).then_some(Exit::Code(1));
-            look.insert(instance.clone(), Sight { ended, ready, answer: None, in_flight, last_lines: Vec::new() });
+            if body.routed && body.alive && weather != Weather::Quiet {
+                body.figures.requests += 100;
+                body.figures.errors += if new && weather == Weather::NewFails { 100 } else { 0 };
+            }
+            let figures = body.routed.then(|| body.figures.clone());
+            look.insert(
+                instance.clone(),
+                Sight { ended, ready, answer: None, in_flight, figures, last_lines: Vec::new() },
+            );
         }
         let ready = self.new_ones().filter(|(_, body)| body.ready_since.is_some()).count();
         self.most_ready = self.most_ready.max(u32::try_from(ready).unwrap());
@@ -148,8 +197,7 @@ impl World {
             let now = self.now;
             match action {
                 Action::Start(..) => {
-                    let body = Body { alive: true, routed: false, drained_at: None, ready_since: None, idle: false };
-                    self.bodies.insert(instance.clone(), body);
+                    self.bodies.insert(instance.clone(), Body::new());
                 }
                 Action::Route(_) => {
                     if let Some(body) = self.bodies.get_mut(&instance) {
@@ -176,6 +224,12 @@ impl World {
         let step = self.shape.pace.iter().find(|step| self.most_ready < step.share);
         let paced = self.shape.old > 0 && matches!(self.rollout.phase(), Phase::Forward);
         step.filter(|_| paced).map_or(u32::MAX, |step| step.share)
+    }
+
+    /// Whether new instances get requests, and a gate looks at them.
+    fn is_gated(&self) -> bool {
+        let served = self.new_ones().any(|(_, body)| body.routed && body.alive);
+        served && self.rollout.held_until().is_some() && self.rollout.pace_step().is_some_and(|step| step.gate == GATE)
     }
 
     fn living(&self) -> u32 {
@@ -216,13 +270,7 @@ impl World {
                 }
             }
             Action::Stop(_) => {
-                let body = body.cloned().unwrap_or(Body {
-                    alive: false,
-                    routed: false,
-                    drained_at: None,
-                    ready_since: None,
-                    idle: true,
-                });
+                let body = body.cloned().unwrap_or(Body { alive: false, ..Body::new() });
                 let out_of_grace = body.drained_at.is_some_and(|at| self.now.since(at) >= 3 * TICK);
                 assert!(!body.alive || !body.routed || body.idle || out_of_grace, "{instance} is stopped at work");
             }
@@ -233,8 +281,11 @@ impl World {
         self.now = self.now + TICK;
         let settled = self.carry_out(weather);
         let look = Some(self.look(weather));
+        self.caught |= weather == Weather::NewFails && self.is_gated();
         let (next, actions) = self.rollout.clone().step(&Seen { look, settled }, self.now);
         self.rollout = next;
+        let goes_on = matches!(self.rollout.phase(), Phase::Forward | Phase::Done);
+        assert!(!(self.caught && goes_on), "new instances fail, and the gate lets them pass");
         for action in actions {
             self.check(&action);
             self.under_way.push(action);
@@ -277,7 +328,7 @@ fn larger_shapes() -> Vec<Shape> {
     let mut shapes = Vec::new();
     for (old, count) in (0..=5).flat_map(|old| (3..=5).map(move |count| (old, count))) {
         for (surge, unavailable) in [(1, 0), (0, 1), (2, 1), (0, 3), (5, 0)] {
-            for pace in [&[], STEPS] {
+            for pace in [&[], STEPS, GATED, BAKED] {
                 shapes.push(Shape { old, count, surge, unavailable, can_go_back: old > 0, pace });
             }
         }
@@ -307,7 +358,7 @@ fn a_revision_that_never_becomes_ready_costs_no_capacity() {
     }
 }
 
-const MENU: [Weather; 8] = [
+const MENU: [Weather; 10] = [
     Weather::Fair,
     Weather::NewNotReady,
     Weather::NothingReady,
@@ -316,7 +367,15 @@ const MENU: [Weather; 8] = [
     Weather::Busy,
     Weather::Refused,
     Weather::Slow,
+    Weather::NewFails,
+    Weather::Quiet,
 ];
+
+/// What can happen to a shape: of requests nobody takes note where no gate does.
+fn menu(shape: Shape) -> &'static [Weather] {
+    let gated = shape.pace.iter().any(|step| step.gate == GATE);
+    if gated { &MENU } else { &MENU[..8] }
+}
 
 /// Every sequence of weathers up to a length, then each kind of steady weather to the end.
 #[test]
@@ -333,7 +392,7 @@ fn explore(shape: Shape, ticks: u32) -> usize {
     for _ in 0..ticks {
         front = front
             .iter()
-            .flat_map(|world| MENU.map(|weather| world.after(weather)))
+            .flat_map(|world| menu(shape).iter().map(|weather| world.after(*weather)))
             .filter(|world| !world.over())
             .collect();
         let mut seen = BTreeSet::new();
@@ -343,6 +402,7 @@ fn explore(shape: Shape, ticks: u32) -> usize {
     for world in front {
         world.copy().run_out(Weather::NewNotReady, LONG);
         world.copy().run_out(Weather::Refused, LONG);
+        world.copy().run_out(Weather::Quiet, LONG);
         world.run_out(Weather::Fair, LONG);
     }
     explored
@@ -358,6 +418,7 @@ impl World {
             under_way: self.under_way.clone(),
             used: self.used.clone(),
             most_ready: self.most_ready,
+            caught: self.caught,
         }
     }
 
@@ -381,7 +442,13 @@ fn weather() -> impl Strategy<Value = Weather> {
         1 => Just(Weather::Busy),
         1 => Just(Weather::Refused),
         1 => Just(Weather::Slow),
+        1 => Just(Weather::NewFails),
+        1 => Just(Weather::Quiet),
     ]
+}
+
+fn paces() -> impl Strategy<Value = &'static [PaceStep]> {
+    prop_oneof![Just(&[][..]), Just(STEPS), Just(GATED), Just(BAKED)]
 }
 
 proptest! {
@@ -391,10 +458,9 @@ proptest! {
     fn hostile_weather_breaks_no_bound_and_ends(
         (old, count, surge, unavailable) in (0_u32..6, 0_u32..6, 0_u32..3, 0_u32..3),
         can_go_back in any::<bool>(),
-        steps in any::<bool>(),
+        pace in paces(),
         weathers in prop::collection::vec(weather(), 0..80),
     ) {
-        let pace = if steps { STEPS } else { &[] };
         prop_assume!(surge + unavailable > 0);
         let mut world = World::new(Shape { old, count, surge, unavailable, can_go_back: can_go_back && old > 0, pace });
         for weather in weathers {
@@ -416,11 +482,10 @@ proptest! {
     #[test]
     fn fifty_instances_keep_the_bounds_too(
         (old, count, surge, unavailable) in (0_u32..=50, 0_u32..=50, 0_u32..=12, 0_u32..=12),
-        steps in any::<bool>(),
+        pace in paces(),
         weathers in prop::collection::vec(weather(), 0..60),
     ) {
         prop_assume!(surge + unavailable > 0);
-        let pace = if steps { STEPS } else { &[] };
         let mut world = World::new(Shape { old, count, surge, unavailable, can_go_back: old > 0, pace });
         for weather in weathers {
             world.tick(weather);
@@ -433,7 +498,7 @@ proptest! {
 fn a_roll_in_steps_watches_each_before_it_goes_on() {
     let shape = Shape { old: 4, count: 4, surge: 1, unavailable: 0, can_go_back: true, pace: STEPS };
     let mut order = order(shape);
-    order.pace = vec![PaceStep { share: 1, hold: 60 * TICK }, PaceStep { share: 2, hold: 120 * TICK }];
+    order.pace = vec![watched(1, 60 * TICK), watched(2, 120 * TICK)];
     let standing: BTreeMap<_, _> = World::new(shape)
         .bodies
         .keys()

@@ -1,6 +1,6 @@
 //! Why nothing is happening, as a value.
 
-use super::{Rollout, Stage};
+use super::{Rollout, Stage, Verdict};
 use std::fmt;
 use wharf_model::{InstanceId, Timestamp};
 
@@ -30,6 +30,13 @@ pub enum Wait {
         /// Until when.
         until: Timestamp,
     },
+    /// Requests, to judge the instances of a step by.
+    Requests {
+        /// How many of the new instances' are known of, to a tenth of what it takes.
+        seen: u64,
+        /// How many it takes.
+        needed: u64,
+    },
     /// An instance to finish its requests.
     Drained {
         /// Which.
@@ -49,6 +56,9 @@ impl fmt::Display for Wait {
             Self::MinReady { instance, .. } => write!(f, "{instance} is ready; making sure it stays so"),
             Self::Watched { share, count, .. } => {
                 write!(f, "{share} of {count} are new; watching them before it goes on")
+            }
+            Self::Requests { seen, needed } => {
+                write!(f, "the gate takes {needed} requests of the new ones to judge by; at least {seen} came")
             }
             Self::Drained { instance, in_flight: Some(1), .. } => write!(f, "draining {instance}: 1 request under way"),
             Self::Drained { instance, in_flight: Some(count), .. } => {
@@ -77,6 +87,14 @@ impl Rollout {
         };
         let step = self.pace_step().zip(self.held_until());
         let watched = step.map(|(step, until)| Wait::Watched { share: step.share, count: self.goal().count, until });
-        self.instances.iter().filter_map(wait).chain(watched).collect()
+        // To a tenth, so that nobody is told of every single request.
+        let requests = self.verdict().and_then(|verdict| match verdict {
+            Verdict::Wait { seen, needed } => {
+                let tenth = needed.div_ceil(10).max(1);
+                Some(Wait::Requests { seen: seen / tenth * tenth, needed })
+            }
+            Verdict::Pass | Verdict::Fail(_) => None,
+        });
+        self.instances.iter().filter_map(wait).chain(watched).chain(requests).collect()
     }
 }

@@ -156,7 +156,12 @@ impl World {
             Call::Move { from, to } => self.observed.rename(from, to),
             Call::PutRoute { route } => {
                 let gateway = self.observed.gateways.get_mut(&route.gateway).expect("a route needs its gateway");
-                let empty = ObservedRoute { fingerprint: None, endpoints: BTreeMap::new(), told: Told::default() };
+                let empty = ObservedRoute {
+                    fingerprint: None,
+                    endpoints: BTreeMap::new(),
+                    figures: BTreeMap::new(),
+                    told: Told::default(),
+                };
                 let known = gateway.routes.entry(route.service.clone()).or_insert(empty);
                 known.fingerprint = Some(route.fingerprint());
             }

@@ -155,7 +155,12 @@ fn see(record: &Record, observed: &mut Observed) {
         let instances = record.services[service].instances.keys();
         let serving = EndpointState::Serving { ready: true, in_flight: 0 };
         let endpoints = instances.map(|id| (id.clone(), serving.clone())).collect();
-        let seen = ObservedRoute { fingerprint: Some(route.spec.fingerprint()), endpoints, told: Told::default() };
+        let seen = ObservedRoute {
+            fingerprint: Some(route.spec.fingerprint()),
+            endpoints,
+            figures: BTreeMap::new(),
+            told: Told::default(),
+        };
         observed.gateways.get_mut(gateway).unwrap().routes.insert(service.clone(), seen);
     }
     for (id, known) in record.services.values().flat_map(|service| &service.instances) {

@@ -2,8 +2,8 @@
 
 use crate::text::{plural, span};
 use std::time::Duration;
-use wharf_model::InstanceId;
-use wharf_plan::rollout::{Order, Preview, PreviewStep};
+use wharf_model::{Gate, InstanceId};
+use wharf_plan::rollout::{Order, PaceStep, Preview, PreviewStep};
 
 /// Rounds are told once from this many on.
 const ROUNDS: usize = 3;
@@ -28,6 +28,8 @@ pub(crate) struct Rollout {
     pub(crate) deadline: Option<Duration>,
     /// How long an instance may take to drain; none when none has to.
     pub(crate) grace: Option<Duration>,
+    /// In which steps instances are replaced, and what must hold of them, in sentences.
+    pub(crate) pace: Vec<String>,
 }
 
 /// A part of a rollout.
@@ -92,6 +94,7 @@ impl Rollout {
             at_least: preview.at_least,
             deadline,
             grace,
+            pace: order.map(|order| pace(&preview.pace, order.goal.count)).unwrap_or_default(),
         })
     }
 
@@ -118,6 +121,31 @@ impl Rollout {
     pub(crate) fn again(rounds: usize, steps: usize, last: &str) -> String {
         format!("… the same {rounds} times more, {steps} steps, up to {last}")
     }
+}
+
+fn pace(steps: &[PaceStep], count: u32) -> Vec<String> {
+    if steps.is_empty() {
+        return Vec::new();
+    }
+    let step = |step: &PaceStep| {
+        let beside = match step.warm {
+            0 => String::new(),
+            old => format!(" beside {}", plural(old as usize, "old instance")),
+        };
+        let hold = if step.hold.is_zero() { String::new() } else { format!(" for {}", span(step.hold)) };
+        format!("{} of {count}{hold}{beside}", step.share)
+    };
+    let told: Vec<_> = steps.iter().map(step).collect();
+    let mut told = vec![format!("in steps: {}", told.join(", then "))];
+    for alike in steps.chunk_by(|one, two| one.gate == two.gate) {
+        let gate = alike[0].gate;
+        if gate == Gate::default() {
+            continue;
+        }
+        let at = if alike.len() == steps.len() { String::new() } else { format!(" from {} on", alike[0].share) };
+        told.push(format!("gate{at}: {gate}, held against the old ones at the same time; else it goes back"));
+    }
+    told
 }
 
 fn stages(steps: &[PreviewStep]) -> Vec<Stage> {

@@ -49,9 +49,16 @@ stored!(
 
 stored!(enum Pace as PaceV1 { Batch(Batch), Partition(CountOrPercent), Canary(Canary) });
 stored!(struct Batch as BatchV1 { size: CountOrPercent, interval: Duration });
-stored!(struct Canary as CanaryV1 { steps: Vec<CanaryStep>, gate: Gate });
-stored!(struct CanaryStep as CanaryStepV1 { share: CountOrPercent, bake: Duration; gate: Option<Gate> });
-stored!(struct Gate as GateV1 { ; error_rate: Option<u32>, latency_p99: Option<Duration>, restarts: Option<u32> });
+stored!(struct Canary as CanaryV1 { steps: Vec<CanaryStep>, gate: Gate; bake: Option<Duration> });
+stored!(struct CanaryStep as CanaryStepV1 { share: CountOrPercent, hold: Duration; gate: Option<Gate>, pause: bool });
+stored!(
+    struct Gate as GateV1 { ;
+        error_rate: Option<u32>,
+        latency_p99: Option<Duration>,
+        restarts: Option<u32>,
+        requests: Option<u32>,
+    }
+);
 
 stored!(
     #[derive(Default)]
