@@ -1,20 +1,28 @@
 //! What a step comes to, as one digest: two steps with the same digest do the same.
 
 use crate::{RolloutStep, Step, facts::shown, rollout::Order};
-use wharf_model::{Address, Call, Entry, Fingerprint, Revision, Wanted};
+use wharf_model::{Address, Call, Entry, Fingerprint, Revision, Value, Wanted};
 
 /// The parts of a digest while they are gathered.
-#[derive(Default)]
-struct Parts(Vec<String>);
+struct Parts {
+    gathered: Vec<String>,
+    /// Whether another value of a secret makes another digest.
+    keyed: bool,
+}
 
 impl Parts {
     fn add(&mut self, part: impl std::fmt::Display) -> &mut Self {
-        self.0.push(part.to_string());
+        self.gathered.push(part.to_string());
         self
     }
 
     fn entries(&mut self, entries: Vec<Entry>) -> &mut Self {
-        self.0.extend(entries.iter().map(|entry| format!("{}={}", entry.path, shown(&entry.value))));
+        let keyed = self.keyed;
+        let value = |value: &Value| match value {
+            Value::Secret(name, _) if !keyed => format!("(secret){name}"),
+            value => shown(value),
+        };
+        self.gathered.extend(entries.iter().map(|entry| format!("{}={}", entry.path, value(&entry.value))));
         self
     }
 
@@ -32,11 +40,13 @@ impl Parts {
 }
 
 impl Step {
-    /// Stands for all that the step does. Secrets' values are in it as keyed digests alone.
+    /// Stands for all that the step does. Secrets' values are in it as keyed digests alone, and not at all unless `keyed`:
+    /// where nothing was ever recorded, the key may be made between two plans, and there is nothing that a value could
+    /// differ from.
     ///
     /// `wanted` is what the record takes over when it is done.
-    pub(crate) fn digest(&self, wanted: &Wanted) -> Fingerprint {
-        let mut parts = Parts::default();
+    pub(crate) fn digest(&self, wanted: &Wanted, keyed: bool) -> Fingerprint {
+        let mut parts = Parts { gathered: Vec::new(), keyed };
         if let Address::Service(name) = self.address()
             && let Some((spec, revision)) = wanted.services.get(&name)
         {
@@ -51,7 +61,7 @@ impl Step {
             // An effect is small, and says by names alone what the record takes over from the plan.
             Self::Note(address, effect) => drop(parts.add(address).add(format_args!("{effect:?}"))),
         }
-        Fingerprint::of(parts.0.iter().map(String::as_bytes))
+        Fingerprint::of(parts.gathered.iter().map(String::as_bytes))
     }
 }
 

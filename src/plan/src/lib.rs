@@ -58,6 +58,8 @@ pub struct Plan {
     left_out: Vec<LeftOut>,
     files: Files,
     policies: BTreeMap<Arc<str>, PolicySpec>,
+    /// Whether values of secrets may differ from recorded ones.
+    keyed: bool,
     /// The plan that somebody reviewed, when this one is what was found of it.
     reviewed: Option<PlanId>,
 }

@@ -409,7 +409,7 @@ pub(crate) fn operation(plan: &Plan, id: crate::StepId, step: &Step) -> Operatio
         verb: verb.into(),
         address: step.address().to_string(),
         object,
-        digest: step.digest(plan.wanted()).to_string(),
+        digest: step.digest(plan.wanted(), plan.keyed).to_string(),
         relies_on: plan.relies_on(id).iter().map(ToString::to_string).collect(),
     }
 }

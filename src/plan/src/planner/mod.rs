@@ -323,6 +323,7 @@ impl<'a> Planner<'a> {
             left_out: Vec::new(),
             files: Files::default(),
             policies: desired.policies.clone(),
+            keyed: !self.actual.recorded.is_empty(),
             reviewed: None,
         }
     }
