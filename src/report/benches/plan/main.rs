@@ -78,7 +78,7 @@ const WORKS: [Work; 9] = [
     },
 ];
 
-/// How long a work took: by the clock, and on a processor, which other programs of the machine do not lengthen.
+/// How long a work took: by the clock, and on a processor, which other programs of the machine lengthen less.
 #[derive(Clone, Copy)]
 struct Took {
     clock: Duration,
@@ -86,15 +86,18 @@ struct Took {
 }
 
 fn median(runs: usize, mut work: impl FnMut()) -> Took {
-    let mut times: Vec<_> = (0..runs)
-        .map(|_| {
-            let (began, ran) = (Instant::now(), on_processor());
-            work();
-            Took { clock: began.elapsed(), processor: on_processor().saturating_sub(ran) }
-        })
-        .collect();
-    times.sort_unstable_by_key(|took| took.clock);
-    times[times.len() / 2]
+    let (mut clock, mut processor) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        let (began, ran) = (Instant::now(), on_processor());
+        work();
+        clock.push(began.elapsed());
+        processor.push(on_processor().saturating_sub(ran));
+    }
+    let middle = |mut times: Vec<Duration>| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    Took { clock: middle(clock), processor: middle(processor) }
 }
 
 /// How long this thread ran so far.
@@ -117,7 +120,7 @@ fn forget_peak() {
 
 /// How much longer one took than the other: by the processor's time, unless that is too short to be told exactly.
 fn growth(half: Took, whole: Took) -> f64 {
-    let exact = half.processor > Duration::from_millis(40);
+    let exact = half.processor > Duration::from_millis(10);
     let of = |took: Took| if exact { took.processor } else { took.clock };
     of(whole).as_secs_f64() / of(half).as_secs_f64()
 }
@@ -140,7 +143,7 @@ fn measure(resources: usize) -> Vec<(Took, u64)> {
 fn main() {
     println!(
         "{:>9}  {:<22} {:>10} {:>10} {:>8} {:>6} {:>12} {:>9}",
-        "resources", "work", "median", "processor", "budget", "ratio", "per doubling", "peak"
+        "resources", "work", "clock", "processor", "budget", "ratio", "per doubling", "peak"
     );
     for (size, resources) in SIZES.into_iter().enumerate() {
         let halves = measure(resources / 2);
