@@ -74,7 +74,8 @@ fn head(reading: &Reading) -> String {
             hurts.iter().map(|(level, count)| format!("{} **{count} with {}**", sign(*level), level.word())).collect();
         page.push_str(&hurts.join(", "));
     }
-    let _ = writeln!(page, "; {} to keep. Plan `{id}`.", reading.kept);
+    let kept = if reading.kept > 0 { format!("; {} to keep", reading.kept) } else { String::new() };
+    let _ = writeln!(page, "{kept}. Plan `{id}`.");
     page
 }
 

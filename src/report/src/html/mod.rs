@@ -60,7 +60,10 @@ fn begin(reading: &Reading) -> String {
     for (action, count) in &reading.counts {
         let _ = writeln!(page, "<li><b>{count}</b> to {}</li>", action.word());
     }
-    let _ = writeln!(page, "<li class=\"soft\"><b>{}</b> to keep</li>\n</ul>\n</header>", reading.kept);
+    if reading.kept > 0 {
+        let _ = writeln!(page, "<li class=\"soft\"><b>{}</b> to keep</li>", reading.kept);
+    }
+    page.push_str("</ul>\n</header>\n");
     page
 }
 

@@ -318,7 +318,8 @@ impl Builder<'_> {
             layer: kind.layer,
             title: title + &same,
             fact: row.map_or_else(|| kind.verb.to_owned(), |row| fact(row, instances, group.name(), kind.verb)),
-            action: row.map_or(Action::Update, |row| row.action),
+            // What another takes the place of has no change of its own.
+            action: row.map_or(if kind.verb == GOES { Action::Delete } else { Action::Update }, |row| row.action),
             level: [row, instances].into_iter().flatten().map(Row::level).min().unwrap_or(Level::Calm),
             times: 1,
             is_critical: false,
@@ -348,9 +349,13 @@ fn some_of(row: &Row) -> String {
     format!("{} {}", row.action.word(), plural(row.times(), "instance"))
 }
 
+/// What becomes of a service that another takes the place of.
+const GOES: &str = "goes for another";
+
 fn verb(step: &Step) -> &'static str {
     match step {
         Step::Call(operation) => operation.call.verb().as_str(),
+        Step::Rollout(rollout) if rollout.revisions.is_empty() => GOES,
         Step::Rollout(_) => "rollout",
         Step::Note(..) => "record",
     }

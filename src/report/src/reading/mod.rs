@@ -157,12 +157,28 @@ pub(crate) struct Headline {
     pub(crate) levels: Vec<Level>,
 }
 
+/// Rows in a few words each, those of one kind together: `create 2 mounts, delete route`.
+fn briefs<'a>(rows: impl Iterator<Item = &'a Row>) -> Vec<String> {
+    let mut told: Vec<(String, usize)> = Vec::new();
+    for brief in rows.map(Row::brief) {
+        match told.iter_mut().find(|(known, _)| *known == brief) {
+            Some((_, times)) => *times += 1,
+            None => told.push((brief, 1)),
+        }
+    }
+    let many = |(brief, times): (String, usize)| match brief.split_once(' ') {
+        Some((action, noun)) if times > 1 => format!("{action} {}", plural(times, noun)),
+        _ => brief,
+    };
+    told.into_iter().map(many).collect()
+}
+
 impl Group {
     pub(crate) fn headline(&self) -> Headline {
         let (fields, levels) = (self.fields(), self.levels());
         if let Some(row) = self.rows.iter().find(|row| row.subject.is_own()) {
             let action = row.action.word().to_owned();
-            let also = self.rows.iter().filter(|row| !row.subject.is_own()).map(Row::brief).collect();
+            let also = briefs(self.rows.iter().filter(|row| !row.subject.is_own()));
             return Headline { sign: row.action.sign(), action, from: row.from(self.name()), also, fields, levels };
         }
         match self.rows.as_slice() {
@@ -172,7 +188,7 @@ impl Group {
             }
             rows => {
                 let action = format!("{} of what belongs to", plural(rows.iter().map(Row::times).sum(), "change"));
-                let also = rows.iter().map(Row::brief).collect();
+                let also = briefs(rows.iter());
                 Headline { sign: Action::Update.sign(), action, from: None, also, fields, levels }
             }
         }

@@ -235,6 +235,11 @@ impl Subject {
 
 fn lines(change: &Change) -> Vec<Line> {
     let mut lines: Vec<_> = change.what.causes().iter().map(cause).collect();
+    if let (Address::Instance(..), [Line::Because { words, .. }], [Cause::NotDeclared]) =
+        (&change.address, lines.as_mut_slice(), change.what.causes())
+    {
+        "fewer instances are asked for".clone_into(words);
+    }
     if let What::Create { entries, .. } = &change.what {
         lines.extend(entries.iter().map(value));
     }
