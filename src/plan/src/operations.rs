@@ -77,7 +77,18 @@ impl Operations {
 
     /// Makes `later` wait for `earlier`.
     pub(crate) fn order(&mut self, earlier: StepId, later: StepId) {
-        self.graph.update_edge(earlier.index(), later.index(), ());
+        let (earlier, later) = (earlier.index(), later.index());
+        if !self.is_ordered(earlier, later) {
+            self.graph.add_edge(earlier, later, ());
+        }
+    }
+
+    /// Whether one waits for the other already. Looks from both ends at once and takes as long as the nearer: a gateway has
+    /// every route behind it, and a route but one gateway before it.
+    fn is_ordered(&self, earlier: NodeIndex, later: NodeIndex) -> bool {
+        let behind = self.graph.neighbors_directed(earlier, Direction::Outgoing);
+        let before = self.graph.neighbors_directed(later, Direction::Incoming);
+        behind.zip(before).any(|(next, previous)| next == later || previous == earlier)
     }
 
     /// Whether there is nothing to do.
@@ -125,4 +136,28 @@ impl Operations {
 
 fn id(index: NodeIndex) -> StepId {
     StepId(u32::try_from(index.index()).expect("fewer steps than 32 bits count"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wharf_model::Effect;
+
+    #[test]
+    fn a_step_waits_for_another_once() {
+        let mut operations = Operations::default();
+        let mut add = |name: &str| {
+            let gateway: GatewayName = name.parse().unwrap();
+            operations.add(Step::Note(Address::Gateway(gateway.clone()), Effect::GatewayGone { gateway }))
+        };
+        let (hub, ends) = (add("hub"), ["a", "b", "c"].map(&mut add));
+        for _ in 0..2 {
+            for (earlier, later) in [(hub, ends[0]), (hub, ends[1]), (hub, ends[2]), (ends[0], ends[2])] {
+                operations.order(earlier, later);
+            }
+        }
+        assert_eq!(operations.after(hub).count(), 3);
+        assert_eq!(operations.before(ends[2]).count(), 2);
+        assert_eq!(operations.before(ends[0]).collect::<Vec<_>>(), [hub]);
+    }
 }
