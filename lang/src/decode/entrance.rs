@@ -7,7 +7,10 @@ use crate::{
     source::Place,
 };
 use std::{collections::BTreeMap, sync::Arc};
-use wharf_model::{Address, Expose, Field, FieldPath, GatewayName, SecretName, ServiceName, TokenName, TokenSpec};
+use wharf_model::{
+    Address, Expose, Field, FieldPath, GatewayName, GroupName, SecretName, ServiceName, TokenName, TokenSpec,
+    entry_path,
+};
 
 impl Decode<'_> {
     pub(super) fn tokens(&mut self, service: &Block, address: &Address) -> Vec<TokenSpec> {
@@ -53,6 +56,7 @@ impl Decode<'_> {
         address: &Address,
     ) -> BTreeMap<GatewayName, Expose> {
         let mut exposes = BTreeMap::new();
+        let group: Option<GroupName> = block.child("group").and_then(name).map(|(_, group)| group);
         for node in block.every("expose") {
             let Some((at, gateway)) = name::<GatewayName>(node) else { continue };
             self.must_be_declared(Code::UnknownGateway, "gateway", gateway.as_str(), at);
@@ -63,9 +67,16 @@ impl Decode<'_> {
                 node.property::<Arc<str>>("path").map(|path| Found { value: without_slash(&path.value), ..path });
             if let Some(path) = &path {
                 self.note(&route, FieldPath::at(Field::Path, &*path.value), path.at);
-                self.claim(&gateway, &path.value, service, path.at);
+                self.claim(&gateway, &path.value, address, path.at);
             }
-            self.claim(&gateway, &format!("/api/predict/{service}").into(), service, at);
+            if let Some(group) = &group {
+                let shared = Address::Group(group.clone());
+                self.claim(&gateway, &entry_path(group), &shared, at);
+                self.claim(&gateway, &entry_path(&format!("{group}.{service}")), address, at);
+            }
+            if group.as_ref().is_none_or(|group| group.as_str() != service.as_str()) {
+                self.claim(&gateway, &entry_path(service), address, at);
+            }
             self.note_route(block, node, &route);
             exposes.insert(gateway, Expose { path: path.map(|path| path.value) });
         }
@@ -76,6 +87,7 @@ impl Decode<'_> {
     fn note_route(&mut self, service: &Block, expose: &Block, route: &Address) {
         let timeout = service.child("timeout").and_then(Block::title_at);
         self.note(route, FieldPath::of(Field::Timeout), timeout);
+        self.note(route, FieldPath::of(Field::Group), service.child("group").and_then(Block::title_at));
         for token in service.child("auth").into_iter().flat_map(|auth| auth.every("token")) {
             if let Some(secret) = token.argument::<SecretName>(0) {
                 self.note(route, FieldPath::at(Field::Token, secret.value.as_str()), secret.at);
@@ -87,19 +99,21 @@ impl Decode<'_> {
         }
     }
 
-    /// A path of a gateway leads to one service.
-    fn claim(&mut self, gateway: &GatewayName, path: &Arc<str>, service: &ServiceName, at: Option<Place>) {
+    /// A path of a gateway leads to one service, or to one group.
+    fn claim(&mut self, gateway: &GatewayName, path: &Arc<str>, owner: &Address, at: Option<Place>) {
         let key = (gateway.clone(), Arc::clone(path));
         let Some((other, first)) = self.paths.get(&key) else {
-            self.paths.insert(key, (service.clone(), at));
+            self.paths.insert(key, (owner.clone(), at));
             return;
         };
-        if other == service {
-            return;
-        }
-        let message = format!("services `{other}` and `{service}` have the same path on gateway `{gateway}`: {path}");
+        let both = match (other, owner) {
+            (one, other) if one == other => return,
+            (Address::Service(one), Address::Service(other)) => format!("services `{one}` and `{other}`"),
+            (one, other) => format!("{one} and {other}"),
+        };
+        let message = format!("{both} have the same path on gateway `{gateway}`: {path}");
         let problem = Problem::error(Code::PathConflict, message).at(at, "taken").and(*first, "first taken here");
-        self.report(problem.help("give each service a path of its own".to_owned()));
+        self.report(problem.help("give each a path or a name of its own".to_owned()));
     }
 }
 

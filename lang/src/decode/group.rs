@@ -7,7 +7,10 @@ use crate::{
     source::Place,
     suggest::did_you_mean,
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 use wharf_model::{Address, Field, FieldPath, GroupName, GroupPolicy, GroupSpec, Membership};
 
 /// What is known of a group while services are read.
@@ -94,6 +97,29 @@ impl Decode<'_> {
             let message = format!("no service of group `{group}` gets its requests: all weights are 0");
             let problem = Problem::error(Code::Contradiction, message).at(at, "leads nowhere").and(member, "weight 0");
             self.report(problem.help("give one of its services a weight".to_owned()));
+        }
+    }
+
+    /// A group has one door: who may go in must not depend on which of its services gets the request.
+    pub(super) fn check_doors(&mut self, services: &[&Block]) {
+        let mut doors: BTreeMap<String, (&Block, BTreeSet<String>)> = BTreeMap::new();
+        for service in services.iter().filter(|service| service.child("expose").is_some()) {
+            let Some(membership) = service.child("group") else { continue };
+            let Some(group) = membership.key() else { continue };
+            let tokens = service.child("auth").into_iter().flat_map(|auth| auth.every("token"));
+            let tokens: BTreeSet<String> = tokens.filter_map(Block::key).collect();
+            let Some((first, known)) = doors.get(&group) else {
+                doors.insert(group, (service, tokens));
+                continue;
+            };
+            if *known == tokens {
+                continue;
+            }
+            let message =
+                format!("{} and {} share group `{group}`, but not their tokens", first.title(), service.title());
+            let problem = Problem::error(Code::Contradiction, message).at(membership.title_at(), "in the same group");
+            let at = first.child("group").and_then(Block::title_at);
+            self.report(problem.and(at, "as this one").help("write the same `auth` for both".to_owned()));
         }
     }
 }

@@ -42,7 +42,7 @@ use std::{
 };
 use wharf_model::{
     Address, Deployment, EnvironmentName, Field, FieldPath, GatewayName, Ignore, Origin, Origins, ProjectName,
-    ProviderSpec, SecretName, ServiceName, Shared,
+    ProviderSpec, SecretName, Shared,
 };
 
 /// The work of decoding one environment of a project.
@@ -77,7 +77,7 @@ pub(crate) struct Decode<'a> {
     /// Where each secret is used first.
     used: BTreeMap<SecretName, Place>,
     /// Which service each path of a gateway leads to.
-    paths: BTreeMap<(GatewayName, Arc<str>), (ServiceName, Option<Place>)>,
+    paths: BTreeMap<(GatewayName, Arc<str>), (Address, Option<Place>)>,
     /// The rules of services for drift.
     ignores: Vec<Ignore>,
     /// The gateways so far, and where it is written on which port each listens.
@@ -146,6 +146,7 @@ impl<'a> Decode<'a> {
         let policies: Vec<_> = every("policy").filter_map(|block| self.policy(block, here)).collect();
         self.check_weights();
         self.check_routed_groups(&every("service").collect::<Vec<_>>());
+        self.check_doors(&every("service").collect::<Vec<_>>());
         self.check_allowances(project);
         if let Some(check) = check {
             let declared: Vec<_> = every("secret").collect();

@@ -33,6 +33,7 @@ impl Platform for Memory {
             timeouts: wharf_model::Timeouts::default(),
             traffic: wharf_model::Traffic::default(),
             grpc: false,
+            group: None,
         }
     }
 

@@ -71,10 +71,6 @@ fn cost(field: Field) -> Cost {
             "its rollouts go to their end in one apply",
             "leave it out here; `batch` and `canary` go in steps within an apply",
         ),
-        Field::Group | Field::GroupPolicy => lacks(
-            "its gateway sends the requests of a path to one service",
-            "give each service a path of its own with `expose`",
-        ),
         Field::Container | Field::ContainerEnv => {
             lacks("an instance is one container", "make it a service of its own, or put it into the image")
         }
@@ -178,6 +174,8 @@ fn cost(field: Field) -> Cost {
         | Field::Token
         | Field::TokenName
         | Field::Grpc
+        | Field::Group
+        | Field::GroupPolicy
         | Field::RateLimit
         | Field::ConcurrencyLimit
         | Field::Expose

@@ -1,4 +1,4 @@
-//! Objects beside gateways and instances: data that outlives instances, and logins. For each stands a container that never
+//! Objects beside gateways and instances: data that outlives instances, logins and groups. For each stands a container that never
 //! runs, whose labels say from what it was made; data lies in a volume of the same name.
 
 use crate::{
@@ -24,9 +24,9 @@ pub(crate) async fn put(
     let labels = labels::of_object(owner, object, spec, &cx.operation);
     let volume = match spec {
         ObjectSpec::Data(_) => Some(name.clone()),
-        // Known by those who fetch images; the engine keeps nothing of it.
-        ObjectSpec::Registry(_) => None,
-        ObjectSpec::Group(_) | ObjectSpec::Network(_) | ObjectSpec::Nlb(_) => {
+        // Known by those who fetch images, and by the routes of gateways; the engine keeps nothing of it.
+        ObjectSpec::Registry(_) | ObjectSpec::Group(_) => None,
+        ObjectSpec::Network(_) | ObjectSpec::Nlb(_) => {
             return Err(ProviderError::Rejected {
                 attempt: format!("{object} is nothing that this runtime can make"),
                 help: "plan again: this runtime plans no such step".to_owned(),

@@ -101,10 +101,6 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "its instances take as many requests at once as come, and none waits",
             "set `concurrency-limit` in this environment, and the queue in the others",
         ),
-        Field::Group | Field::GroupPolicy => lacks(
-            "its gateway sends the requests of a path to one service",
-            "give each service a path of its own with `expose`",
-        ),
         Field::Args | Field::Pull | Field::Container | Field::ContainerEnv => lacks(
             "there are no images on this runtime; the host stands in for them",
             "write it in the environments that run images",
@@ -191,6 +187,8 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Token
         | Field::TokenName
         | Field::Grpc
+        | Field::Group
+        | Field::GroupPolicy
         | Field::Domain
         | Field::Allow
         | Field::RateLimit

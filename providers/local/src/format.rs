@@ -49,6 +49,18 @@ pub(crate) struct GatewayLabels {
     pub(crate) settled: bool,
 }
 
+/// `labels.json` of an object beside gateways and instances.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ObjectLabels {
+    pub(crate) format: u32,
+    pub(crate) project: String,
+    pub(crate) environment: String,
+    pub(crate) address: String,
+    pub(crate) generation: u32,
+    pub(crate) operation: String,
+    pub(crate) fingerprint: String,
+}
+
 /// The labels of a content, beside its folder.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ContentLabels {

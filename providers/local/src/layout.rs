@@ -1,9 +1,10 @@
 //! Where things are below the state folder of one environment. Nothing here touches the disk.
 
 use std::path::{Path, PathBuf};
-use wharf_model::{ContentRef, GatewayName, InstanceId};
+use wharf_model::{ContentRef, GatewayName, InstanceId, ObjectId};
 
-/// The state folder: `instances/`, `content/` and `gateways/`, each with a folder per object, named as the object is.
+/// The state folder: `instances/`, `content/`, `gateways/` and `objects/`, each with a folder per object, named as the
+/// object is.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     root: PathBuf,
@@ -11,7 +12,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// The folders in the state folder.
-    pub(crate) const PARTS: [&str; 3] = ["instances", "content", "gateways"];
+    pub(crate) const PARTS: [&str; 4] = ["instances", "content", "gateways", "objects"];
 
     pub(crate) fn new(root: PathBuf) -> Self {
         Self { root }
@@ -43,6 +44,14 @@ impl Layout {
 
     pub(crate) fn gateway(&self, gateway: &GatewayName) -> PathBuf {
         self.gateways().join(gateway.as_str())
+    }
+
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.root.join("objects")
+    }
+
+    pub(crate) fn object(&self, object: &ObjectId) -> PathBuf {
+        self.objects().join(object.to_string())
     }
 }
 

@@ -46,6 +46,7 @@ mod listen;
 mod lock;
 mod log;
 mod logs;
+mod objects;
 mod observe;
 mod packages;
 mod port;

@@ -9,7 +9,7 @@ use crate::{
     labels::{OfInstance, Question},
     launch::place_of,
     layout::{InstanceFolder, Layout},
-    listen, logs, packages,
+    listen, logs, objects, packages,
     provider::LocalReader,
 };
 use std::{
@@ -40,8 +40,10 @@ const YOUNG: Duration = Duration::from_secs(1);
 pub(crate) async fn observe(reader: &LocalReader, scope: &Scope) -> Result<Observed, ProviderError> {
     let (layout, owner) = (reader.layout.clone(), reader.owner.clone());
     let attempt = format!("cannot look at {}", layout.root().display());
-    let found = off_the_loop(move || Ok((instances(&layout, &owner)?, content::list(&layout)?))).await;
-    let (instances, contents) = found.map_err(disk(attempt.clone()))?;
+    let found = off_the_loop(move || {
+        Ok((instances(&layout, &owner)?, content::list(&layout)?, objects::list(&layout, &owner)?))
+    });
+    let (instances, contents, objects) = found.await.map_err(disk(attempt.clone()))?;
     let mut instances: BTreeMap<_, _> = instances.into_iter().filter(|(name, _)| scope.covers(&name.service)).collect();
     if scope.probe {
         probe_all(&reader.layout, &mut instances).await;
@@ -50,7 +52,7 @@ pub(crate) async fn observe(reader: &LocalReader, scope: &Scope) -> Result<Obser
         instances: instances.into_iter().map(|(name, look)| finish(&reader.layout, name, look)).collect(),
         gateways: look_at_gateways(&reader.layout, &reader.owner).await.map_err(disk(attempt))?,
         contents,
-        objects: BTreeMap::new(),
+        objects,
         sources: look_at_sources(reader, &scope.sources).await,
     })
 }
@@ -200,8 +202,12 @@ fn told(route: &Route) -> Told {
     entries.extend(timeout.map(|span| entry(FieldPath::of(Field::Timeout), span)));
     let limit = route.max_body.map(|limit| Bytes(limit).to_string());
     entries.extend(limit.map(|limit| entry(FieldPath::of(Field::MaxBody), limit)));
+    let group = route.entry.as_ref().map(|shared| {
+        wharf_serving::membership(shared).map_or_else(|| shared.path.clone(), |member| member.to_string())
+    });
+    entries.extend(group.map(|group| entry(FieldPath::of(Field::Group), group)));
     entries.sort_by(|one, two| one.path.cmp(&two.path));
-    Told { about: BTreeSet::from([Field::Path, Field::Token, Field::Timeout, Field::MaxBody]), entries }
+    Told { about: BTreeSet::from([Field::Path, Field::Token, Field::Timeout, Field::MaxBody, Field::Group]), entries }
 }
 
 fn endpoint_state(configured: wharf_gateway::EndpointState, live: Option<&EndpointStatus>) -> EndpointState {

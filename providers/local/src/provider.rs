@@ -8,7 +8,7 @@ use crate::{
     files,
     gateways::Gateways,
     layout::Layout,
-    logs, observe, resolve, start, stop,
+    logs, objects, observe, resolve, start, stop,
 };
 use async_trait::async_trait;
 use std::{
@@ -199,7 +199,9 @@ impl Local {
             Call::DeleteGateway { gateway } => self.gateways.delete(gateway).await?,
             Call::PutRoute { route } => self.gateways.put_route(route, cx).await?,
             Call::DeleteRoute { gateway, service } => self.gateways.delete_route(gateway, service).await?,
-            Call::PrepareImage { .. } | Call::PutObject { .. } | Call::DeleteObject { .. } | Call::Move { .. } => {
+            Call::PutObject { object, spec } => objects::put(self, object, spec, cx)?,
+            Call::DeleteObject { object } => objects::delete(self, object)?,
+            Call::PrepareImage { .. } | Call::Move { .. } => {
                 return Err(ProviderError::Rejected {
                     attempt: format!("`{}` is nothing that this runtime can do", operation.id()),
                     help: "plan again: this runtime plans no such step".to_owned(),

@@ -23,8 +23,9 @@ pub(crate) async fn resolve(local: &Local, intent: &Intent) -> Result<Resolution
             let stands = |config: Config| config.routes.iter().any(|route| route.service == service.as_str());
             !config(&layout.gateway(gateway)).is_some_and(stands)
         }
+        (Verb::Delete, _) => intent.object.parse().is_ok_and(|object| !layout.object(&object).exists()),
         // One of these that was made cannot be told from an earlier one, and making it again changes nothing.
-        (Verb::Put | Verb::Route | Verb::Drain | Verb::Delete | Verb::Move, _) => false,
+        (Verb::Put | Verb::Route | Verb::Drain | Verb::Move, _) => false,
     };
     Ok(if done { Resolution::Applied(Outcome::Done) } else { Resolution::NotApplied })
 }

@@ -36,6 +36,7 @@ impl Platform for Host {
             timeouts: wharf_model::Timeouts::default(),
             traffic: wharf_model::Traffic::default(),
             grpc: false,
+            group: None,
         }
     }
 

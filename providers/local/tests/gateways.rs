@@ -53,6 +53,7 @@ fn route_spec(tokens: &[&str]) -> RouteSpec {
         timeouts: wharf_model::Timeouts::default(),
         traffic: wharf_model::Traffic::default(),
         grpc: false,
+        group: None,
     }
 }
 

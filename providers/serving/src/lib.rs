@@ -8,4 +8,4 @@ mod change;
 mod words;
 
 pub use change::{drain, forget, remove_route, serve, set_route};
-pub use words::{check, listener, probe, route, route_name};
+pub use words::{check, listener, membership, probe, route, route_name};

@@ -2,8 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 use std::{net::SocketAddr, time::Duration};
-use wharf_gateway::{Limits, Listener, Protocol, Route, Timeouts, TokenDigest};
-use wharf_model::{Check, GatewayName, GatewaySpec, Probe, RouteSpec, ServiceName, TokenSpec};
+use wharf_gateway::{Entry, Limits, Listener, Protocol, Route, Timeouts, TokenDigest};
+use wharf_model::{Check, GatewayName, GatewaySpec, Membership, Probe, RouteSpec, ServiceName, TokenSpec, entry_path};
 use wharf_provider::{ProviderError, SecretValues};
 
 /// The name of a route in its gateway.
@@ -58,8 +58,21 @@ pub fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, Provider
             ..Limits::default()
         },
         protocol: if spec.grpc { Protocol::H2c } else { Protocol::Http1 },
+        entry: spec.group.as_ref().map(entry),
         ..Route::default()
     })
+}
+
+/// A service's place in a group, as its part of an entry that the members' routes have together.
+fn entry(member: &Membership) -> Entry {
+    Entry { path: entry_path(&member.group).to_string(), weight: member.weight }
+}
+
+/// The group that an entry stands for; none where it was not made by [`route`].
+#[must_use]
+pub fn membership(entry: &Entry) -> Option<Membership> {
+    let group = entry.path.strip_prefix(&*entry_path(&""))?.parse().ok()?;
+    Some(Membership { group, weight: entry.weight })
 }
 
 /// How a gateway finds out whether an instance is ready.

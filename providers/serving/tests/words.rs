@@ -33,6 +33,7 @@ fn spec() -> RouteSpec {
             ..Traffic::default()
         },
         grpc: true,
+        group: None,
     }
 }
 

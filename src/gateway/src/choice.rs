@@ -116,16 +116,21 @@ where
         let present = usable.clone().any(|(_, candidate)| candidate.share == Some(share));
         if present { u64::from(weights[share]) } else { 0 }
     };
-    let total: u64 = (0..weights.len()).map(weight).sum();
-    let mut drawn = mixed(key.unwrap_or(random)).checked_rem(total)?;
-    let share = (0..weights.len()).find(|share| match drawn.checked_sub(weight(*share)) {
+    let share = draw((0..weights.len()).map(weight), key.unwrap_or(random))?;
+    within(usable.filter(move |(_, candidate)| candidate.share == Some(share)), random, key)
+}
+
+/// Draws a place by weight; none when nothing has any.
+pub(crate) fn draw(weights: impl Iterator<Item = u64> + Clone, random: u64) -> Option<usize> {
+    let mut drawn = mixed(random).checked_rem(weights.clone().sum())?;
+    let drawn_here = |weight: u64| match drawn.checked_sub(weight) {
         Some(rest) => {
             drawn = rest;
             false
         }
         None => true,
-    })?;
-    within(usable.filter(move |(_, candidate)| candidate.share == Some(share)), random, key)
+    };
+    weights.map(drawn_here).position(|here| here)
 }
 
 fn within<I>(usable: I, random: u64, key: Option<u64>) -> Option<usize>

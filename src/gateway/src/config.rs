@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use limits::{Limits, Timeouts};
 pub use probe::{Check, Probe};
 pub use range::Range;
-pub use share::{Share, Sticky};
+pub use share::{Entry, Share, Sticky};
 
 /// The format that this build writes and reads.
 pub const FORMAT: u32 = 1;
@@ -112,6 +112,9 @@ pub struct Route {
     /// every host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
+    /// An entry that it has together with other routes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<Entry>,
     /// Who may call. Empty: everyone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens: Vec<TokenDigest>,
@@ -288,6 +291,7 @@ mod tests {
                 "limits":{"rate":10,"concurrency":20},"head_ms":5000},
                 {"name":"edge","address":"127.0.0.1:9000","joins":"public/hello"}],
             "routes":[{"name":"public/hello","service":"hello","paths":["/"],"hosts":["chat.example.com"],
+                "entry":{"path":"/api/predict/talk","weight":0},
                 "tokens":[{"name":"team","sha256":"00","rate":5}],
                 "timeouts":{"connect_ms":1,"first_byte_ms":2,"between_bytes_ms":3,"total_ms":4},
                 "limits":{"rate":1,"concurrency":2,"instance_rate":3,"instance_concurrency":4,"queue":5},

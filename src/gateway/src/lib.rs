@@ -7,7 +7,7 @@
 //!
 //! Inside, what is decided and what is done are kept apart:
 //!
-//! - plain values and functions: `config`, `check`, `paths`, `framing`, `token`, `choice`, `limit`, `outlier`,
+//! - plain values and functions: `config`, `check`, `paths`, `target`, `framing`, `token`, `choice`, `limit`, `outlier`,
 //!   `readiness`, `boundary`, `headers`, `outgoing`, `retry`, `refusal`, `figures`;
 //! - what a request meets, on the workers: `worker` (accepts), `connection` (TLS, HTTP/1, HTTP/2), `proxy` (answers or
 //!   lets in), `forward` (finds an instance, waits, sends), `upstream` (connections to instances), `body`, `stall`,
@@ -60,6 +60,7 @@ mod stall;
 mod status;
 mod story;
 mod supervision;
+mod target;
 mod tls;
 mod token;
 mod upgrade;
@@ -69,8 +70,8 @@ mod worker;
 pub use check::ConfigProblem;
 pub use client::{Client, ControlError};
 pub use config::{
-    Certificate, Check, Config, Endpoint, EndpointState, Limits, Listener, Probe, Protocol, Range, Records, Route,
-    Share, Sticky, Timeouts, TokenDigest,
+    Certificate, Check, Config, Endpoint, EndpointState, Entry, Limits, Listener, Probe, Protocol, Range, Records,
+    Route, Share, Sticky, Timeouts, TokenDigest,
 };
 pub use figures::{TIMES, Times};
 pub use folder::{FolderError, holder};

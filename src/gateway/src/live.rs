@@ -30,7 +30,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::choice::{Candidate, Choice, Random, Standing, choose};
-use crate::config::{Config, EndpointState, Limits, Probe, Protocol, Sticky, Timeouts};
+use crate::config::{Config, EndpointState, Entry, Limits, Probe, Protocol, Route, Sticky, Timeouts};
 use crate::endpoint::{InFlight, LiveEndpoint};
 use crate::limit::Window;
 use crate::load::Load;
@@ -39,6 +39,7 @@ use crate::paths::Paths;
 use crate::registry::Registry;
 use crate::status::{EndpointStatus, RouteStatus};
 use crate::story::Recording;
+use crate::target::{Member, Target};
 use crate::token::TokenHash;
 
 /// At most so many requests wait for an endpoint to become ready.
@@ -61,9 +62,9 @@ pub(crate) struct Live {
 #[derive(Debug)]
 struct Table {
     /// Of routes that are found under every host.
-    paths: Paths<Arc<LiveRoute>>,
+    paths: Paths<Target>,
     /// Of those that are not, by the host in lower case.
-    by_host: HashMap<Box<str>, Paths<Arc<LiveRoute>>>,
+    by_host: HashMap<Box<str>, Paths<Target>>,
     routes: Vec<Arc<LiveRoute>>,
     /// Where each request is told of, if it is.
     access: Option<Arc<Path>>,
@@ -152,7 +153,7 @@ pub(crate) struct Search<'a> {
 impl Live {
     pub(crate) fn new() -> Self {
         Self {
-            table: ArcSwap::from_pointee(Table::of(&[], [], None)),
+            table: ArcSwap::from_pointee(Table::of(&[], &[], None)),
             serial: AtomicU64::new(0),
             changed: Notify::new(),
             holders: Semaphore::new(HOLDERS),
@@ -165,14 +166,16 @@ impl Live {
         u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// What a host and a path lead to.
-    pub(crate) fn find(&self, host: Option<&str>, path: &str) -> Found {
+    /// What a host and a path lead to; `random` draws among the routes of a group.
+    pub(crate) fn find(&self, host: Option<&str>, path: &str, random: &Random) -> Found {
         let table = self.table.load();
         let own = host.filter(|_| !table.by_host.is_empty()).and_then(|host| {
             let host = host.rsplit_once(':').map_or(host, |(name, port)| if port.contains(']') { host } else { name });
-            table.by_host.get(host.to_ascii_lowercase().as_str())?.find_shared(path)
+            table.by_host.get(host.to_ascii_lowercase().as_str())?.find(path)
         });
-        Found { route: own.or_else(|| table.paths.find_shared(path)), access: table.access.clone() }
+        let found = own.or_else(|| table.paths.find(path));
+        let route = found.and_then(|found| Some((found.target.choose(random)?, found.covered)));
+        Found { route, access: table.access.clone() }
     }
 
     /// The route of this name.
@@ -213,8 +216,7 @@ impl Live {
         let serial = self.serial.load(Ordering::SeqCst) + 1;
         let before = self.table.load_full();
         let routes: Vec<_> = config.routes.iter().map(|route| registry.route(serial, route)).collect();
-        let rules = config.routes.iter().map(|route| (route.hosts.as_slice(), route.paths.as_slice()));
-        self.table.store(Arc::new(Table::of(&routes, rules, access)));
+        self.table.store(Arc::new(Table::of(&routes, &config.routes, access)));
         self.serial.store(serial, Ordering::SeqCst);
         registry.retire(&before.routes, &routes);
         self.changed.notify_waiters();
@@ -271,28 +273,44 @@ impl Live {
 }
 
 impl Table {
-    /// `rules` has hosts and paths for each of `routes`, in order.
-    fn of<'a>(
-        routes: &[Arc<LiveRoute>],
-        rules: impl IntoIterator<Item = (&'a [String], &'a [String])>,
-        access: Option<Arc<Path>>,
-    ) -> Self {
-        let (mut everywhere, mut by_host) = (Vec::new(), HashMap::<_, Vec<_>>::new());
-        for (route, (hosts, paths)) in routes.iter().zip(rules) {
-            let entries = || paths.iter().map(|path| (path.clone(), route.clone()));
-            if hosts.is_empty() {
-                everywhere.extend(entries());
+    /// `rules` says of each of `routes`, in order, where it is found.
+    fn of(routes: &[Arc<LiveRoute>], rules: &[Route], access: Option<Arc<Path>>) -> Self {
+        let (mut everywhere, mut by_host) = (Targets::default(), HashMap::<Box<str>, Targets>::new());
+        for (route, rule) in routes.iter().zip(rules) {
+            if rule.hosts.is_empty() {
+                everywhere.add(route, rule);
             }
-            for host in hosts {
-                by_host.entry(host.to_ascii_lowercase().into_boxed_str()).or_default().extend(entries());
+            for host in &rule.hosts {
+                by_host.entry(host.to_ascii_lowercase().into_boxed_str()).or_default().add(route, rule);
             }
         }
-        let by_host = by_host.into_iter().map(|(host, entries)| (host, Paths::new(entries))).collect();
-        Self { paths: Paths::new(everywhere), by_host, routes: routes.to_vec(), access }
+        let by_host = by_host.into_iter().map(|(host, targets)| (host, targets.paths())).collect();
+        Self { paths: everywhere.paths(), by_host, routes: routes.to_vec(), access }
     }
 
     fn named(&self, name: &str) -> Option<Arc<LiveRoute>> {
         self.routes.iter().find(|route| route.name == name).cloned()
+    }
+}
+
+/// What the paths of one host lead to.
+#[derive(Default)]
+struct Targets {
+    routes: Vec<(String, Target)>,
+    groups: HashMap<String, Vec<Member>>,
+}
+
+impl Targets {
+    fn add(&mut self, route: &Arc<LiveRoute>, rule: &Route) {
+        self.routes.extend(rule.paths.iter().map(|path| (path.clone(), Target::Route(route.clone()))));
+        if let Some(Entry { path, weight }) = &rule.entry {
+            self.groups.entry(path.clone()).or_default().push(Member { route: route.clone(), weight: *weight });
+        }
+    }
+
+    fn paths(self) -> Paths<Target> {
+        // The later of two with the same path stands.
+        Paths::new(self.routes.into_iter().chain(self.groups.into_iter().map(|(path, of)| (path, Target::Group(of)))))
     }
 }
 
@@ -363,7 +381,7 @@ impl Stickiness {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Endpoint, Route};
+    use crate::config::Endpoint;
     use crate::outlier::Fault;
     use std::sync::atomic::AtomicBool;
 
@@ -390,7 +408,7 @@ mod tests {
     }
 
     fn admit(live: &Live) -> Result<InFlight, Turned> {
-        let (mut route, _) = live.find(None, "/hello").route.expect("the route");
+        let (mut route, _) = live.find(None, "/hello", &Random::seeded(1)).route.expect("the route");
         live.admit(&mut route, avoiding(&Random::seeded(1)))
     }
 
@@ -426,12 +444,12 @@ mod tests {
     #[test]
     fn a_request_with_an_old_route_is_admitted_by_the_new_one() {
         let (live, mut registry) = live(&[Serving, Draining]);
-        let (mut route, _) = live.find(None, "/hello").route.unwrap();
+        let (mut route, _) = live.find(None, "/hello", &Random::seeded(1)).route.unwrap();
         live.replace(&config(2, numbered(&[Draining, Serving])), None, &mut registry);
         let request = live.admit(&mut route, avoiding(&Random::seeded(1))).unwrap();
         assert_eq!(request.endpoint().name, "hello-1-g1");
 
-        let (mut route, _) = live.find(None, "/hello").route.unwrap();
+        let (mut route, _) = live.find(None, "/hello", &Random::seeded(1)).route.unwrap();
         live.replace(&Config { generation: 3, ..Config::empty() }, None, &mut registry);
         let turned = live.admit(&mut route, avoiding(&Random::seeded(1))).unwrap_err();
         assert_eq!(turned, Turned::RouteGone);
@@ -442,7 +460,7 @@ mod tests {
         let (live, _registry) = live(&[Serving, Draining]);
         admit(&live).unwrap().endpoint().note_fault(Fault::Unreachable);
         assert_eq!(admit(&live).unwrap_err(), Turned::NoneReady);
-        let (mut route, _) = live.find(None, "/hello").route.unwrap();
+        let (mut route, _) = live.find(None, "/hello", &Random::seeded(1)).route.unwrap();
         let request =
             live.admit(&mut route, Search { even_unreachable: true, ..avoiding(&Random::seeded(1)) }).unwrap();
         request.endpoint().readmit();
@@ -475,7 +493,7 @@ mod tests {
     fn admit_until(done: &AtomicBool, live: &Live, drained: &[AtomicBool; 2], seed: u64) {
         let random = Random::seeded(seed);
         while !done.load(Ordering::Relaxed) {
-            let (mut route, _) = live.find(None, "/hello").route.unwrap();
+            let (mut route, _) = live.find(None, "/hello", &Random::seeded(1)).route.unwrap();
             // Now and then be held up between taking the table and choosing.
             if random.next().is_multiple_of(8) {
                 std::thread::yield_now();

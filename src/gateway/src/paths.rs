@@ -4,7 +4,6 @@
 //! decoding, no normalising, because what the service sees must be what was matched. A plain value without I/O.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 /// Prefixes and what they lead to.
 #[derive(Debug)]
@@ -44,13 +43,6 @@ impl<T> Paths<T> {
             }
             end = path[..end].rfind('/')?;
         }
-    }
-}
-
-impl<T> Paths<Arc<T>> {
-    /// What a path leads to, shared.
-    pub(crate) fn find_shared(&self, path: &str) -> Option<(Arc<T>, usize)> {
-        self.find(path).map(|found| (found.target.clone(), found.covered))
     }
 }
 

@@ -56,7 +56,8 @@ impl Proxy {
         let http1 = request.version() != Version::HTTP_2;
         let unread = http1 && !request.body().is_end_stream();
         let tongue = if headers::is_grpc(request.headers()) { Tongue::Grpc } else { Tongue::Http };
-        let found = self.live.find(framing::host(request.uri(), request.headers()), request.uri().path());
+        let host = framing::host(request.uri(), request.headers());
+        let found = self.live.find(host, request.uri().path(), &self.random);
         let mut visit = self.begin_visit(&found, &request, guest);
         let away = match self.let_in(found, &request, entrance, &mut visit) {
             Ok(Entered { route, covered, key }) => {

@@ -126,10 +126,11 @@ impl Deployment {
     pub fn routes_of(&self, name: &ServiceName, digests: &BTreeMap<SecretName, SecretDigest>) -> Vec<RouteSpec> {
         let Some(spec) = self.services.get(name) else { return Vec::new() };
         let known = |secret: &SecretName| digests.get(secret).map(|digest| (secret.clone(), *digest));
+        let paths = Self::paths_of(name, spec);
         let route = |(gateway, expose): (&GatewayName, &crate::Expose)| RouteSpec {
             gateway: gateway.clone(),
             service: name.clone(),
-            paths: std::iter::once(format!("/api/predict/{name}").into()).chain(expose.path.clone()).collect(),
+            paths: paths.iter().cloned().chain(expose.path.clone()).collect(),
             tokens: spec.tokens.clone(),
             token_digests: spec.tokens.iter().filter_map(|token| known(&token.secret)).collect(),
             timeout: spec.timeout,
@@ -137,8 +138,26 @@ impl Deployment {
             timeouts: spec.timeouts.clone(),
             traffic: spec.traffic.clone(),
             grpc: spec.grpc,
+            group: spec.group.clone(),
         };
         spec.exposes.iter().map(route).collect()
+    }
+
+    /// The paths under which a service is found wherever it is exposed: its name and, in a group, that of the group before
+    /// it. Where both have the same name, that one leads to the group.
+    pub fn paths_of(name: &ServiceName, spec: &ServiceSpec) -> Vec<Arc<str>> {
+        let group = spec.group.as_ref().map(|member| &member.group);
+        let member = group.map(|group| entry_path(&format!("{group}.{name}")));
+        let own = group.is_none_or(|group| group.as_str() != name.as_str()).then(|| entry_path(name));
+        own.into_iter().chain(member).collect()
+    }
+
+    /// The path that leads to a service alone, wherever it is exposed.
+    pub fn path_of(name: &ServiceName, spec: &ServiceSpec) -> Arc<str> {
+        match &spec.group {
+            Some(member) if member.group.as_str() == name.as_str() => entry_path(&format!("{name}.{name}")),
+            _ => entry_path(name),
+        }
     }
 
     /// The pins of a service's secrets, as far as `digests` has them.
@@ -146,4 +165,9 @@ impl Deployment {
         let known = |name: &SecretName| digests.get(name).map(|digest| (name.clone(), *digest));
         Pins { secrets: Self::env_secrets(spec).filter_map(known).collect(), ..Pins::default() }
     }
+}
+
+/// The path under which a gateway knows a service or a group.
+pub fn entry_path(name: &impl std::fmt::Display) -> Arc<str> {
+    format!("/api/predict/{name}").into()
 }

@@ -200,8 +200,19 @@ impl ServiceSpec {
 impl RouteSpec {
     /// Every field of the route.
     pub fn entries(&self) -> Vec<Entry> {
-        let Self { gateway: _, service: _, paths, tokens, token_digests, timeout, max_body, timeouts, traffic, grpc } =
-            self;
+        let Self {
+            gateway: _,
+            service: _,
+            paths,
+            tokens,
+            token_digests,
+            timeout,
+            max_body,
+            timeouts,
+            traffic,
+            grpc,
+            group,
+        } = self;
         let mut list = List::default();
         for path in paths {
             list.at(Field::Path, path, Value::Text("served".to_owned()));
@@ -220,6 +231,7 @@ impl RouteSpec {
             list.text(Field::MaxBody, limit);
         }
         list.flag(Field::Grpc, *grpc);
+        list.some(Field::Group, group.as_ref());
         list.sorted()
     }
 }

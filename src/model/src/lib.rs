@@ -30,7 +30,7 @@ mod time;
 pub use address::{Address, AddressError, Kind};
 pub use capability::{Capabilities, Cost};
 pub use cidr::{Cidr, CidrError};
-pub use deployment::{Deployment, ProviderSpec, SecretSource, Shared};
+pub use deployment::{Deployment, ProviderSpec, SecretSource, Shared, entry_path};
 pub use digest::{ContentDigest, Fingerprint, SecretDigest, SecretKey};
 pub use edit::{Edit, Literal};
 pub use field::{Difference, Entry, Field, FieldPath, Value, compare};

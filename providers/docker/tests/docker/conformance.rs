@@ -32,6 +32,7 @@ impl Platform for OnEngine {
             max_body: None,
             timeouts: wharf_model::Timeouts::default(),
             grpc: false,
+            group: None,
             traffic: wharf_model::Traffic::default(),
         }
     }

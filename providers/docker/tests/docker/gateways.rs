@@ -1,7 +1,7 @@
 //! Gateways: one container each, what becomes of them when they are down or move, and who may use their ports.
 
 use crate::{
-    place::{Place, launch, server, start},
+    place::{Place, launch, script, server, start},
     support::{engine, pause},
 };
 use std::{
@@ -12,7 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 use wharf_model::{
-    Address, Call, EndpointState, GatewayName, GatewaySpec, InstanceId, ObservedGateway, Operation, Probe, RouteSpec,
+    Address, Call, EndpointState, GatewayName, GatewaySpec, Generation, GroupPolicy, GroupSpec, InstanceId, Launch,
+    Membership, ObjectId, ObjectSpec, ObservedGateway, Operation, Probe, RouteSpec,
 };
 use wharf_provider::ProviderError;
 
@@ -48,6 +49,7 @@ fn route() -> RouteSpec {
         max_body: None,
         timeouts: wharf_model::Timeouts::default(),
         grpc: false,
+        group: None,
         traffic: wharf_model::Traffic::default(),
     }
 }
@@ -218,4 +220,54 @@ async fn a_gateway_comes_back_with_its_engine_and_ends_with_its_project() {
     let ours =
         |network: &bollard::models::Network| network.name.as_deref() == Some(place.prefix().trim_end_matches('.'));
     assert!(!networks.iter().any(ours), "{networks:?}");
+}
+
+#[tokio::test]
+async fn a_group_divides_its_requests_by_weights_that_change_in_place() {
+    let place = Place::new();
+    let port = free_port();
+    put(&place, port).await.unwrap();
+    let address = Address::Group("talk".parse().unwrap());
+    let group = ObjectId { address: address.clone(), generation: Generation(1) };
+    let spec = ObjectSpec::Group(GroupSpec { policy: GroupPolicy::Weights });
+    let fingerprint = spec.fingerprint();
+    let call = Call::PutObject { object: group.clone(), spec };
+    place.run(&Operation { address: address.clone(), call }).await.unwrap();
+    let weigh = async |service: &str, weight| {
+        let group = Some(Membership { group: "talk".parse().unwrap(), weight: Some(weight) });
+        let paths = vec![format!("/api/predict/{service}").into()];
+        set_route(&place, RouteSpec { service: service.parse().unwrap(), paths, group, ..route() }).await;
+    };
+    weigh("hello", 1).await;
+    weigh("next", 0).await;
+    for service in ["hello", "next"] {
+        let Launch { instance, revision } = launch(script(&format!(
+            "mkdir -p /www; echo ok >/www/health; echo {service} >/www/{service}; exec httpd -f -p $PORT -h /www"
+        )));
+        let launch = Launch { instance: InstanceId { service: service.parse().unwrap(), ..instance }, revision };
+        let endpoint = place.start(&launch).await;
+        serve(&place, &launch.instance, endpoint).await.unwrap();
+        let begin = Instant::now();
+        while get(port, &format!("/api/predict/{service}/health")).as_deref() != Some("HTTP/1.1 200 OK") {
+            assert!(begin.elapsed() < crate::support::PATIENCE, "{service} does not answer");
+            pause().await;
+        }
+    }
+    // Each has one file that the other has not.
+    let count = |name: &str| {
+        let path = format!("/api/predict/talk/{name}");
+        (0..100).filter(|_| get(port, &path).as_deref() == Some("HTTP/1.1 200 OK")).count()
+    };
+    assert_eq!((count("hello"), count("next")), (100, 0));
+    weigh("hello", 50).await;
+    weigh("next", 50).await;
+    let both = (count("hello"), count("next"));
+    assert!((20..=80).contains(&both.0) && (20..=80).contains(&both.1), "{both:?}");
+    weigh("hello", 0).await;
+    assert_eq!((count("hello"), count("next")), (0, 100));
+
+    let seen = place.look().await.objects;
+    assert_eq!(seen.get(&group).map(|seen| seen.fingerprint), Some(Some(fingerprint)));
+    place.run(&Operation { address, call: Call::DeleteObject { object: group } }).await.unwrap();
+    assert!(place.look().await.objects.is_empty());
 }

@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use wharf_model::Deployment;
 use wharf_plan::SavedPlan;
 use wharf_report::{bold, dim};
 
@@ -50,7 +51,7 @@ pub(super) async fn run(shared: &Shared, wanted: &Wanted) -> Ends<Exit> {
         for (name, spec) in &desired.services {
             for gateway in spec.exposes.keys().filter_map(|gateway| desired.gateways.get(gateway)) {
                 let address = std::net::SocketAddr::new(gateway.address, gateway.port);
-                let url = format!("http://{address}/api/predict/{name}/");
+                let url = format!("http://{address}{}/", Deployment::path_of(name, spec));
                 out::note(format!("{} {url}   {}", bold(name), dim(format!("try: wharf invoke {name}"))));
             }
         }

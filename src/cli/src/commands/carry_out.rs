@@ -199,7 +199,8 @@ fn addresses(desired: &Deployment) -> Vec<String> {
     let of = |(name, spec): (&wharf_model::ServiceName, &wharf_model::ServiceSpec)| {
         let gateways = spec.exposes.keys().filter_map(|gateway| desired.gateways.get(gateway));
         let url = |gateway: &wharf_model::GatewaySpec| {
-            format!("http://{}/api/predict/{name}/", std::net::SocketAddr::new(gateway.address, gateway.port))
+            let address = std::net::SocketAddr::new(gateway.address, gateway.port);
+            format!("http://{address}{}/", Deployment::path_of(name, spec))
         };
         gateways.map(url).collect::<Vec<_>>()
     };

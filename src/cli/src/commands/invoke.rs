@@ -20,7 +20,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 use tokio::net::TcpStream;
-use wharf_model::{GatewaySpec, ServiceName, ServiceSpec};
+use wharf_model::{Deployment, GatewaySpec, ServiceName, ServiceSpec};
 use wharf_report::{bold, dim};
 
 pub(super) async fn run(shared: &Shared, mut wanted: Invoke) -> Ends<Exit> {
@@ -39,7 +39,7 @@ pub(super) async fn run(shared: &Shared, mut wanted: Invoke) -> Ends<Exit> {
     let token = spec.tokens.first().filter(|_| !wanted.no_token);
     let token = token.and_then(|token| project.secrets.expose(&token.secret));
     let address = reachable(gateway);
-    let request = request(name, address, &wanted, token)?;
+    let request = request(&Deployment::path_of(name, spec), address, &wanted, token)?;
     let response = send(address, request).await.map_err(|fault| {
         fault.help(format!("is it applied? `wharf status` shows how gateway {gateway_name} stands"))
     })?;
@@ -70,18 +70,13 @@ fn reachable(gateway: &GatewaySpec) -> SocketAddr {
     SocketAddr::new(address, gateway.port)
 }
 
-fn request(
-    name: &ServiceName,
-    address: SocketAddr,
-    wanted: &Invoke,
-    token: Option<&str>,
-) -> Ends<Request<Full<Bytes>>> {
+fn request(service: &str, address: SocketAddr, wanted: &Invoke, token: Option<&str>) -> Ends<Request<Full<Bytes>>> {
     let body = body(wanted.data.as_deref())?;
     let method = wanted.method.as_deref().unwrap_or(if wanted.data.is_some() { "POST" } else { "GET" });
     let slash = if wanted.path.starts_with('/') { "" } else { "/" };
     let mut request = Request::builder()
         .method(Method::from_bytes(method.as_bytes()).map_err(|cause| Fault::new("that is no method").because(cause))?)
-        .uri(format!("/api/predict/{name}{slash}{}", wanted.path))
+        .uri(format!("{service}{slash}{}", wanted.path))
         .header(header::HOST, address.to_string())
         .header(header::USER_AGENT, concat!("wharf/", env!("CARGO_PKG_VERSION")));
     if let Some(token) = token {

@@ -11,6 +11,7 @@ mod destroy;
 mod events;
 mod examples;
 mod gateway;
+mod groups;
 mod kill;
 mod load;
 mod logs;

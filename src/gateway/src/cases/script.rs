@@ -119,7 +119,8 @@ impl Script {
             }
         }
         let request = request.header("host", host).body(Empty::<Bytes>::new()).unwrap();
-        let found = self.proxy.live.find(framing::host(request.uri(), request.headers()), request.uri().path());
+        let host = framing::host(request.uri(), request.headers());
+        let found = self.proxy.live.find(host, request.uri().path(), &self.proxy.random);
         let mut visit = None;
         let entered = self.proxy.let_in(found, &request, &self.entrance, &mut visit).map_err(|away| away.refusal)?;
         let mut route = entered.route;

@@ -16,7 +16,7 @@ impl Route {
         if self.paths.is_empty() && !joined {
             problems.push(ConfigProblem::NoPath { route: self.name.clone() });
         }
-        for path in &self.paths {
+        for path in self.paths.iter().chain(self.entry.iter().map(|entry| &entry.path)) {
             if let Some(reason) = unusable(path) {
                 problems.push(ConfigProblem::Path { route: self.name.clone(), path: path.clone(), reason });
             }

@@ -22,3 +22,16 @@ pub enum Sticky {
     /// The caller's token.
     Token,
 }
+
+/// An entry that several routes have together: a request that comes in there goes on by one of them. It goes before a path
+/// of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// A prefix, as those of routes.
+    pub path: String,
+    /// How much this route gets, against the weights of the others that have a ready endpoint; 0 for nothing. Without
+    /// weights, each ready endpoint gets the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+}

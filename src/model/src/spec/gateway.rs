@@ -1,7 +1,7 @@
 //! Gateways and routes.
 
 use super::{
-    Timeouts, TokenSpec, Traffic,
+    Membership, Timeouts, TokenSpec, Traffic,
     words::{after, words},
 };
 use crate::{
@@ -139,4 +139,6 @@ pub struct RouteSpec {
     pub traffic: Traffic,
     /// Whether instances are spoken to in gRPC.
     pub grpc: bool,
+    /// The group through whose entry the service is reached as well, and its part of those requests.
+    pub group: Option<Membership>,
 }

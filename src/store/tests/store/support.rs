@@ -71,6 +71,7 @@ pub(crate) fn route() -> RouteSpec {
         timeouts: wharf_model::Timeouts::default(),
         traffic: wharf_model::Traffic::default(),
         grpc: false,
+        group: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     container::{DomainV1, ManagedGatewayV1},
     millis, parse,
-    resources::{TimeoutsV1, TrafficV1},
+    resources::{MembershipV1, TimeoutsV1, TrafficV1},
     stored::{Stored, absent},
 };
 use serde::{Deserialize, Serialize};
@@ -96,12 +96,25 @@ pub(super) struct RouteV1 {
     traffic: TrafficV1,
     #[serde(default, skip_serializing_if = "absent")]
     grpc: bool,
+    #[serde(default, skip_serializing_if = "absent")]
+    group: Option<MembershipV1>,
 }
 
 impl RouteV1 {
     pub(super) fn of(spec: &RouteSpec) -> Self {
-        let RouteSpec { gateway, service, paths, tokens, token_digests, timeout, max_body, timeouts, traffic, grpc } =
-            spec;
+        let RouteSpec {
+            gateway,
+            service,
+            paths,
+            tokens,
+            token_digests,
+            timeout,
+            max_body,
+            timeouts,
+            traffic,
+            grpc,
+            group,
+        } = spec;
         Self {
             gateway: gateway.to_string(),
             service: service.to_string(),
@@ -114,6 +127,7 @@ impl RouteV1 {
             timeouts: timeouts.store(),
             traffic: traffic.store(),
             grpc: *grpc,
+            group: group.store(),
         }
     }
 
@@ -129,6 +143,7 @@ impl RouteV1 {
             timeouts: Stored::restore(self.timeouts)?,
             traffic: Stored::restore(self.traffic)?,
             grpc: self.grpc,
+            group: Stored::restore(self.group)?,
         })
     }
 }

@@ -1,0 +1,69 @@
+//! Objects beside gateways and instances: groups and logins. For each stands a folder whose labels say from what it was
+//! made; nothing runs for it.
+
+use crate::{
+    error::disk,
+    files,
+    format::{FORMAT, ObjectLabels},
+    labels,
+    layout::Layout,
+    provider::Local,
+};
+use std::{collections::BTreeMap, io, path::Path, path::PathBuf};
+use wharf_model::{ObjectId, ObjectSpec, ObservedObject};
+use wharf_provider::{OpContext, Owner, ProviderError};
+
+fn labels_of(folder: &Path) -> PathBuf {
+    folder.join("labels.json")
+}
+
+/// Makes an incarnation of an object, or brings it to this spec.
+pub(crate) fn put(local: &Local, object: &ObjectId, spec: &ObjectSpec, cx: &OpContext) -> Result<(), ProviderError> {
+    match spec {
+        // What they mean is in the routes of gateways, and with those who fetch images.
+        ObjectSpec::Group(_) | ObjectSpec::Registry(_) => {}
+        ObjectSpec::Nlb(_) | ObjectSpec::Network(_) | ObjectSpec::Data(_) => {
+            return Err(ProviderError::Rejected {
+                attempt: format!("{object} is nothing that this runtime can make"),
+                help: "plan again: this runtime plans no such step".to_owned(),
+                source: None,
+            });
+        }
+    }
+    let stored = ObjectLabels {
+        format: FORMAT,
+        project: local.owner.project.to_string(),
+        environment: local.owner.environment.to_string(),
+        address: object.address.to_string(),
+        generation: object.generation.0,
+        operation: cx.operation.to_string(),
+        fingerprint: spec.fingerprint().to_string(),
+    };
+    let folder = local.layout.object(object);
+    let made = files::private_folder(&folder).and_then(|()| labels::write(&labels_of(&folder), &stored));
+    made.map_err(disk(format!("cannot make {object}")))
+}
+
+/// Removes an incarnation of an object. One that is gone is fine.
+pub(crate) fn delete(local: &Local, object: &ObjectId) -> Result<(), ProviderError> {
+    files::unmake(&local.layout.object(object)).map_err(disk(format!("cannot remove {object}")))
+}
+
+/// The objects that carry our labels.
+pub(crate) fn list(layout: &Layout, owner: &Owner) -> io::Result<BTreeMap<ObjectId, ObservedObject>> {
+    let mut found = BTreeMap::new();
+    for name in files::names(&layout.objects())? {
+        let Ok(object) = name.parse::<ObjectId>() else { continue };
+        let Some(stored) = labels::read::<ObjectLabels>(&labels_of(&layout.object(&object))) else { continue };
+        let ours = owner.project.as_str() == stored.project
+            && owner.environment.as_str() == stored.environment
+            && object.address.to_string() == stored.address
+            && object.generation.0 == stored.generation;
+        if ours {
+            found.insert(object, ObservedObject { fingerprint: stored.fingerprint.parse().ok() });
+        } else {
+            tracing::warn!(name, "these labels belong to something else");
+        }
+    }
+    Ok(found)
+}
