@@ -361,6 +361,7 @@ impl Observe for MemoryProvider {
             gateways: world.gateways.clone(),
             instances,
             objects: world.objects.clone(),
+            balanced: BTreeMap::new(),
             contents: world.contents.clone(),
             sources: scope.sources.iter().map(pin).collect(),
         })

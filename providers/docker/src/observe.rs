@@ -18,8 +18,8 @@ use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_gateway::{Config, EndpointStatus, Status};
 use wharf_model::{
-    Bytes, ContentRef, EndpointState, Exit, Figures, GatewayName, InstanceId, ObjectId, Observed, ObservedGateway,
-    ObservedInstance, ObservedObject, ObservedRoute, Phase, ProbeAnswer, ServiceName, Times, Timestamp, Told,
+    Bytes, ContentRef, Exit, GatewayName, InstanceId, ObjectId, Observed, ObservedGateway, ObservedInstance,
+    ObservedObject, ObservedRoute, Phase, ProbeAnswer, ServiceName, Timestamp, Told,
 };
 use wharf_provider::{ProviderError, Scope};
 
@@ -47,6 +47,7 @@ pub(crate) async fn observe(reader: &DockerReader, scope: &Scope) -> Result<Obse
         gateways,
         contents: listing.contents,
         objects: listing.objects,
+        balanced: BTreeMap::new(),
         sources: sources.into_iter().collect(),
     })
 }
@@ -168,10 +169,11 @@ fn observed(labels: &OfGateway, seen: Seen) -> ObservedGateway {
         let live = seen.status.as_ref().and_then(|status| endpoints(status, &route.name));
         let endpoints = route.endpoints.iter().filter_map(|endpoint| {
             let live = live.and_then(|live| live.iter().find(|live| live.name == endpoint.name));
-            Some((endpoint.name.parse().ok()?, endpoint_state(endpoint.state, live)))
+            Some((endpoint.name.parse().ok()?, wharf_serving::endpoint_state(endpoint.state, live)))
         });
         let fingerprint = own.routes.get(service.as_str()).and_then(|label| label.fingerprint.parse().ok());
-        let counted = live.into_iter().flatten().filter_map(|live| Some((live.name.parse().ok()?, figures(live))));
+        let counted =
+            live.into_iter().flatten().filter_map(|live| Some((live.name.parse().ok()?, wharf_serving::figures(live))));
         let (endpoints, figures) = (endpoints.collect(), counted.collect());
         Some((service, ObservedRoute { fingerprint, endpoints, figures, told: Told::default() }))
     });
@@ -186,22 +188,6 @@ fn observed(labels: &OfGateway, seen: Seen) -> ObservedGateway {
 
 fn endpoints<'a>(status: &'a Status, route: &str) -> Option<&'a Vec<EndpointStatus>> {
     status.routes.iter().find(|known| known.name == route).map(|route| &route.endpoints)
-}
-
-fn endpoint_state(configured: wharf_gateway::EndpointState, live: Option<&EndpointStatus>) -> EndpointState {
-    let in_flight = live.map_or(0, |live| live.in_flight);
-    match configured {
-        wharf_gateway::EndpointState::Serving => {
-            EndpointState::Serving { ready: live.is_some_and(|live| live.ready), in_flight }
-        }
-        wharf_gateway::EndpointState::Draining => EndpointState::Draining { in_flight },
-    }
-}
-
-/// What a gateway has counted about an instance's requests.
-fn figures(live: &EndpointStatus) -> Figures {
-    let first_byte = Times { classes: live.first_byte.by_end().collect() };
-    Figures { requests: live.requests(), errors: live.errors(), first_byte }
 }
 
 /// Adds what only a closer look tells: its limits, how it ended, and its last lines when it does not run or is not ready.

@@ -1,7 +1,7 @@
 //! What this runtime can honour, what a change of it costs, and how many calls its host takes at once.
 
 use std::collections::BTreeMap;
-use wharf_model::{Capabilities, Cost, Field, Verb};
+use wharf_model::{Capabilities, Cost, Field, Kind, Verb};
 use wharf_provider::Limits;
 
 /// How many contents are prepared at once for each core: copies wait for the disk, and installations for the network.
@@ -20,7 +20,8 @@ pub(crate) fn limits(cores: usize) -> Limits {
 
 /// The table of this runtime.
 pub(crate) fn capabilities(host_is_image: bool) -> Capabilities {
-    Capabilities::of("local", |field| cost(field, host_is_image))
+    // Two balancers cannot listen on one port.
+    Capabilities::of("local", |field| cost(field, host_is_image)).exclusive(&[Kind::Nlb])
 }
 
 fn cost(field: Field, host_is_image: bool) -> Cost {
@@ -118,8 +119,8 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::NlbNetwork => {
             lacks("instances use the network of this host", "write it in the environments that run elsewhere")
         }
-        Field::NlbListener | Field::NlbExisting | Field::NlbPublic => {
-            lacks("it balances requests, not connections", "call the service through a gateway")
+        Field::NlbExisting => {
+            lacks("there is no platform whose balancer it could use", "leave `id` out: the balancer is made here")
         }
         Field::Nacos => lacks("instances are on loopback, where no other machine finds them", "write it for eas alone"),
         Field::GatewayShared | Field::GatewayDedicated => {
@@ -188,6 +189,8 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::TokenName
         | Field::Grpc
         | Field::Group
+        | Field::NlbListener
+        | Field::NlbPublic
         | Field::GroupPolicy
         | Field::Domain
         | Field::Allow

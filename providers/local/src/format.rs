@@ -58,7 +58,8 @@ pub(crate) struct ObjectLabels {
     pub(crate) address: String,
     pub(crate) generation: u32,
     pub(crate) operation: String,
-    pub(crate) fingerprint: String,
+    /// What it was made from; absent while it is not brought there.
+    pub(crate) fingerprint: Option<String>,
 }
 
 /// The labels of a content, beside its folder.

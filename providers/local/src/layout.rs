@@ -85,6 +85,11 @@ impl InstanceFolder {
         self.path.join("exit.json")
     }
 
+    /// How gateways know it; there once it may get requests.
+    pub(crate) fn routed(&self) -> PathBuf {
+        self.path.join("routed.json")
+    }
+
     /// There once the instance was told to drain.
     pub(crate) fn drained(&self) -> PathBuf {
         self.path.join("drained")

@@ -29,9 +29,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "the host's files, processes and clock are what this runtime is made of")]
 
+mod balancers;
 mod capability;
 mod clock;
 mod content;
+mod doors;
 mod error;
 mod files;
 mod format;

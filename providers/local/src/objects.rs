@@ -1,5 +1,5 @@
-//! Objects beside gateways and instances: groups and logins. For each stands a folder whose labels say from what it was
-//! made; nothing runs for it.
+//! Objects beside gateways and instances: balancers, groups and logins. For each stands a folder whose labels say from what
+//! it was made; only for a balancer does something run.
 
 use crate::{
     error::disk,
@@ -10,7 +10,7 @@ use crate::{
     provider::Local,
 };
 use std::{collections::BTreeMap, io, path::Path, path::PathBuf};
-use wharf_model::{ObjectId, ObjectSpec, ObservedObject};
+use wharf_model::{Address, ObjectId, ObjectSpec, ObservedObject};
 use wharf_provider::{OpContext, Owner, ProviderError};
 
 fn labels_of(folder: &Path) -> PathBuf {
@@ -18,11 +18,30 @@ fn labels_of(folder: &Path) -> PathBuf {
 }
 
 /// Makes an incarnation of an object, or brings it to this spec.
-pub(crate) fn put(local: &Local, object: &ObjectId, spec: &ObjectSpec, cx: &OpContext) -> Result<(), ProviderError> {
-    match spec {
+pub(crate) async fn put(
+    local: &Local,
+    object: &ObjectId,
+    spec: &ObjectSpec,
+    cx: &OpContext,
+) -> Result<(), ProviderError> {
+    let mut stored = ObjectLabels {
+        format: FORMAT,
+        project: local.owner.project.to_string(),
+        environment: local.owner.environment.to_string(),
+        address: object.address.to_string(),
+        generation: object.generation.0,
+        operation: cx.operation.to_string(),
+        fingerprint: None,
+    };
+    let folder = local.layout.object(object);
+    let label = |stored: &ObjectLabels| labels::write(&labels_of(&folder), stored);
+    let attempt = || disk(format!("cannot make {object}"));
+    files::private_folder(&folder).and_then(|()| label(&stored)).map_err(attempt())?;
+    match (spec, &object.address) {
         // What they mean is in the routes of gateways, and with those who fetch images.
-        ObjectSpec::Group(_) | ObjectSpec::Registry(_) => {}
-        ObjectSpec::Nlb(_) | ObjectSpec::Network(_) | ObjectSpec::Data(_) => {
+        (ObjectSpec::Group(_) | ObjectSpec::Registry(_), _) => {}
+        (ObjectSpec::Nlb(spec), Address::Nlb(name)) => local.balancers.put(name, object, spec).await?,
+        _ => {
             return Err(ProviderError::Rejected {
                 attempt: format!("{object} is nothing that this runtime can make"),
                 help: "plan again: this runtime plans no such step".to_owned(),
@@ -30,23 +49,16 @@ pub(crate) fn put(local: &Local, object: &ObjectId, spec: &ObjectSpec, cx: &OpCo
             });
         }
     }
-    let stored = ObjectLabels {
-        format: FORMAT,
-        project: local.owner.project.to_string(),
-        environment: local.owner.environment.to_string(),
-        address: object.address.to_string(),
-        generation: object.generation.0,
-        operation: cx.operation.to_string(),
-        fingerprint: spec.fingerprint().to_string(),
-    };
-    let folder = local.layout.object(object);
-    let made = files::private_folder(&folder).and_then(|()| labels::write(&labels_of(&folder), &stored));
-    made.map_err(disk(format!("cannot make {object}")))
+    stored.fingerprint = Some(spec.fingerprint().to_string());
+    label(&stored).map_err(attempt())
 }
 
 /// Removes an incarnation of an object. One that is gone is fine.
-pub(crate) fn delete(local: &Local, object: &ObjectId) -> Result<(), ProviderError> {
-    files::unmake(&local.layout.object(object)).map_err(disk(format!("cannot remove {object}")))
+pub(crate) async fn delete(local: &Local, object: &ObjectId) -> Result<(), ProviderError> {
+    match &object.address {
+        Address::Nlb(name) => local.balancers.delete(name, object).await,
+        _ => files::unmake(&local.layout.object(object)).map_err(disk(format!("cannot remove {object}"))),
+    }
 }
 
 /// The objects that carry our labels.
@@ -60,7 +72,7 @@ pub(crate) fn list(layout: &Layout, owner: &Owner) -> io::Result<BTreeMap<Object
             && object.address.to_string() == stored.address
             && object.generation.0 == stored.generation;
         if ours {
-            found.insert(object, ObservedObject { fingerprint: stored.fingerprint.parse().ok() });
+            found.insert(object, ObservedObject { fingerprint: stored.fingerprint.and_then(|text| text.parse().ok()) });
         } else {
             tracing::warn!(name, "these labels belong to something else");
         }

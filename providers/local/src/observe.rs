@@ -1,10 +1,11 @@
 //! One look at the environment: folders, the kernel, the gateways and the sources are asked; nothing is written.
 
 use crate::{
-    clock, content,
+    balancers, clock, content,
+    doors::{self, config},
     error::{disk, off_the_loop},
     files,
-    gateways::{self, config, gateway_labels, route_labels},
+    gateways::{gateway_labels, route_labels},
     instance::{self, Life},
     labels::{OfInstance, Question},
     launch::place_of,
@@ -19,11 +20,11 @@ use std::{
     time::Duration,
 };
 use tokio::task::JoinSet;
-use wharf_gateway::{Answer, Config, EndpointStatus, Route, Status};
+use wharf_gateway::{Answer, Config, Route, Status};
 use wharf_model::{
-    Bytes, EndpointState, Entry, Exit, Field, FieldPath, Figures, GatewayName, InstanceId, ListenHint, Observed,
-    ObservedGateway, ObservedInstance, ObservedRoute, Phase, ProbeAnswer, ServiceName, SourceError, SourcePin,
-    SourceRef, Times, Told, Value, print_duration,
+    Bytes, Entry, Exit, Field, FieldPath, GatewayName, InstanceId, Kind, ListenHint, ObjectId, Observed,
+    ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute, Phase, ProbeAnswer, ServiceName, SourceError,
+    SourcePin, SourceRef, Told, Value, print_duration,
 };
 use wharf_provider::{
     Owner, ProviderError, Scope,
@@ -50,11 +51,25 @@ pub(crate) async fn observe(reader: &LocalReader, scope: &Scope) -> Result<Obser
     }
     Ok(Observed {
         instances: instances.into_iter().map(|(name, look)| finish(&reader.layout, name, look)).collect(),
-        gateways: look_at_gateways(&reader.layout, &reader.owner).await.map_err(disk(attempt))?,
+        gateways: look_at_gateways(&reader.layout, &reader.owner).await.map_err(disk(attempt.clone()))?,
         contents,
-        objects,
+        objects: objects_that_run(&reader.layout, objects).await,
+        balanced: balancers::look(&reader.layout).await.map_err(disk(attempt))?,
         sources: look_at_sources(reader, &scope.sources).await,
     })
+}
+
+/// A balancer that does not run is not as it was made.
+async fn objects_that_run(
+    layout: &Layout,
+    mut objects: BTreeMap<ObjectId, ObservedObject>,
+) -> BTreeMap<ObjectId, ObservedObject> {
+    for (object, seen) in &mut objects {
+        if object.address.kind() == Kind::Nlb && !balancers::runs(layout, object).await {
+            seen.fingerprint = None;
+        }
+    }
+    objects
 }
 
 /// Every instance that carries our labels.
@@ -151,7 +166,7 @@ async fn look_at_gateways(layout: &Layout, owner: &Owner) -> io::Result<BTreeMap
         let Ok(gateway) = name.parse::<GatewayName>() else { continue };
         let folder = layout.gateway(&gateway);
         let Some(labels) = gateway_labels(&folder, &gateway, owner) else { continue };
-        let status = gateways::status(&folder).await;
+        let status = doors::status(&folder).await;
         let config = config(&folder).unwrap_or_else(Config::empty);
         let listening = status.as_ref().and_then(|status| status.listeners.first()).map(|listener| listener.address);
         let observed = ObservedGateway {
@@ -175,10 +190,11 @@ fn routes(folder: &Path, config: &Config, status: Option<&Status>) -> BTreeMap<S
         let live = status.and_then(|status| status.routes.iter().find(|live| live.name == route.name));
         let endpoints = route.endpoints.iter().filter_map(|endpoint| {
             let live = live.and_then(|route| route.endpoints.iter().find(|live| live.name == endpoint.name));
-            Some((endpoint.name.parse().ok()?, endpoint_state(endpoint.state, live)))
+            Some((endpoint.name.parse().ok()?, wharf_serving::endpoint_state(endpoint.state, live)))
         });
         let counted = live.into_iter().flat_map(|route| &route.endpoints);
-        let counted = counted.filter_map(|live| Some((live.name.parse().ok()?, figures(live)))).collect();
+        let counted =
+            counted.filter_map(|live| Some((live.name.parse().ok()?, wharf_serving::figures(live)))).collect();
         let endpoints = endpoints.collect();
         found.insert(service, ObservedRoute { fingerprint, endpoints, figures: counted, told: told(route) });
     }
@@ -208,22 +224,6 @@ fn told(route: &Route) -> Told {
     entries.extend(group.map(|group| entry(FieldPath::of(Field::Group), group)));
     entries.sort_by(|one, two| one.path.cmp(&two.path));
     Told { about: BTreeSet::from([Field::Path, Field::Token, Field::Timeout, Field::MaxBody, Field::Group]), entries }
-}
-
-fn endpoint_state(configured: wharf_gateway::EndpointState, live: Option<&EndpointStatus>) -> EndpointState {
-    let in_flight = live.map_or(0, |live| live.in_flight);
-    match configured {
-        wharf_gateway::EndpointState::Serving => {
-            EndpointState::Serving { ready: live.is_some_and(|live| live.ready), in_flight }
-        }
-        wharf_gateway::EndpointState::Draining => EndpointState::Draining { in_flight },
-    }
-}
-
-/// What a gateway has counted about an instance's requests.
-fn figures(live: &EndpointStatus) -> Figures {
-    let first_byte = Times { classes: live.first_byte.by_end().collect() };
-    Figures { requests: live.requests(), errors: live.errors(), first_byte }
 }
 
 async fn look_at_sources(

@@ -2,6 +2,7 @@
 //! reader with hands.
 
 use crate::{
+    balancers::Balancers,
     capability,
     content::{drop_content, prepare_folder, prepare_packages},
     error::{disk, off_the_loop},
@@ -74,6 +75,7 @@ pub(crate) struct Local {
     reader: LocalReader,
     pub(crate) program: PathBuf,
     pub(crate) gateways: Gateways,
+    pub(crate) balancers: Balancers,
     /// Held while a port is chosen.
     pub(crate) ports: tokio::sync::Mutex<()>,
 }
@@ -93,7 +95,8 @@ impl LocalProvider {
         let reader = LocalReader::new(settings);
         let gateways =
             Gateways::new(reader.layout.clone(), reader.owner.clone(), reader.project.clone(), program.clone());
-        Self { local: Local { reader, program, gateways, ports: tokio::sync::Mutex::new(()) } }
+        let balancers = Balancers::new(reader.layout.clone(), program.clone());
+        Self { local: Local { reader, program, gateways, balancers, ports: tokio::sync::Mutex::new(()) } }
     }
 
     /// Removes the state folder, if no instance, no gateway and no content is left in it; says whether it is gone. What
@@ -199,8 +202,8 @@ impl Local {
             Call::DeleteGateway { gateway } => self.gateways.delete(gateway).await?,
             Call::PutRoute { route } => self.gateways.put_route(route, cx).await?,
             Call::DeleteRoute { gateway, service } => self.gateways.delete_route(gateway, service).await?,
-            Call::PutObject { object, spec } => objects::put(self, object, spec, cx)?,
-            Call::DeleteObject { object } => objects::delete(self, object)?,
+            Call::PutObject { object, spec } => objects::put(self, object, spec, cx).await?,
+            Call::DeleteObject { object } => objects::delete(self, object).await?,
             Call::PrepareImage { .. } | Call::Move { .. } => {
                 return Err(ProviderError::Rejected {
                     attempt: format!("`{}` is nothing that this runtime can do", operation.id()),
@@ -215,17 +218,20 @@ impl Local {
                 for gateway in gateways {
                     self.gateways.serve(gateway, instance, *endpoint, probe).await?;
                 }
+                self.balancers.serve(instance, *endpoint, probe).await?;
             }
             Call::DrainInstance { instance, gateways, shutdown } => {
                 for gateway in gateways {
                     self.gateways.drain(gateway, instance).await?;
                 }
+                self.balancers.drain(instance).await?;
                 stop::tell(&self.layout.instance(instance), instance, shutdown)?;
             }
             Call::StopInstance { instance, gateways } => {
                 for gateway in gateways {
                     self.gateways.forget(gateway, instance).await?;
                 }
+                self.balancers.forget(instance).await?;
                 stop::end(&self.layout.instance(instance), instance).await?;
             }
         }

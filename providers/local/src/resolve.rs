@@ -2,9 +2,7 @@
 //!
 //! Every call can be made again safely, so where a look leaves a doubt the answer is that it was not made.
 
-use crate::{
-    error::disk, files, gateways::config, instance::Life, labels::OfInstance, provider::Local, start::settled,
-};
+use crate::{doors::config, error::disk, files, instance::Life, labels::OfInstance, provider::Local, start::settled};
 use wharf_gateway::Config;
 use wharf_model::{Address, ContentRef, InstanceId, Intent, Outcome, Verb};
 use wharf_provider::{ProviderError, Resolution};

@@ -5,7 +5,9 @@
 //! each runtime to decide.
 
 mod change;
+mod standing;
 mod words;
 
-pub use change::{drain, forget, remove_route, serve, set_route};
-pub use words::{check, listener, membership, probe, route, route_name};
+pub use change::{drain, forget, join, remove_route, serve, set_balancer, set_route};
+pub use standing::{endpoint_state, figures};
+pub use words::{check, endpoint, listener, membership, probe, route, route_name};

@@ -1,15 +1,23 @@
 //! Listeners, routes and probes of the model in the gateway's words.
 
 use sha2::{Digest as _, Sha256};
-use std::{net::SocketAddr, time::Duration};
-use wharf_gateway::{Entry, Limits, Listener, Protocol, Route, Timeouts, TokenDigest};
-use wharf_model::{Check, GatewayName, GatewaySpec, Membership, Probe, RouteSpec, ServiceName, TokenSpec, entry_path};
+use std::{fmt::Display, net::SocketAddr, time::Duration};
+use wharf_gateway::{Endpoint, Entry, Limits, Listener, Protocol, Route, Timeouts, TokenDigest};
+use wharf_model::{
+    Check, GatewayName, GatewaySpec, InstanceId, Membership, Probe, RouteSpec, ServiceName, TokenSpec, entry_path,
+};
 use wharf_provider::{ProviderError, SecretValues};
 
-/// The name of a route in its gateway.
+/// The name of a route in its gateway or balancer.
 #[must_use]
-pub fn route_name(gateway: &GatewayName, service: &ServiceName) -> String {
-    format!("{gateway}/{service}")
+pub fn route_name(entry: &impl Display, service: &ServiceName) -> String {
+    format!("{entry}/{service}")
+}
+
+/// An instance that may get requests.
+#[must_use]
+pub fn endpoint(instance: &InstanceId, address: SocketAddr, probe: &Probe) -> Endpoint {
+    Endpoint { probe: Some(self::probe(probe)), ..Endpoint::serving(instance.to_string(), address) }
 }
 
 /// A gateway's listener at an address, without certificates: where their files are is for the runtime to say.

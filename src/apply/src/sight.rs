@@ -29,20 +29,22 @@ pub(crate) fn sights(
     .collect()
 }
 
-/// The requests that an instance has under way through all gateways. Without any gateway nobody knows, nor while one still
-/// sends it new ones. A gateway that is down, or does not know the instance, sends it none.
+/// The requests that an instance has under way through all gateways and balancers. Without any of them nobody knows, nor
+/// while one still sends it new ones. A gateway that is down, or does not know the instance, sends it none.
 fn in_flight(observed: &Observed, id: &InstanceId, gateways: &[GatewayName]) -> Option<u64> {
-    if gateways.is_empty() {
+    let through = |name| {
+        let gateway = observed.gateways.get(name).filter(|gateway| gateway.running);
+        gateway.and_then(|gateway| gateway.routes.get(&id.service)).and_then(|route| route.endpoints.get(id))
+    };
+    let balanced = observed.balanced.get(id);
+    if gateways.is_empty() && balanced.is_none() {
         return None;
     }
     let mut requests = 0;
-    for name in gateways {
-        let gateway = observed.gateways.get(name).filter(|gateway| gateway.running);
-        let route = gateway.and_then(|gateway| gateway.routes.get(&id.service));
-        match route.and_then(|route| route.endpoints.get(id)) {
-            Some(EndpointState::Serving { .. }) => return None,
-            Some(EndpointState::Draining { in_flight }) => requests += in_flight,
-            None => {}
+    for state in gateways.iter().filter_map(through).chain(balanced) {
+        match state {
+            EndpointState::Serving { .. } => return None,
+            EndpointState::Draining { in_flight } => requests += in_flight,
         }
     }
     Some(requests)

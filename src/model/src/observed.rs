@@ -22,6 +22,8 @@ pub struct Observed {
     pub instances: BTreeMap<InstanceId, ObservedInstance>,
     /// The other objects, each incarnation for itself.
     pub objects: BTreeMap<ObjectId, ObservedObject>,
+    /// What balancers do with instances, all of them together, where the runtime tells.
+    pub balanced: BTreeMap<InstanceId, EndpointState>,
     /// Contents that are there, whole.
     pub contents: BTreeSet<ContentRef>,
     /// What each source that was asked for holds now.
@@ -87,6 +89,22 @@ pub enum EndpointState {
         /// Requests under way.
         in_flight: u64,
     },
+}
+
+impl EndpointState {
+    /// Adds what another entry does with the same instance: it gets requests while one of them sends it any.
+    pub fn add(&mut self, other: &Self) {
+        let counted = |state: &Self| match state {
+            Self::Serving { ready, in_flight } => (Some(*ready), *in_flight),
+            Self::Draining { in_flight } => (None, *in_flight),
+        };
+        let ((one, own), (two, others)) = (counted(self), counted(other));
+        let in_flight = own + others;
+        *self = match (one, two) {
+            (None, None) => Self::Draining { in_flight },
+            _ => Self::Serving { ready: one == Some(true) || two == Some(true), in_flight },
+        };
+    }
 }
 
 /// An instance.

@@ -177,7 +177,7 @@ async fn an_instance_that_says_nothing_is_given_up_after_its_time() {
     let timeouts =
         wharf_model::Timeouts { first_byte: Some(Duration::from_millis(300)), ..wharf_model::Timeouts::default() };
     set_route(&place, RouteSpec { timeouts, ..route() }).await;
-    let launch = launch(crate::place::script("exec nc -lk -p $PORT -e sleep 60"));
+    let launch = launch(script("exec nc -lk -p $PORT -e sleep 60"));
     let endpoint = place.start(&launch).await;
     let (instance, probe) = (launch.instance.clone(), Probe { check: wharf_model::Check::Tcp, ..Probe::fallback() });
     let call = Call::RouteInstance { instance, endpoint, gateways: vec![name()], probe };

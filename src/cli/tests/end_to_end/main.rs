@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 
+mod balancers;
 mod boundaries;
 mod canaries;
 mod destroy;
