@@ -17,7 +17,11 @@ type Raw = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Json>>;
 
 impl Decode<'_> {
     pub(super) fn router(&mut self, service: &Block, address: &Address) -> Option<Router> {
-        self.note_each(address, service, &[("router", Field::Router), ("call-records", Field::CallRecords)]);
+        let records = match service.child("call-records").and_then(|block| block.child("file")) {
+            Some(_) => Field::CallRecordsFile,
+            None => Field::CallRecords,
+        };
+        self.note_each(address, service, &[("router", Field::Router), ("call-records", records)]);
         let block = service.child("router")?;
         for other in ["nacos", "queue"] {
             if let Some(other) = service.child(other) {

@@ -34,6 +34,7 @@ impl Platform for Memory {
             traffic: wharf_model::Traffic::default(),
             grpc: false,
             group: None,
+            records: None,
         }
     }
 

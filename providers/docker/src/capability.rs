@@ -130,7 +130,7 @@ fn cost(field: Field) -> Cost {
         Field::Router => {
             lacks("its gateway does not look into requests", "write it in the environments that run elsewhere")
         }
-        Field::CallRecords => lacks("its gateway keeps no requests", "let the program keep what you need"),
+        Field::CallRecords => lacks("its gateway keeps calls in files alone", "write `file \"calls.jsonl\"` here"),
         Field::Label => lacks(
             "the labels of its containers are those that wharf finds them by",
             "write it in the environments that run elsewhere",
@@ -175,6 +175,7 @@ fn cost(field: Field) -> Cost {
         | Field::TokenName
         | Field::Grpc
         | Field::Group
+        | Field::CallRecordsFile
         | Field::GroupPolicy
         | Field::RateLimit
         | Field::ConcurrencyLimit

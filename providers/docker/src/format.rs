@@ -13,6 +13,9 @@ pub(crate) const STATE: &str = "/state";
 pub(crate) const CONFIG: &str = "/state/config.json";
 pub(crate) const LABELS: &str = "/state/labels.json";
 
+/// The folder in a gateway's container in which calls are kept: the environment's volume for them.
+pub(crate) const RECORDS: &str = "/state/records";
+
 /// From what a gateway and its routes were made. A container's own labels cannot change; these can.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,8 +8,8 @@ use crate::{
     archive::{Member, first_file, pack},
     engine::{Eyes, Hands},
     error::{self, disk},
-    format::{CONFIG, FORMAT, GatewayLabels, LABELS, RouteLabel, Seen},
-    labels::OfGateway,
+    format::{CONFIG, FORMAT, GatewayLabels, LABELS, RECORDS, RouteLabel, Seen},
+    labels::{self, OfGateway},
     names,
     network::Place,
     program::{self, PROGRAM},
@@ -19,11 +19,12 @@ use crate::{
 };
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, HostConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    VolumeCreateRequest,
 };
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    path::{Component, Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -179,6 +180,13 @@ impl Gateways {
         cx: &OpContext,
     ) -> Result<(), ProviderError> {
         let attempt = || format!("cannot start gateway {gateway}");
+        // It outlives the container: a gateway that moves goes on in the same files.
+        let records = VolumeCreateRequest {
+            name: Some(names::records(&self.owner)),
+            labels: Some(labels::shared(&self.owner, &cx.operation)),
+            ..VolumeCreateRequest::default()
+        };
+        self.hands.create_volume(records).await.map_err(error::engine(attempt()))?;
         let (net, ip) = self.place.lock().await.take(&self.hands, &self.owner, &cx.operation).await?;
         let own = OfGateway {
             gateway: gateway.clone(),
@@ -194,6 +202,7 @@ impl Gateways {
             exposed_ports: Some(vec![port(listen)]),
             host_config: Some(HostConfig {
                 network_mode: Some(net.id.clone()),
+                binds: Some(vec![format!("{}:{RECORDS}", names::records(&self.owner))]),
                 port_bindings: Some(HashMap::from([(port(listen), Some(vec![binding(listen)]))])),
                 log_config: Some(logs()),
                 // It serves on when wharf is gone, and comes back when the engine does.
@@ -265,7 +274,8 @@ impl Gateways {
 
     /// Sets a route; its endpoints stay as they are.
     pub(crate) async fn put_route(&self, spec: &RouteSpec, cx: &OpContext) -> Result<(), ProviderError> {
-        let route = wharf_serving::route(spec, &cx.secrets)?;
+        let mut route = wharf_serving::route(spec, &cx.secrets)?;
+        route.records = spec.records.as_ref().map(|file| wharf_serving::records(kept_at(file)));
         let label = RouteLabel { operation: cx.operation.to_string(), fingerprint: spec.fingerprint().to_string() };
         let service = spec.service.to_string();
         let set = |config: &mut Config, labels: &mut GatewayLabels| {
@@ -386,6 +396,12 @@ impl Gateways {
     pub(crate) async fn exists(&self, gateway: &GatewayName) -> Result<bool, ProviderError> {
         Ok(self.found(gateway).await?.is_some())
     }
+}
+
+/// Where in a gateway's container a file of records is: always in the volume for them.
+fn kept_at(file: &str) -> PathBuf {
+    let named = Path::new(file).components().filter(|part| matches!(part, Component::Normal(_)));
+    Path::new(RECORDS).join(named.collect::<PathBuf>())
 }
 
 fn runs(found: &ContainerInspectResponse) -> bool {

@@ -19,6 +19,11 @@ pub(crate) fn gateway(owner: &Owner, gateway: &GatewayName) -> String {
     format!("{}.gateway.{gateway}", network(owner))
 }
 
+/// The volume in which gateways keep calls.
+pub(crate) fn records(owner: &Owner) -> String {
+    format!("{}.records", network(owner))
+}
+
 /// The volume that holds a content, and the container that says it is whole.
 pub(crate) fn content(owner: &Owner, content: ContentRef) -> String {
     format!("{}.content.{content}", network(owner))

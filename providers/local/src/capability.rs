@@ -153,7 +153,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         Field::Router => {
             lacks("its gateway does not look into requests", "write it in the environments that run elsewhere")
         }
-        Field::CallRecords => lacks("its gateway keeps no requests", "let the program keep what you need"),
+        Field::CallRecords => lacks("its gateway keeps calls in files alone", "write `file \"calls.jsonl\"` here"),
         Field::Label => {
             lacks("nobody finds services of this host by labels", "write it in the environments that run elsewhere")
         }
@@ -189,6 +189,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::TokenName
         | Field::Grpc
         | Field::Group
+        | Field::CallRecordsFile
         | Field::NlbListener
         | Field::NlbPublic
         | Field::GroupPolicy

@@ -125,7 +125,8 @@ impl Gateways {
     pub(crate) async fn put_route(&self, spec: &RouteSpec, cx: &OpContext) -> Result<(), ProviderError> {
         let gateway = &spec.gateway;
         let _turn = self.turn(gateway).await;
-        let route = wharf_serving::route(spec, &cx.secrets)?;
+        let mut route = wharf_serving::route(spec, &cx.secrets)?;
+        route.records = spec.records.as_ref().map(|file| wharf_serving::records(self.project.join(&**file)));
         self.door(gateway).replace(WhenDown::Refuse, |config| wharf_serving::set_route(config, route)).await?;
         let label = RouteLabel { operation: cx.operation.to_string(), fingerprint: spec.fingerprint().to_string() };
         self.label_route(gateway, &spec.service, Some(label))

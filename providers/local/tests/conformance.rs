@@ -37,6 +37,7 @@ impl Platform for Host {
             traffic: wharf_model::Traffic::default(),
             grpc: false,
             group: None,
+            records: None,
         }
     }
 

@@ -54,6 +54,7 @@ fn route_spec(tokens: &[&str]) -> RouteSpec {
         traffic: wharf_model::Traffic::default(),
         grpc: false,
         group: None,
+        records: None,
     }
 }
 

@@ -10,4 +10,4 @@ mod words;
 
 pub use change::{drain, forget, join, remove_route, serve, set_balancer, set_route};
 pub use standing::{endpoint_state, figures};
-pub use words::{check, endpoint, listener, membership, probe, route, route_name};
+pub use words::{check, endpoint, listener, membership, probe, records, route, route_name};

@@ -1,12 +1,15 @@
 //! Listeners, routes and probes of the model in the gateway's words.
 
 use sha2::{Digest as _, Sha256};
-use std::{fmt::Display, net::SocketAddr, time::Duration};
-use wharf_gateway::{Endpoint, Entry, Limits, Listener, Protocol, Route, Timeouts, TokenDigest};
+use std::{fmt::Display, net::SocketAddr, path::PathBuf, time::Duration};
+use wharf_gateway::{Endpoint, Entry, Limits, Listener, Protocol, Records, Route, Timeouts, TokenDigest};
 use wharf_model::{
     Check, GatewayName, GatewaySpec, InstanceId, Membership, Probe, RouteSpec, ServiceName, TokenSpec, entry_path,
 };
 use wharf_provider::{ProviderError, SecretValues};
+
+/// So much of each body is kept in records of calls.
+const RECORDED: u32 = 64 << 10;
 
 /// The name of a route in its gateway or balancer.
 #[must_use]
@@ -30,7 +33,7 @@ pub fn listener(gateway: &GatewayName, spec: &GatewaySpec, address: SocketAddr) 
     }
 }
 
-/// A route without endpoints. The gateway gets to know tokens by their digests alone.
+/// A route without endpoints, and without records: where those are kept is for the runtime to say. The gateway gets to know tokens by their digests alone.
 ///
 /// # Errors
 /// A token's value is not among `secrets`.
@@ -74,6 +77,12 @@ pub fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, Provider
 /// A service's place in a group, as its part of an entry that the members' routes have together.
 fn entry(member: &Membership) -> Entry {
     Entry { path: entry_path(&member.group).to_string(), weight: member.weight }
+}
+
+/// How calls are kept in a file: all of them, with the first part of each body.
+#[must_use]
+pub fn records(file: PathBuf) -> Records {
+    Records { file, thousandths: 1_000, max_body: RECORDED, redact: Vec::new() }
 }
 
 /// The group that an entry stands for; none where it was not made by [`route`].

@@ -34,6 +34,7 @@ fn spec() -> RouteSpec {
         },
         grpc: true,
         group: None,
+        records: None,
     }
 }
 

@@ -5,9 +5,9 @@
 //! is renamed: `x` becomes `x.1`, `x.1` becomes `x.2`, and what was the oldest goes.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -128,7 +128,14 @@ impl Writer {
 
 impl Open {
     fn at(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        let file = match (open(), path.parent()) {
+            (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                open()?
+            }
+            (opened, _) => opened?,
+        };
         let size = file.metadata()?.len();
         Ok(Self { file: BufWriter::with_capacity(64 << 10, file), size })
     }
@@ -178,8 +185,9 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_written_costs_its_lines_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let (bad, good): (Arc<Path>, Arc<Path>) = (dir.path().join("no/x").into(), dir.path().join("x").into());
+        let (bad, good): (Arc<Path>, Arc<Path>) = (dir.path().join("x/x").into(), dir.path().join("x").into());
         let mut writer = writer(FULL);
+        fs::write(&good, "").unwrap();
         for file in [&bad, &good, &bad] {
             writer.write(&Line { file: file.clone(), text: b"line\n".to_vec() });
         }

@@ -1,9 +1,9 @@
 //! Everything that a project asks for in one environment: what `wharf-lang` hands on.
 
 use crate::{
-    Address, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Ignore, NetworkName, NetworkSpec,
-    NlbName, NlbSpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName, RegistryHost, RegistrySpec, RouteSpec,
-    SecretDigest, SecretName, ServiceName, ServiceSpec,
+    Address, CallRecords, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Ignore, NetworkName,
+    NetworkSpec, NlbName, NlbSpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName, RegistryHost, RegistrySpec,
+    RouteSpec, SecretDigest, SecretName, ServiceName, ServiceSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -127,6 +127,10 @@ impl Deployment {
         let Some(spec) = self.services.get(name) else { return Vec::new() };
         let known = |secret: &SecretName| digests.get(secret).map(|digest| (secret.clone(), *digest));
         let paths = Self::paths_of(name, spec);
+        let records = match &spec.call_records {
+            Some(CallRecords::File(file)) => Some(file.clone()),
+            _ => None,
+        };
         let route = |(gateway, expose): (&GatewayName, &crate::Expose)| RouteSpec {
             gateway: gateway.clone(),
             service: name.clone(),
@@ -139,6 +143,7 @@ impl Deployment {
             traffic: spec.traffic.clone(),
             grpc: spec.grpc,
             group: spec.group.clone(),
+            records: records.clone(),
         };
         spec.exposes.iter().map(route).collect()
     }

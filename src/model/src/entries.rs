@@ -2,8 +2,8 @@
 //! listed.
 
 use crate::{
-    Entry, Field, FieldPath, Fingerprint, GatewaySpec, Pins, Program, RouteSpec, ServiceSpec, Template, Value,
-    print_duration,
+    CallRecords, Entry, Field, FieldPath, Fingerprint, GatewaySpec, Pins, Program, RouteSpec, ServiceSpec, Template,
+    Value, print_duration,
 };
 use std::fmt;
 
@@ -166,7 +166,11 @@ impl ServiceSpec {
         list.some(Field::Group, group.as_ref());
         elastic.list(&mut list);
         list.some(Field::Router, router.as_ref());
-        list.some(Field::CallRecords, call_records.as_ref());
+        let field = match call_records {
+            Some(CallRecords::File(_)) => Field::CallRecordsFile,
+            _ => Field::CallRecords,
+        };
+        list.some(field, call_records.as_ref());
         for (key, value) in labels {
             list.at(Field::Label, key, Value::Text(value.to_string()));
         }
@@ -212,6 +216,7 @@ impl RouteSpec {
             traffic,
             grpc,
             group,
+            records,
         } = self;
         let mut list = List::default();
         for path in paths {
@@ -232,6 +237,7 @@ impl RouteSpec {
         }
         list.flag(Field::Grpc, *grpc);
         list.some(Field::Group, group.as_ref());
+        list.some(Field::CallRecordsFile, records.as_ref());
         list.sorted()
     }
 }

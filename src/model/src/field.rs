@@ -108,8 +108,10 @@ fields! {
     Expiry => "expiry",
     /// A router for prompts.
     Router => "router",
-    /// Where requests and answers are kept.
+    /// Where on the platform requests and answers are kept.
     CallRecords => "call-records",
+    /// The file in which requests and answers are kept.
+    CallRecordsFile => "call-records.file",
     /// A label.
     Label => "labels",
     /// A key of a runtime.

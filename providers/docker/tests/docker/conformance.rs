@@ -33,6 +33,7 @@ impl Platform for OnEngine {
             timeouts: wharf_model::Timeouts::default(),
             grpc: false,
             group: None,
+            records: None,
             traffic: wharf_model::Traffic::default(),
         }
     }

@@ -4,6 +4,8 @@ use crate::{
     place::{Place, launch, script, server, start},
     support::{engine, pause},
 };
+use bollard::query_parameters::DownloadFromContainerOptionsBuilder;
+use futures_util::TryStreamExt as _;
 use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
@@ -50,6 +52,7 @@ fn route() -> RouteSpec {
         timeouts: wharf_model::Timeouts::default(),
         grpc: false,
         group: None,
+        records: None,
         traffic: wharf_model::Traffic::default(),
     }
 }
@@ -270,4 +273,35 @@ async fn a_group_divides_its_requests_by_weights_that_change_in_place() {
     assert_eq!(seen.get(&group).map(|seen| seen.fingerprint), Some(Some(fingerprint)));
     place.run(&Operation { address, call: Call::DeleteObject { object: group } }).await.unwrap();
     assert!(place.look().await.objects.is_empty());
+}
+
+#[tokio::test]
+async fn calls_are_kept_where_they_outlive_the_gateways_container() {
+    let place = Place::new();
+    let (port, other) = (free_port(), free_port());
+    put(&place, port).await.unwrap();
+    set_route(&place, RouteSpec { records: Some("/calls/hello.jsonl".into()), ..route() }).await;
+    let launch = launch(server());
+    let endpoint = place.start(&launch).await;
+    serve(&place, &launch.instance, endpoint).await.unwrap();
+    answers(port).await;
+    // A new container, and a second call.
+    put(&place, other).await.unwrap();
+    answers(other).await;
+    let container = format!("{}gateway.public", place.prefix());
+    let options = DownloadFromContainerOptionsBuilder::default().path("/state/records/calls/hello.jsonl").build();
+    let begin = Instant::now();
+    loop {
+        let chunks = engine().download_from_container(&container, Some(options.clone()));
+        let bytes: Vec<u8> = chunks
+            .try_fold(Vec::new(), async |all, chunk| Ok([all, chunk.to_vec()].concat()))
+            .await
+            .unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        if text.matches("\"status\":200").count() >= 2 {
+            break;
+        }
+        assert!(begin.elapsed() < crate::support::PATIENCE, "{text}");
+        pause().await;
+    }
 }

@@ -47,3 +47,27 @@ fn a_gateway_is_upgraded_and_no_request_fails() {
     site.done(&["destroy", "--yes", "-q"]);
     assert_eq!(successor.end().code, 0);
 }
+
+#[test]
+fn calls_are_kept_in_a_file_and_tokens_are_not() {
+    let site = Site::hello("gateway-records");
+    site.done(&["apply", "--yes", "-q"]);
+    site.replace("wharf.kdl", "    expose", "    call-records { file \"calls/hello.jsonl\" }\n    expose");
+    let before = site.instances();
+    site.done(&["apply", "--yes", "-q"]);
+    assert_eq!(site.instances(), before, "nobody is started anew for it");
+    until("the gateway answers", || answers(&site));
+    let file = site.dir.join("calls/hello.jsonl");
+    let kept = || std::fs::read_to_string(&file).unwrap_or_default();
+    until("the call is kept", || kept().contains("greeting"));
+    let call: serde_json::Value = serde_json::from_str(kept().lines().next_back().unwrap()).unwrap();
+    println!("{call:#}");
+    assert_eq!(call["status"], 200);
+    assert!(!kept().contains(TOKEN), "{}", kept());
+
+    // A place where nothing can be written costs no request.
+    site.replace("wharf.kdl", "calls/hello.jsonl", "wharf.kdl/x");
+    site.done(&["apply", "--yes", "-q"]);
+    (0..20).for_each(|_| assert!(answers(&site)));
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+}

@@ -141,4 +141,6 @@ pub struct RouteSpec {
     pub grpc: bool,
     /// The group through whose entry the service is reached as well, and its part of those requests.
     pub group: Option<Membership>,
+    /// The file in which requests and answers are kept.
+    pub records: Option<Arc<str>>,
 }

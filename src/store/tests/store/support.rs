@@ -72,6 +72,7 @@ pub(crate) fn route() -> RouteSpec {
         traffic: wharf_model::Traffic::default(),
         grpc: false,
         group: None,
+        records: None,
     }
 }
 

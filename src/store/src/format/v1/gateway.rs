@@ -98,6 +98,8 @@ pub(super) struct RouteV1 {
     grpc: bool,
     #[serde(default, skip_serializing_if = "absent")]
     group: Option<MembershipV1>,
+    #[serde(default, skip_serializing_if = "absent")]
+    records: Option<String>,
 }
 
 impl RouteV1 {
@@ -114,6 +116,7 @@ impl RouteV1 {
             traffic,
             grpc,
             group,
+            records,
         } = spec;
         Self {
             gateway: gateway.to_string(),
@@ -128,6 +131,7 @@ impl RouteV1 {
             traffic: traffic.store(),
             grpc: *grpc,
             group: group.store(),
+            records: records.as_ref().map(ToString::to_string),
         }
     }
 
@@ -144,6 +148,7 @@ impl RouteV1 {
             traffic: Stored::restore(self.traffic)?,
             grpc: self.grpc,
             group: Stored::restore(self.group)?,
+            records: self.records.map(Into::into),
         })
     }
 }
