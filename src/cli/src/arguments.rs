@@ -393,6 +393,12 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value = "human")]
         format: Format,
     },
+    /// Shows what goes through the gateways: on a terminal until Ctrl-C, elsewhere once
+    Top {
+        /// How long it is counted each time
+        #[arg(long, value_name = "TIME", value_parser = wharf_model::parse_duration, default_value = "2s")]
+        every: Duration,
+    },
     /// Prints what instances wrote
     Logs {
         /// Of which services; of all when none is named

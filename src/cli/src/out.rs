@@ -52,6 +52,16 @@ pub(crate) fn result(text: impl fmt::Display) {
     drop(write!(anstream::stdout().lock(), "{text}"));
 }
 
+/// Whether results are seen on a terminal.
+pub(crate) fn shows() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Prints a result in the place of all that a terminal shows.
+pub(crate) fn anew(text: impl fmt::Display) {
+    result(format_args!("\u{1b}[H\u{1b}[2J{text}"));
+}
+
 /// Prints the bytes of a result as they are.
 pub(crate) fn bytes(bytes: &[u8]) {
     let mut out = std::io::stdout().lock();

@@ -1,12 +1,15 @@
 //! How an environment stands: what is recorded beside what was seen.
 
-use crate::text::{bad, bold, dim, duration, good, pad, tame, warn, width};
+use crate::{
+    text::{bad, bold, dim, duration, good, pad, tame, warn, width},
+    top::{counted, took},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
 };
 use wharf_model::{
-    EndpointState, EnvironmentName, GatewayName, InstanceId, Observed, ObservedInstance, Phase, ProjectName, Record,
+    EndpointState, EnvironmentName, Figures, GatewayName, InstanceId, Observed, ObservedInstance, Phase, ProjectName, Record,
     RecordedService, ServiceName, Timestamp,
 };
 
@@ -28,17 +31,19 @@ pub struct StatusInput<'a> {
 }
 
 /// One instance, as it stands.
-struct Row {
-    name: String,
+pub(crate) struct Row {
+    pub(crate) name: String,
     revision: String,
-    state: State,
+    pub(crate) state: State,
     words: String,
     endpoint: String,
-    in_flight: Option<u64>,
+    pub(crate) in_flight: Option<u64>,
+    /// What gateways have counted since they were started; none where no gateway tells.
+    figures: Option<Figures>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(crate) enum State {
     Ready,
     NotReady,
     Draining,
@@ -46,7 +51,7 @@ enum State {
 }
 
 impl State {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "ready",
             Self::NotReady => "not ready",
@@ -124,7 +129,7 @@ fn urls(input: &StatusInput<'_>, name: &ServiceName, recorded: Option<&RecordedS
     routes.filter_map(url).collect()
 }
 
-fn rows(input: &StatusInput<'_>, name: &ServiceName) -> Vec<Row> {
+pub(crate) fn rows(input: &StatusInput<'_>, name: &ServiceName) -> Vec<Row> {
     let recorded: BTreeMap<_, _> =
         input.recorded.services.get(name).map(|service| service.instances.iter().collect()).unwrap_or_default();
     let observed: BTreeMap<_, _> = input.observed.instances.iter().filter(|(id, _)| id.service == *name).collect();
@@ -138,6 +143,7 @@ fn rows(input: &StatusInput<'_>, name: &ServiceName) -> Vec<Row> {
             words: "gone".to_owned(),
             endpoint: known.endpoint.to_string(),
             in_flight: None,
+            figures: None,
         },
         (None, None) => unreachable!("the name came from one of the two"),
     };
@@ -165,6 +171,7 @@ fn seen_row(input: &StatusInput<'_>, id: &InstanceId, seen: &ObservedInstance) -
         words,
         endpoint: seen.endpoint.to_string(),
         in_flight: (!endpoint.is_empty()).then(|| in_flight.sum()),
+        figures: counted(input.observed, id),
     }
 }
 
@@ -185,16 +192,26 @@ fn table(out: &mut String, rows: &[Row]) {
             State::NotReady | State::Down => bad(state),
         };
         let in_flight = row.in_flight.filter(|count| *count > 0).map(|count| format!("  {count} in flight"));
+        let answered = row.figures.as_ref().filter(|figures| figures.requests > 0).map(answered);
         let _ = writeln!(
             out,
-            "  {}  {}  {state}  {}  {}{}",
+            "  {}  {}  {state}  {}  {}{}{}",
             pad(&row.name, names),
             pad(&row.revision, revisions),
             pad(&row.endpoint, endpoints),
             tame(&row.words),
-            in_flight.unwrap_or_default()
+            in_flight.unwrap_or_default(),
+            answered.map(dim).unwrap_or_default()
         );
     }
+}
+
+/// What became of the requests that an instance was sent, and when answers began.
+fn answered(figures: &Figures) -> String {
+    let errors = Some(figures.errors).filter(|errors| *errors > 0).map(|errors| format!(", {errors} with an error"));
+    let within = |name, thousandths| figures.first_byte.within(thousandths).map(|time| format!(", {name} {}", took(time)));
+    let told = [errors, within("p50", 500), within("p99", 990)];
+    format!("  answered {}{}", figures.requests, told.into_iter().flatten().collect::<String>())
 }
 
 /// Everything, for programs.
@@ -218,6 +235,7 @@ pub fn status_json(input: &StatusInput<'_>) -> serde_json::Value {
                 "detail": row.words,
                 "endpoint": row.endpoint,
                 "in_flight": row.in_flight,
+                "figures": row.figures.as_ref().map(figures_json),
             })
         });
         serde_json::json!({
@@ -236,5 +254,15 @@ pub fn status_json(input: &StatusInput<'_>) -> serde_json::Value {
         "provider": input.provider,
         "gateways": gateways.collect::<Vec<_>>(),
         "services": services(input).into_iter().map(one).collect::<Vec<_>>(),
+    })
+}
+
+fn figures_json(figures: &Figures) -> serde_json::Value {
+    let within = |thousandths| figures.first_byte.within(thousandths).map(|time| time.as_secs_f64() * 1e3);
+    serde_json::json!({
+        "requests": figures.requests,
+        "errors": figures.errors,
+        "p50_ms": within(500),
+        "p99_ms": within(990),
     })
 }

@@ -28,6 +28,7 @@ mod schema;
 mod show;
 mod state;
 mod status;
+mod top;
 mod validate;
 
 use crate::{
@@ -70,6 +71,7 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Lock { action } => lock::run(&shared, &action),
         Command::Drift { format, since } => wait(drift::run(&shared, format, since.as_deref())),
         Command::Status { format } => wait(status::run(&shared, format)),
+        Command::Top { every } => wait(top::run(&shared, every)),
         Command::Logs { services, follow, tail } => wait(logs::run(&shared, &services, follow, tail)),
         Command::Exec { instance, command } => wait(exec::run(&shared, &instance, &command)),
         Command::Invoke(request) => wait(invoke::run(&shared, request)),
