@@ -9,8 +9,8 @@ use std::{
     fmt::Write,
 };
 use wharf_model::{
-    EndpointState, EnvironmentName, Figures, GatewayName, InstanceId, Observed, ObservedInstance, Phase, ProjectName, Record,
-    RecordedService, ServiceName, Timestamp,
+    EndpointState, EnvironmentName, Figures, GatewayName, InstanceId, Observed, ObservedInstance, Phase, ProjectName,
+    Record, RecordedService, ServiceName, Timestamp,
 };
 
 /// What a status is told from.
@@ -209,7 +209,8 @@ fn table(out: &mut String, rows: &[Row]) {
 /// What became of the requests that an instance was sent, and when answers began.
 fn answered(figures: &Figures) -> String {
     let errors = Some(figures.errors).filter(|errors| *errors > 0).map(|errors| format!(", {errors} with an error"));
-    let within = |name, thousandths| figures.first_byte.within(thousandths).map(|time| format!(", {name} {}", took(time)));
+    let within =
+        |name, thousandths| figures.first_byte.within(thousandths).map(|time| format!(", {name} {}", took(time)));
     let told = [errors, within("p50", 500), within("p99", 990)];
     format!("  answered {}{}", figures.requests, told.into_iter().flatten().collect::<String>())
 }
@@ -258,7 +259,7 @@ pub fn status_json(input: &StatusInput<'_>) -> serde_json::Value {
 }
 
 fn figures_json(figures: &Figures) -> serde_json::Value {
-    let within = |thousandths| figures.first_byte.within(thousandths).map(|time| time.as_secs_f64() * 1e3);
+    let within = |thousandths| figures.first_byte.within(thousandths).map(|time| time.as_micros() as f64 / 1e3);
     serde_json::json!({
         "requests": figures.requests,
         "errors": figures.errors,

@@ -48,7 +48,11 @@ pub fn top(input: &TopInput<'_>) -> String {
         duration(input.elapsed)
     );
     let services = recorded.services.keys();
-    let width = observed.instances.keys().map(|id| id.to_string().len() + 2).chain(services.clone().map(|name| name.as_str().len()));
+    let width = observed
+        .instances
+        .keys()
+        .map(|id| id.to_string().len() + 2)
+        .chain(services.clone().map(|name| name.as_str().len()));
     let width = width.max().unwrap_or(0).max(7);
     if services.len() == 0 {
         out += "nothing is deployed. `wharf apply` does it.\n";
@@ -80,7 +84,12 @@ fn service(out: &mut String, input: &TopInput<'_>, name: &ServiceName, width: us
         let _ = writeln!(lines, "{}", line(pad(&format!("  {id}"), width), &cells));
     }
     let ready = rows.iter().filter(|row| row.state.as_str() == "ready").count();
-    let cells = cells(Some(&all), Some(under_way), format!("{ready} of {} ready", plural(rows.len(), "instance")), input.elapsed);
+    let cells = cells(
+        Some(&all),
+        Some(under_way),
+        format!("{ready} of {} ready", plural(rows.len(), "instance")),
+        input.elapsed,
+    );
     let _ = writeln!(out, "{}", line(bold(pad(name.as_str(), width)), &cells));
     *out += &lines;
 }
