@@ -51,9 +51,9 @@ fuzz:
 bench: bench-lang bench-plan bench-apply
 	$(CARGO) bench --locked -p wharf-gateway --bench gateway
 
-# Against other proxies, from Debian's packages. Cases are chosen with CASES="http1 64c", say.
+# As it is shipped, against other proxies from Debian's packages. Cases are chosen with CASES="http1 64c", say.
 bench-gateway: needs-bench
-	$(CARGO) bench --locked -p wharf-gateway --bench versus -- $(CASES)
+	$(CARGO) bench --locked --profile dist -p wharf-gateway --bench versus -- $(CASES)
 
 bench-apply:
 	$(CARGO) bench --locked -p wharf-apply --bench apply

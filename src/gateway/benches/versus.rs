@@ -68,6 +68,8 @@ struct Turn {
     per_second: f64,
     /// The 99th of 100 answers, in milliseconds.
     late: f64,
+    /// Processor time of the one that was called, in microseconds a request.
+    cost: f64,
 }
 
 impl Case {
@@ -85,15 +87,24 @@ impl Case {
         let [ours, others @ ..] = turns.map(|turns| Turn {
             per_second: median(turns.iter().map(|turn| turn.per_second)),
             late: median(turns.iter().map(|turn| turn.late)),
+            cost: median(turns.iter().map(|turn| turn.cost)),
         });
-        println!("wharf {}: {:.0} requests/s, p99 {:.2} ms", self.name(), ours.per_second, ours.late);
+        println!(
+            "wharf {}: {:.0} requests/s, p99 {:.2} ms, {:.1} us of processor a request",
+            self.name(),
+            ours.per_second,
+            ours.late,
+            ours.cost
+        );
         for (name, other) in RIVALS[1..].iter().zip(others) {
             println!(
-                "{name} {}: {:.2} (p99 {:.2} of its {:.2} ms)",
+                "{name} {}: {:.2} (p99 {:.2} of its {:.2} ms, processor {:.2} of its {:.1} us)",
                 self.name(),
                 ours.per_second / other.per_second,
                 ours.late / other.late,
-                other.late
+                other.late,
+                ours.cost / other.cost,
+                other.cost
             );
         }
         Ok(())
@@ -102,10 +113,13 @@ impl Case {
     fn turn(&self, site: &Site, rival: usize, seconds: usize) -> Result<Turn> {
         let port = site.ports[rival][usize::from(self.protocol == "http2")];
         let url = format!("http://127.0.0.1:{port}/api/predict/hello{}", self.path);
-        match self.protocol {
+        let before = site.rivals[rival].processor()?;
+        let turn = match self.protocol {
             "http1" => wrk(&url, self.callers, seconds),
             _ => h2load(&url, self.callers, seconds, &site.dir.path().join("h2load.log")),
-        }
+        }?;
+        let took = site.rivals[rival].processor()? - before;
+        Ok(Turn { cost: took * 1e6 / (turn.per_second * seconds as f64), ..turn })
     }
 }
 
@@ -129,7 +143,7 @@ fn wrk(url: &str, callers: usize, seconds: usize) -> Result<Turn> {
     } else {
         number * 1e3
     };
-    Ok(Turn { per_second, late })
+    Ok(Turn { per_second, late, cost: 0.0 })
 }
 
 /// So many callers are a tenth of them connections with ten requests at once each.
@@ -154,7 +168,7 @@ fn h2load(url: &str, callers: usize, seconds: usize, log: &Path) -> Result<Turn>
     }
     times.sort_unstable();
     let late = times.get(times.len() * 99 / 100).ok_or("h2load was not answered")?;
-    Ok(Turn { per_second, late: *late as f64 / 1e3 })
+    Ok(Turn { per_second, late: *late as f64 / 1e3, cost: 0.0 })
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
@@ -173,18 +187,37 @@ impl Process {
 
     /// Its memory and that of its children, in KiB.
     fn memory(&self) -> Result<u64> {
+        Ok(self.family()?.iter().map(|pid| resident(pid)).sum())
+    }
+
+    /// The processor time that it and its children took so far, in seconds.
+    fn processor(&self) -> Result<f64> {
+        let ticks = self.family()?.into_iter().map(|pid| {
+            let fields = stat(&pid);
+            fields.iter().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>()
+        });
+        Ok(ticks.sum::<f64>() / 100.0)
+    }
+
+    /// It and its children.
+    fn family(&self) -> Result<Vec<String>> {
         let pid = self.0.id().to_string();
-        let mut sum = resident(&pid);
+        let mut family = vec![pid.clone()];
         for entry in fs::read_dir("/proc")? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            let stat = fs::read_to_string(format!("/proc/{name}/stat")).unwrap_or_default();
-            let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1));
-            if parent == Some(pid.as_str()) {
-                sum += resident(&name);
+            if stat(&name).get(1) == Some(&pid) {
+                family.push(name);
             }
         }
-        Ok(sum)
+        Ok(family)
     }
+}
+
+/// What the kernel tells of a process behind its name, its state first.
+fn stat(pid: &str) -> Vec<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let rest = text.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    rest.split_whitespace().map(str::to_owned).collect()
 }
 
 fn resident(pid: &str) -> u64 {
