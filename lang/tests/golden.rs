@@ -13,6 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     fs,
+    num::NonZero,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -81,6 +82,10 @@ fn sources(case: &Path) -> Vec<SourceFile> {
 }
 
 fn run(case: &Path, settings: &Settings) -> Loaded {
+    run_on(case, settings, None)
+}
+
+fn run_on(case: &Path, settings: &Settings, threads: Option<NonZero<usize>>) -> Loaded {
     let secrets = |source: &SecretSource| settings.check(source);
     let include = |path: &str| match path.contains("linked") {
         true => Err(IncludeError::Outside),
@@ -101,6 +106,8 @@ fn run(case: &Path, settings: &Settings) -> Loaded {
         variable: Some(&|name| settings.variables.get(name).cloned()),
         wharf_version: "0.1.0",
         secrets: Some(&secrets),
+        threads,
+        ..Request::default()
     })
 }
 
@@ -268,6 +275,21 @@ fn every_case_is_as_expected() {
         expect(&case.join("explained.txt"), &explained.unwrap_or_default(), &mut failed);
     }
     assert!(failed.is_empty(), "{}\nUPDATE=1 rewrites what is expected", failed.join("\n"));
+}
+
+#[test]
+fn how_many_threads_there_are_changes_nothing() {
+    for case in fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let settings = Settings::read(&case);
+        let [alone, two, many] = [1, 2, 9].map(|threads| run_on(&case, &settings, NonZero::new(threads)));
+        for other in [two, many] {
+            assert_eq!(draw(&other.problems), draw(&alone.problems), "{}", case.display());
+            assert_eq!(allowed(&other.problems), allowed(&alone.problems), "{}", case.display());
+            assert_eq!(other.deployment, alone.deployment, "{}", case.display());
+            let fields = |loaded: &Loaded| loaded.resolved.as_ref().map(Resolved::fields);
+            assert_eq!(fields(&other), fields(&alone), "{}", case.display());
+        }
+    }
 }
 
 #[test]
