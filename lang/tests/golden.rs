@@ -8,6 +8,8 @@
 #![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,12 +19,13 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use support::{check_alone, without_places};
 use wharf_lang::{
     Code, Defaults, FilledIn, IncludeError, Loaded, Problems, Region, Request, Resolved, SetBy, Severity, SourceFile,
     Speaker, features, load, problems_github, problems_json, problems_sarif, schema_json, schema_kdl, schema_markdown,
     schema_text,
 };
-use wharf_model::{Address, Deployment, Entry, Field, FieldPath, Origins, Pins, SecretSource};
+use wharf_model::{Address, Deployment, Entry, Field, FieldPath, Pins, SecretSource};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/lang")
@@ -109,12 +112,6 @@ fn run_on(case: &Path, settings: &Settings, threads: Option<NonZero<usize>>) -> 
         threads,
         ..Request::default()
     })
-}
-
-/// What a text that was expanded comes to.
-fn reload(text: &str) -> Loaded {
-    let files = [SourceFile { name: "expanded.kdl".into(), text: text.into() }];
-    load(&Request { files: &files, wharf_version: "0.1.0", ..Request::default() })
 }
 
 /// The values of a project below some names, with who said them.
@@ -299,19 +296,12 @@ fn every_project_means_the_same_when_it_is_expanded() {
         let (Some(deployment), Some(resolved)) = (loaded.deployment, loaded.resolved) else { continue };
         for defaults in [Defaults::Hidden, Defaults::Shown] {
             let text = resolved.text(defaults);
-            let again = reload(&text);
+            let again = check_alone(&text);
             let errors = draw(&again.problems);
             let again = again.deployment.unwrap_or_else(|| panic!("{}\n{text}\n{errors}", case.display()));
             assert_eq!(without_places(again), without_places(deployment.clone()), "{}\n{text}", case.display());
         }
     }
-}
-
-fn without_places(mut deployment: Deployment) -> Deployment {
-    let rules = deployment.policies.values_mut().flat_map(|policy| &mut policy.rules);
-    rules.for_each(|rule| rule.origin = None);
-    deployment.ignores.iter_mut().for_each(|rule| rule.origin = None);
-    Deployment { origins: Origins::default(), ..deployment }
 }
 
 #[test]
