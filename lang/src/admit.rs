@@ -5,7 +5,7 @@ use crate::{
     block::{Block, Found},
     count::lacks,
     interpolate::{Kind, Resolved, Scope, Trouble, interpolate},
-    layer::{Annotation, Filled, Layer, Written},
+    layer::{Annotation, By, Filled, Layer, Written},
     problem::{Code, Problem, Problems},
     reuse::Templates,
     schema::{self, NodeSchema, Overlay, Reuse, Type},
@@ -13,14 +13,11 @@ use crate::{
     stray::{Strays, as_property},
     suggest::{did_you_mean, nearest},
     syntax::{Entry, Node, Scalar, Word},
+    threads::{Threads, cut, side_by_side},
     value::{self, Refusal, Typed},
     words,
 };
-use std::{
-    collections::{BTreeMap, HashMap},
-    mem,
-    sync::Arc,
-};
+use std::{collections::HashMap, mem, sync::Arc};
 
 /// Whether what must be there must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,17 +36,65 @@ pub(crate) struct Admit<'a> {
     /// Some text could not be read, so what seems to be missing may be there.
     pub(crate) incomplete: bool,
     /// Who says what is admitted now.
-    pub(crate) layer: Arc<Layer>,
+    pub(crate) by: By,
+    /// How many templates stand behind the `use` that is worked on.
+    pub(crate) spent: usize,
+    pub(crate) threads: Threads,
 }
 
+/// Fewer nodes than this are not worth a thread.
+const SHARE: usize = 2_000;
+
 impl Admit<'_> {
+    /// The same work, with another list of problems.
+    fn telling<'p>(&'p self, problems: &'p mut Problems) -> Admit<'p> {
+        let Self { sources, scope, templates, incomplete, spent, threads, .. } = *self;
+        Admit { sources, scope, templates, problems, incomplete, by: self.by.clone(), spent, threads }
+    }
+
+    /// Does the work for each part on a thread of its own. What is wrong is told in the order of the parts.
+    fn side_by_side<P: Send, T: Send>(
+        &mut self,
+        parts: Vec<P>,
+        work: impl Fn(&mut Admit<'_>, P) -> T + Sync,
+    ) -> Vec<T> {
+        let this = &*self;
+        let done = side_by_side(parts, |part| {
+            let mut problems = Problems::default();
+            let done = work(&mut this.telling(&mut problems), part);
+            (done, problems)
+        });
+        let told = done.into_iter().map(|(done, problems)| {
+            self.problems.absorb(problems, None);
+            done
+        });
+        told.collect()
+    }
+
+    /// Puts templates into the blocks that use some.
+    pub(crate) fn expand_all(&mut self, blocks: &mut [Block]) {
+        let costs: Vec<_> = blocks.iter().map(|block| block.children.len()).collect();
+        let runs = self.threads.runs(&costs, SHARE);
+        let (mut parts, mut rest) = (Vec::with_capacity(runs.len()), blocks);
+        for run in runs {
+            let (part, others) = rest.split_at_mut(run.len());
+            parts.push(part);
+            rest = others;
+        }
+        self.side_by_side(parts, |admit, part| part.iter_mut().for_each(|block| admit.expand(block)));
+    }
+
     /// The top-level nodes.
     pub(crate) fn top(&mut self, nodes: Vec<Node>) -> Vec<Block> {
         let rows = schema::children("");
         let words: Vec<_> = nodes.iter().map(|node| Arc::clone(&node.name.text)).collect();
         // Each node goes when its block is there, so that not all of both are held at once.
-        let blocks = nodes.into_iter().filter_map(|node| self.known(&node, rows, "", Extent::Whole)).collect();
-        let blocks = self.distinct(blocks);
+        let costs: Vec<_> = nodes.iter().map(|node| node.block.as_ref().map_or(0, Vec::len)).collect();
+        let runs = self.threads.runs(&costs, SHARE);
+        let admitted = self.side_by_side(cut(nodes, &runs), |admit, nodes| -> Vec<Block> {
+            nodes.into_iter().filter_map(|node| admit.known(&node, rows, "", Extent::Whole)).collect()
+        });
+        let blocks = self.distinct(admitted.into_iter().flatten().collect());
         if !self.incomplete {
             let start = (!self.sources.files().is_empty()).then_some(Place::new(0, 0, 0));
             let words = words.iter().map(|word| &**word);
@@ -99,16 +144,15 @@ impl Admit<'_> {
 
     fn node(&mut self, node: &Node, row: &'static NodeSchema, extent: Extent) -> Block {
         let lost = node.values_lost || node.nodes_lost;
-        let layer = Arc::clone(&self.layer);
-        let mut block = Block { at: Some(node.name.at), lost, layer, ..Block::absent(row) };
+        let mut block = Block { at: Some(node.name.at), lost, by: self.by.clone(), ..Block::absent(row) };
         if let Some(word) = &node.annotation {
             self.unknown_annotation(word, "a node has no type");
         }
         let strays = Strays::of(row, node);
         self.arguments(&mut block, node, &strays);
         let environment = block.key().filter(|_| row.path == "environment");
-        let own = environment.map(|name| Arc::new(Layer::Environment(name.into())));
-        let outer = own.map(|own| mem::replace(&mut self.layer, own));
+        let own = environment.map(|name| Some(Arc::new(Layer::Environment(name.into()))));
+        let outer = own.map(|own| mem::replace(&mut self.by, own));
         match row.reuse {
             Some(Reuse::Use) => self.parameters(&mut block, node),
             Some(Reuse::Template | Reuse::Remove) => self.properties(&mut block, node, &strays),
@@ -118,7 +162,7 @@ impl Admit<'_> {
             }
         }
         if let Some(outer) = outer {
-            self.layer = outer;
+            self.by = outer;
         }
         block.raw = row.reuse.map(|_| Arc::new(node.clone()));
         block
@@ -157,8 +201,8 @@ impl Admit<'_> {
         let missing = row.arguments.get(entries().count());
         if missing.is_some_and(|argument| argument.ty == Type::Flag) {
             // A bare switch is on: its name is where that is written.
-            let (scalar, layer, at) = (Scalar::Boolean(true), Arc::clone(&self.layer), node.name.at);
-            let written = Written { scalar, annotation: None, filled: Box::default(), layer, at, before: None };
+            let (scalar, by, at) = (Scalar::Boolean(true), self.by.clone(), node.name.at);
+            let written = Written { scalar, annotation: None, filled: Box::default(), by, at, before: None };
             let on = Found { value: Typed::Boolean(true), at: block.at, written: Some(Arc::new(written)) };
             return block.arguments.push(Some(on));
         }
@@ -170,15 +214,15 @@ impl Admit<'_> {
 
     fn properties(&mut self, block: &mut Block, node: &Node, strays: &Strays<'_>) {
         let row = block.row;
-        let mut written: BTreeMap<&str, Place> = BTreeMap::new();
-        for entry in &node.entries {
+        for (index, entry) in node.entries.iter().enumerate() {
             let Some(key) = &entry.key else { continue };
             let Some(property) = row.property(&key.text) else {
                 self.unknown_property(row, key, strays);
                 block.refused.extend(nearest(&key.text, row.properties.iter().map(|property| property.name)));
                 continue;
             };
-            if let Some(first) = written.insert(property.name, key.at) {
+            let keys = node.entries[..index].iter().rev().filter_map(|entry| entry.key.as_ref());
+            if let Some(first) = keys.filter(|known| known.text == key.text).map(|known| known.at).next() {
                 let message = format!("`{}` is given twice", property.name);
                 let problem = Problem::error(Code::Repeated, message).at(key.at, "again here");
                 self.problems.push(problem.and(first, "first here"));
@@ -199,11 +243,12 @@ impl Admit<'_> {
     fn block(&mut self, block: &mut Block, node: &Node, extent: Extent) {
         let row = block.row;
         let nodes = node.block.as_deref().unwrap_or_default();
+        let rows = row.children();
         if let Some(ty) = row.entries {
             block.entries = self.entries(nodes, ty);
             return;
         }
-        if !row.has_block() {
+        if rows.is_empty() {
             if let Some(first) = nodes.first() {
                 let property = row.properties.iter().find(|property| property.name == &*first.name.text);
                 let help = property.map(|property| {
@@ -215,14 +260,22 @@ impl Admit<'_> {
             }
             return;
         }
-        let rows = row.children();
         // Inside what an overlay replaces as a whole, nothing comes from the base.
         // Where a template is used, it may have the rest.
-        let uses = nodes.iter().any(|node| row.child(&node.name.text).is_some_and(|row| row.reuse == Some(Reuse::Use)));
+        let row_of = |node: &Node| rows.iter().find(|row| row.name() == &*node.name.text);
+        let known: Vec<_> = nodes.iter().map(row_of).collect();
+        let uses = known.iter().flatten().any(|row| row.reuse == Some(Reuse::Use));
         let part = row.like.is_some() || uses || (extent == Extent::Part && row.overlay == Overlay::Patches);
         let extent = if part { Extent::Part } else { Extent::Whole };
-        block.children = self.nodes(nodes, rows, &row.way(), extent);
-        let strange = nodes.iter().filter(|node| row.child(&node.name.text).is_none());
+        let mut children: Vec<Block> = Vec::with_capacity(nodes.len());
+        for (node, known) in nodes.iter().zip(known) {
+            match known {
+                Some(known) => children.push(self.node(node, known, extent)),
+                None => self.unknown_node(&node.name, rows, &row.way()),
+            }
+        }
+        block.children = self.distinct(children);
+        let strange = nodes.iter().filter(|node| row_of(node).is_none());
         block.refused.extend(strange.filter_map(|node| words::meant(&node.name.text, rows)));
         if extent == Extent::Whole && !node.nodes_lost && lacks(&block.children, rows) {
             let (title, at) = (block.title(), block.title_at());
@@ -234,10 +287,10 @@ impl Admit<'_> {
 
     /// The nodes of a block whose names are the user's.
     fn entries(&mut self, nodes: &[Node], ty: Type) -> Vec<(Word, Found<Typed>)> {
-        let mut entries: Vec<(Word, Found<Typed>)> = Vec::new();
-        let mut written: HashMap<Arc<str>, Place> = HashMap::new();
+        let mut entries: Vec<(Word, Found<Typed>)> = Vec::with_capacity(nodes.len());
+        let mut written: HashMap<&str, Place> = HashMap::with_capacity(nodes.len());
         for node in nodes {
-            if let Some(first) = written.insert(Arc::clone(&node.name.text), node.name.at) {
+            if let Some(first) = written.insert(&node.name.text, node.name.at) {
                 let problem = Problem::error(Code::Repeated, format!("`{}` is given twice", node.name.text));
                 self.problems.push(problem.at(node.name.at, "again here").and(first, "first here"));
             }
@@ -304,11 +357,11 @@ impl Admit<'_> {
         }
         match admitted {
             Ok(value) => {
-                let layer = Arc::clone(&self.layer);
                 let annotation =
                     entry.annotation.as_ref().map(|_| if secret { Annotation::Secret } else { Annotation::Json });
                 let filled = filled.into_boxed_slice();
-                let written = Written { scalar, annotation, filled, layer, at: entry.at, before: None };
+                let by = self.by.clone();
+                let written = Written { scalar, annotation, filled, by, at: entry.at, before: None };
                 Some(Found { value, at: Some(entry.at), written: Some(Arc::new(written)) })
             }
             Err(refusal) => {

@@ -2,7 +2,7 @@
 //! know whether a value is written.
 
 use crate::{
-    layer::{Layer, Written},
+    layer::{By, Written},
     schema::{Count, NodeSchema},
     source::Place,
     syntax::{Node, Word},
@@ -15,7 +15,7 @@ use std::{borrow::Cow, mem, sync::Arc};
 pub(crate) struct Found<T> {
     pub(crate) value: T,
     pub(crate) at: Option<Place>,
-    /// What exactly was said, and by whom; nothing when it is a default.
+    /// What exactly was said, and by whom; nothing when it is a default, or was taken out of its block.
     pub(crate) written: Option<Arc<Written>>,
 }
 
@@ -27,7 +27,7 @@ impl<T> Found<T> {
 
 impl Found<Typed> {
     fn of<T: FromTyped>(&self) -> Option<Found<T>> {
-        T::from_typed(&self.value).map(|value| Found { value, at: self.at, written: self.written.clone() })
+        T::from_typed(&self.value).map(|value| Found { value, at: self.at, written: None })
     }
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct Block {
     /// The nodes and properties that somebody meant to write, and that have been reported.
     pub(crate) refused: Vec<&'static str>,
     /// Who said it.
-    pub(crate) layer: Arc<Layer>,
+    pub(crate) by: By,
     /// The node whose place it took.
     pub(crate) before: Option<Arc<Block>>,
 }
@@ -100,7 +100,7 @@ impl Block {
             entries: vec![],
             raw: None,
             refused: vec![],
-            layer: Layer::project(),
+            by: None,
             before: None,
         }
     }

@@ -15,7 +15,7 @@ impl Admit<'_> {
     /// Reports what is there twice, and keeps the first of each.
     pub(crate) fn distinct(&mut self, mut blocks: Vec<Block>) -> Vec<Block> {
         // Nodes of few kinds are there once; of the others there may be many, so these are looked up by their key.
-        let mut once: Vec<(&'static str, usize)> = Vec::new();
+        let mut once: Vec<(&'static str, usize)> = Vec::with_capacity(blocks.len().min(64));
         let mut keyed: HashMap<(&'static str, String), usize> = HashMap::new();
         let mut repeated: Vec<(usize, usize)> = Vec::new();
         for (next, block) in blocks.iter().enumerate() {

@@ -3,8 +3,8 @@
 use crate::{
     SourceFile,
     format::token::{Kind, Token, tokens},
-    source::Sources,
     syntax,
+    threads::Threads,
 };
 use std::{collections::BTreeSet, ops::Range, slice};
 use wharf_model::{Edit, Literal, Origin};
@@ -30,7 +30,7 @@ fn edited_file(file: &SourceFile, edits: &[Edit]) -> Option<String> {
     let pieces = edits.into_iter().map(|edit| piece(text, &tokens, edit)).collect::<Option<Vec<_>>>()?;
     let outcome = put_in(text, pieces);
     let again = SourceFile { name: file.name.clone(), text: outcome.as_str().into() };
-    syntax::parse(&Sources::new(slice::from_ref(&again))).problems.is_empty().then_some(outcome)
+    syntax::parse(slice::from_ref(&again), 0..1, Threads::Cores).problems.is_empty().then_some(outcome)
 }
 
 /// What of the text becomes what.

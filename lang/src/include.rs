@@ -7,8 +7,9 @@ use crate::{
     SourceFile,
     circle::{Circle, circles},
     problem::{Code, Problem},
-    source::{Place, Sources},
+    source::Place,
     syntax::{self, Node, Scalar, Tree},
+    threads::Threads,
 };
 use std::sync::Arc;
 
@@ -34,13 +35,13 @@ pub(crate) struct Files {
 }
 
 /// Reads the files, and those that they include.
-pub(crate) fn gather(files: &[SourceFile], include: Option<Include<'_>>) -> Files {
+pub(crate) fn gather(files: &[SourceFile], include: Option<Include<'_>>, threads: Threads) -> Files {
     let includes = vec![vec![]; files.len()];
     let mut gathered = Files { files: files.to_vec(), tree: Tree::default(), problems: vec![], includes };
     let mut read = 0;
     while read < gathered.files.len() {
         let all = gathered.files.len();
-        let tree = syntax::parse_files(&Sources::new(&gathered.files), read..all);
+        let tree = syntax::parse(&gathered.files, read..all, threads);
         read = all;
         for node in tree.nodes.iter().filter(|node| &*node.name.text == "include") {
             gathered.include(node, include);
@@ -54,7 +55,7 @@ pub(crate) fn gather(files: &[SourceFile], include: Option<Include<'_>>) -> File
 
 /// The files of a project with those that they include, as far as they can be read.
 pub fn with_included(files: &[SourceFile], include: Include<'_>) -> Vec<SourceFile> {
-    gather(files, Some(include)).files
+    gather(files, Some(include), Threads::Cores).files
 }
 
 impl Files {

@@ -4,29 +4,19 @@
 //! value remembers the layer that had the last word, and through it the values that were there before.
 
 use crate::{block::Block, source::Place, syntax::Scalar};
-use std::{
-    mem,
-    sync::{Arc, LazyLock},
-};
+use std::{mem, sync::Arc};
 
-/// Who said something.
-#[derive(Debug, Clone, Default)]
+/// Who said something: a layer, or the project itself when there is none. Nearly everything is said by the project, so that
+/// costs nothing, and threads do not count the users of one thing together.
+pub(crate) type By = Option<Arc<Layer>>;
+
+/// Who said something, beside the project itself.
+#[derive(Debug, Clone)]
 pub(crate) enum Layer {
-    /// A node of the project.
-    #[default]
-    Project,
     /// A template, through the `use` at this place, which another layer holds.
-    Template { name: Arc<str>, used: Place, within: Arc<Layer> },
+    Template { name: Arc<str>, used: Place, within: By },
     /// What an environment changes.
     Environment(Arc<str>),
-}
-
-impl Layer {
-    /// The project itself; every block shares the one.
-    pub(crate) fn project() -> Arc<Self> {
-        static PROJECT: LazyLock<Arc<Layer>> = LazyLock::new(Arc::default);
-        Arc::clone(&PROJECT)
-    }
 }
 
 /// A value as it was said, after everything was filled in.
@@ -36,7 +26,7 @@ pub(crate) struct Written {
     /// Its type annotation, as it was admitted.
     pub(crate) annotation: Option<Annotation>,
     pub(crate) filled: Box<[Filled]>,
-    pub(crate) layer: Arc<Layer>,
+    pub(crate) by: By,
     pub(crate) at: Place,
     /// The value whose place it took; only where values have names of their own. For the values of a node see
     /// [`Block::before`].

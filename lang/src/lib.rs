@@ -36,6 +36,7 @@ mod specification;
 mod stray;
 mod suggest;
 mod syntax;
+mod threads;
 mod value;
 mod version;
 mod words;
@@ -62,10 +63,10 @@ use declared::Declared;
 use decode::{Decode, Project, choose};
 use input::{Asked, FileValue, read_json, read_kdl};
 use interpolate::Scope;
-use layer::Layer;
 use reuse::Templates;
 use source::Sources;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZero, sync::Arc};
+use threads::Threads;
 use version::Versions;
 use wharf_model::{Deployment, SecretSource};
 
@@ -100,6 +101,26 @@ pub struct Request<'a> {
     pub wharf_version: &'a str,
     /// Asked about each secret that the environment uses; none when nobody wants to know.
     pub secrets: Option<SecretCheck<'a>>,
+    /// How many threads share the work, however little it is. When it is not said, one for each core, where that is worth
+    /// it. What comes out is the same.
+    pub threads: Option<NonZero<usize>>,
+    /// Told as each step begins, for those who want to know how long each takes.
+    pub watch: Option<&'a dyn Fn(Step)>,
+}
+
+/// A step of reading a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Texts are turned into trees, and files that they include are read.
+    Parse,
+    /// Trees are held against the schema.
+    Admit,
+    /// Templates are put in, and overlays of the environment are laid over.
+    Expand,
+    /// Values of the model are made, and it is checked what they mean together.
+    Decode,
+    /// Everything is there.
+    Done,
 }
 
 impl Default for Request<'_> {
@@ -114,6 +135,8 @@ impl Default for Request<'_> {
             variable: None,
             wharf_version: "",
             secrets: None,
+            threads: None,
+            watch: None,
         }
     }
 }
@@ -133,7 +156,12 @@ pub struct Loaded {
 
 /// Reads a project. Reports every problem that can be seen; never panics, whatever the texts hold.
 pub fn load(request: &Request<'_>) -> Loaded {
-    let include::Files { mut files, tree, problems: refused, .. } = include::gather(request.files, request.include);
+    let threads = request.threads.map_or(Threads::Cores, Threads::Exactly);
+    let begin = |step| request.watch.iter().for_each(|watch| watch(step));
+    begin(Step::Parse);
+    let include::Files { mut files, tree, problems: refused, .. } =
+        include::gather(request.files, request.include, threads);
+    begin(Step::Admit);
     let own = files.len();
     files.extend(request.input_files.iter().cloned());
     let sources = Sources::new(&files);
@@ -151,16 +179,27 @@ pub fn load(request: &Request<'_>) -> Loaded {
     let scope = Scope { inputs: inputs.into(), parameters: None };
     let templates = Templates::gather(&tree.nodes, &mut problems);
 
-    let (layer, templates) = (Layer::project(), &templates);
-    let mut admit = Admit { sources: &sources, scope: &scope, templates, problems: &mut problems, incomplete, layer };
+    let mut admit = Admit {
+        sources: &sources,
+        scope: &scope,
+        templates: &templates,
+        problems: &mut problems,
+        incomplete,
+        by: None,
+        spent: 0,
+        threads,
+    };
     let mut blocks = admit.top(tree.nodes);
+    begin(Step::Expand);
     admit.check_templates();
-    blocks.iter_mut().for_each(|block| admit.expand(block));
+    admit.expand_all(&mut blocks);
     let environment = choose(&mut admit, &mut blocks, request.environment);
     check_version(&mut problems, &blocks, request.wharf_version);
 
-    let decode = Decode::new(&sources, &mut problems, &blocks, incomplete);
-    let deployment = decode.deployment(&Project { blocks: &blocks, environment }, request.secrets);
+    begin(Step::Decode);
+    let project = Project { blocks: &blocks, environment };
+    let decode = Decode::new(&sources, &mut problems, &project, incomplete, threads);
+    let deployment = decode.deployment(&project, request.secrets);
     let deployment = deployment.filter(|_| !problems.has_errors());
     let problems = problems.finish(&sources);
     let resolved = deployment.as_ref().map(|deployment| Resolved {
@@ -168,6 +207,7 @@ pub fn load(request: &Request<'_>) -> Loaded {
         files: files.clone(),
         environment: deployment.environment.clone(),
     });
+    begin(Step::Done);
     Loaded { deployment, resolved, problems, files }
 }
 
@@ -178,7 +218,7 @@ fn input_values(sources: &Sources<'_>, own: usize, problems: &mut Problems) -> V
         if sources.file(index).name.ends_with(".json") {
             values.append(&mut read_json(sources, index, problems));
         } else {
-            let tree = syntax::parse_files(sources, index..index + 1);
+            let tree = syntax::parse(sources.files(), index..index + 1, Threads::Cores);
             tree.problems.into_iter().for_each(|problem| problems.push(problem));
             values.append(&mut read_kdl(&tree.nodes, problems));
         }

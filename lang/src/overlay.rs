@@ -61,14 +61,14 @@ fn restate(present: &mut Block, over: &Block) {
     let before = Block {
         at: present.at,
         arguments: present.arguments.clone(),
-        layer: present.layer.clone(),
+        by: present.by.take(),
         before: present.before.take(),
         ..Block::absent(present.row)
     };
     if !over.is_keyed() && !over.arguments.is_empty() {
         present.arguments = over.arguments.clone();
     }
-    (present.at, present.layer) = (over.at, over.layer.clone());
+    (present.at, present.by) = (over.at, over.by.clone());
     present.before = Some(Arc::new(before));
 }
 
@@ -76,8 +76,8 @@ fn restate(present: &mut Block, over: &Block) {
 mod tests {
     use super::*;
     use crate::{
-        SourceFile, admit::Admit, block::Block, interpolate::Scope, layer::Layer, problem::Problems, reuse::Templates,
-        source::Sources, syntax,
+        SourceFile, admit::Admit, block::Block, interpolate::Scope, problem::Problems, reuse::Templates,
+        source::Sources, syntax, threads::Threads,
     };
 
     /// Lays the second node over the first and prints what comes out.
@@ -85,7 +85,7 @@ mod tests {
         let text = format!("service \"s\" {{ {base} }}\nenvironment \"e\" {{ service \"s\" {{ {over} }} }}");
         let files = [SourceFile { name: "a.kdl".into(), text: text.into() }];
         let sources = Sources::new(&files);
-        let tree = syntax::parse(&sources);
+        let tree = syntax::parse(&files, 0..1, Threads::Cores);
         let (scope, templates, mut problems) = (Scope::default(), Templates::default(), Problems::default());
         let mut admit = Admit {
             sources: &sources,
@@ -93,7 +93,9 @@ mod tests {
             templates: &templates,
             problems: &mut problems,
             incomplete: true,
-            layer: Layer::project(),
+            by: None,
+            spent: 0,
+            threads: Threads::Cores,
         };
         let mut blocks = admit.top(tree.nodes);
         let over = blocks[1].child("service").unwrap().clone();

@@ -4,7 +4,10 @@
 //! column.
 
 use crate::SourceFile;
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 use wharf_model::Origin;
 
 /// A range of bytes in one of the files. There are very many of these, so they are small; what lies behind the first four
@@ -49,31 +52,44 @@ impl Place {
     }
 }
 
-/// The files, with their lines found.
+/// The files. Where their lines begin is found when somebody asks.
 pub(crate) struct Sources<'a> {
     files: &'a [SourceFile],
-    lines: Vec<Vec<usize>>,
+    lines: Vec<OnceLock<Vec<usize>>>,
     /// How many characters come before every [`BLOCK`] bytes, so that a column on a long line is not counted from its start.
-    counted: Vec<Vec<usize>>,
+    counted: Vec<OnceLock<Vec<usize>>>,
 }
 
 const BLOCK: usize = 1024;
 
 impl<'a> Sources<'a> {
     pub(crate) fn new(files: &'a [SourceFile]) -> Self {
-        let lines_of = |file: &SourceFile| {
-            let after_newlines = file.text.match_indices('\n').map(|(at, _)| at + 1);
+        let unknown = || files.iter().map(|_| OnceLock::new()).collect();
+        Self { files, lines: unknown(), counted: unknown() }
+    }
+
+    /// Where the lines of a file begin.
+    fn lines(&self, file: usize) -> &[usize] {
+        self.lines[file].get_or_init(|| {
+            let after_newlines = self.files[file].text.match_indices('\n').map(|(at, _)| at + 1);
             std::iter::once(0).chain(after_newlines).collect()
-        };
-        let counted = files.iter().map(|file| count(&file.text)).collect();
-        Self { files, lines: files.iter().map(lines_of).collect(), counted }
+        })
+    }
+
+    /// How many characters lie between the start of a line and a place on it.
+    fn characters_between(&self, file: usize, start: usize, at: usize) -> usize {
+        match self.files[file].text.get(start..at) {
+            Some(before) if before.len() <= BLOCK => before.chars().count(),
+            _ => self.characters(file, at).saturating_sub(self.characters(file, start)),
+        }
     }
 
     /// How many characters of the file come before the place.
     fn characters(&self, file: usize, at: usize) -> usize {
         let (text, block) = (&self.files[file].text, at / BLOCK);
         let rest = text.get(text.floor_char_boundary(block * BLOCK)..at).unwrap_or_default();
-        self.counted[file].get(block).copied().unwrap_or_default() + rest.chars().count()
+        let counted = self.counted[file].get_or_init(|| count(text));
+        counted.get(block).copied().unwrap_or_default() + rest.chars().count()
     }
 
     pub(crate) fn files(&self) -> &'a [SourceFile] {
@@ -86,7 +102,7 @@ impl<'a> Sources<'a> {
 
     /// A whole line, counted from 1.
     pub(crate) fn place_of_line(&self, file: usize, line: usize) -> Place {
-        let (text, starts) = (&self.files[file].text, &self.lines[file]);
+        let (text, starts) = (&self.files[file].text, self.lines(file));
         let start = starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
         Place::new(file, start, text[start..].lines().next().map_or(0, str::len))
     }
@@ -98,10 +114,9 @@ impl<'a> Sources<'a> {
 
     /// The place as people count.
     pub(crate) fn origin(&self, place: Place) -> Origin {
-        let starts = &self.lines[place.file()];
+        let starts = self.lines(place.file());
         let line = starts.partition_point(|start| *start <= place.start()).saturating_sub(1);
-        let before = |at| self.characters(place.file(), at);
-        let column = before(place.start()).saturating_sub(before(starts[line])) + 1;
+        let column = self.characters_between(place.file(), starts[line], place.start()) + 1;
         Origin {
             file: Arc::clone(&self.files[place.file()].name),
             line: u32::try_from(line + 1).unwrap_or(u32::MAX),

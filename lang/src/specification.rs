@@ -6,8 +6,8 @@
 use crate::{
     SourceFile,
     format::{self, outline},
-    source::Sources,
     syntax,
+    threads::Threads,
 };
 use std::{
     fs,
@@ -33,7 +33,7 @@ fn valid_documents_stand_for_their_tree() {
     let (cases, mut failed) = (cases("valid"), Vec::new());
     assert!(cases.len() >= 50);
     for (path, file) in cases {
-        let tree = syntax::parse(&Sources::new(slice::from_ref(&file)));
+        let tree = syntax::parse(slice::from_ref(&file), 0..1, Threads::Cores);
         let told: Vec<_> = tree.problems.iter().map(|problem| problem.message()).collect();
         let (found, expected) = (outline(&tree.nodes), path.with_extension("txt"));
         if !told.is_empty() {
@@ -51,7 +51,7 @@ fn valid_documents_stand_for_their_tree() {
 fn invalid_documents_are_refused() {
     let cases = cases("invalid");
     assert!(cases.len() >= 50);
-    let fine = |file: &SourceFile| syntax::parse(&Sources::new(slice::from_ref(file))).problems.is_empty();
+    let fine = |file: &SourceFile| syntax::parse(slice::from_ref(file), 0..1, Threads::Cores).problems.is_empty();
     let passed: Vec<_> = cases.iter().filter(|(_, file)| fine(file)).map(|(path, _)| path).collect();
     assert!(passed.is_empty(), "{passed:?}");
     assert!(cases.iter().all(|(_, file)| format::format(file).is_err()));

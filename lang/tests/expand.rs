@@ -1,11 +1,14 @@
 //! A project that is expanded asks for the same as the project itself, whatever it is laid together from.
 
+#![allow(clippy::disallowed_methods, reason = "the support reads files")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
 
 use proptest::prelude::*;
 use std::fmt::Write;
-use wharf_lang::{Defaults, Loaded, Request, SourceFile, load};
-use wharf_model::{Deployment, Origins};
+use support::{check_alone, without_places};
+use wharf_lang::Defaults;
 
 /// What a service, a template or an overlay may say; each part at most once.
 const PARTS: &[&[&str]] = &[
@@ -95,23 +98,12 @@ fn project() -> impl Strategy<Value = String> {
     })
 }
 
-fn read(text: &str) -> Loaded {
-    let files = [SourceFile { name: "wharf.kdl".into(), text: text.into() }];
-    load(&Request { files: &files, wharf_version: "0.1.0", ..Request::default() })
-}
-
-fn without_places(deployment: Deployment) -> Deployment {
-    let mut ignores = deployment.ignores;
-    ignores.iter_mut().for_each(|rule| rule.origin = None);
-    Deployment { origins: Origins::default(), ignores, ..deployment }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn expanded_it_means_the_same(text in project()) {
-        let loaded = read(&text);
+        let loaded = check_alone(&text);
         let told: Vec<_> = loaded.problems.iter().map(ToString::to_string).collect();
         // Two services under one path, a mount in a mount: what was put together need not hold together.
         prop_assume!(!told.iter().any(|problem| problem.contains("same path")));
@@ -119,7 +111,7 @@ proptest! {
         let resolved = loaded.resolved.unwrap();
         for defaults in [Defaults::Hidden, Defaults::Shown] {
             let expanded = resolved.text(defaults);
-            let again = read(&expanded);
+            let again = check_alone(&expanded);
             let told: Vec<_> = again.problems.errors().map(ToString::to_string).collect();
             prop_assert!(again.deployment.is_some(), "{text}\n{expanded}\n{told:#?}");
             let same = without_places(again.deployment.unwrap()) == without_places(deployment.clone());
@@ -130,7 +122,7 @@ proptest! {
 
     #[test]
     fn every_value_has_one_name_and_the_written_ones_a_place(text in project()) {
-        let Some(resolved) = read(&text).resolved else { return Ok(()) };
+        let Some(resolved) = check_alone(&text).resolved else { return Ok(()) };
         let fields = resolved.fields();
         let mut names: Vec<_> = fields.iter().map(|field| field.name()).collect();
         names.sort();

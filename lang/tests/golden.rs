@@ -8,20 +8,24 @@
 #![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     fs,
+    num::NonZero,
     path::{Path, PathBuf},
     sync::Arc,
 };
+use support::{check_alone, without_places};
 use wharf_lang::{
     Code, Defaults, FilledIn, IncludeError, Loaded, Problems, Region, Request, Resolved, SetBy, Severity, SourceFile,
     Speaker, features, load, problems_github, problems_json, problems_sarif, schema_json, schema_kdl, schema_markdown,
     schema_text,
 };
-use wharf_model::{Address, Deployment, Entry, Field, FieldPath, Origins, Pins, SecretSource};
+use wharf_model::{Address, Deployment, Entry, Field, FieldPath, Pins, SecretSource};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/lang")
@@ -81,6 +85,10 @@ fn sources(case: &Path) -> Vec<SourceFile> {
 }
 
 fn run(case: &Path, settings: &Settings) -> Loaded {
+    run_on(case, settings, None)
+}
+
+fn run_on(case: &Path, settings: &Settings, threads: Option<NonZero<usize>>) -> Loaded {
     let secrets = |source: &SecretSource| settings.check(source);
     let include = |path: &str| match path.contains("linked") {
         true => Err(IncludeError::Outside),
@@ -101,13 +109,9 @@ fn run(case: &Path, settings: &Settings) -> Loaded {
         variable: Some(&|name| settings.variables.get(name).cloned()),
         wharf_version: "0.1.0",
         secrets: Some(&secrets),
+        threads,
+        ..Request::default()
     })
-}
-
-/// What a text that was expanded comes to.
-fn reload(text: &str) -> Loaded {
-    let files = [SourceFile { name: "expanded.kdl".into(), text: text.into() }];
-    load(&Request { files: &files, wharf_version: "0.1.0", ..Request::default() })
 }
 
 /// The values of a project below some names, with who said them.
@@ -271,25 +275,33 @@ fn every_case_is_as_expected() {
 }
 
 #[test]
+fn how_many_threads_there_are_changes_nothing() {
+    for case in fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let settings = Settings::read(&case);
+        let [alone, two, many] = [1, 2, 9].map(|threads| run_on(&case, &settings, NonZero::new(threads)));
+        for other in [two, many] {
+            assert_eq!(draw(&other.problems), draw(&alone.problems), "{}", case.display());
+            assert_eq!(allowed(&other.problems), allowed(&alone.problems), "{}", case.display());
+            assert_eq!(other.deployment, alone.deployment, "{}", case.display());
+            let fields = |loaded: &Loaded| loaded.resolved.as_ref().map(Resolved::fields);
+            assert_eq!(fields(&other), fields(&alone), "{}", case.display());
+        }
+    }
+}
+
+#[test]
 fn every_project_means_the_same_when_it_is_expanded() {
     for case in fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
         let loaded = run(&case, &Settings::read(&case));
         let (Some(deployment), Some(resolved)) = (loaded.deployment, loaded.resolved) else { continue };
         for defaults in [Defaults::Hidden, Defaults::Shown] {
             let text = resolved.text(defaults);
-            let again = reload(&text);
+            let again = check_alone(&text);
             let errors = draw(&again.problems);
             let again = again.deployment.unwrap_or_else(|| panic!("{}\n{text}\n{errors}", case.display()));
             assert_eq!(without_places(again), without_places(deployment.clone()), "{}\n{text}", case.display());
         }
     }
-}
-
-fn without_places(mut deployment: Deployment) -> Deployment {
-    let rules = deployment.policies.values_mut().flat_map(|policy| &mut policy.rules);
-    rules.for_each(|rule| rule.origin = None);
-    deployment.ignores.iter_mut().for_each(|rule| rule.origin = None);
-    Deployment { origins: Origins::default(), ..deployment }
 }
 
 #[test]

@@ -29,7 +29,7 @@ impl Decode<'_> {
     fn allow<'b>(&mut self, nodes: impl Iterator<Item = &'b Block>, known: usize) {
         for Allowance { code, reason, at } in nodes.filter_map(allowance) {
             if self.problems.allow(known, code, &reason, at) {
-                self.allowing.insert(at);
+                self.notes.allowing.insert(at);
             }
         }
     }
@@ -71,7 +71,7 @@ impl Decode<'_> {
     /// Reports each that let nothing pass, unless only another runtime would have anything to say.
     fn check_use<'b>(&mut self, nodes: impl Iterator<Item = &'b Block>, wanted: fn(Code) -> bool) {
         for Allowance { code, at, .. } in nodes.filter_map(allowance).filter(|allowance| wanted(allowance.code)) {
-            if self.allowing.contains(&at) || (!self.eas && eas::LINTS.contains(&code)) {
+            if self.notes.allowing.contains(&at) || (!self.known.eas && eas::LINTS.contains(&code)) {
                 continue;
             }
             let message = format!("nothing warns of `{}` here", code.short());

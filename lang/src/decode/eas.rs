@@ -26,7 +26,7 @@ pub(super) const LINTS: [Code; 5] =
 impl Decode<'_> {
     /// Holds a service against the rules of EAS.
     pub(super) fn check_eas_service(&mut self, service: &Block) {
-        if !self.eas {
+        if !self.known.eas {
             return;
         }
         self.check_eas_name(service);
@@ -106,7 +106,7 @@ impl Decode<'_> {
 
     /// What the gateways of EAS let through.
     pub(super) fn check_eas_gateway(&mut self, gateway: &Block) {
-        let Some(limit) = gateway.value::<Bytes>("max-body").filter(|_| self.eas) else { return };
+        let Some(limit) = gateway.value::<Bytes>("max-body").filter(|_| self.known.eas) else { return };
         if limit.value > BODY {
             let message = format!("gateways of EAS let bodies of 1MiB through, and `max-body` is {}", limit.value);
             let problem = Problem::warning(Code::BodyLimit, message).at(limit.at, "larger than that");

@@ -81,7 +81,7 @@ impl Decode<'_> {
             self.out_of_range(message, &count, max, block);
         }
         let dedicated =
-            service.every("expose").filter_map(Block::key).find(|gateway| self.dedicated.contains_key(gateway));
+            service.every("expose").filter_map(Block::key).find(|gateway| self.known.dedicated.contains_key(gateway));
         if let (Some(gateway), 0) = (dedicated, least) {
             let message = format!("behind gateway `{gateway}`, which is one's own, a service cannot sleep");
             let problem = Problem::error(Code::Contradiction, message).at(min.at, "would sleep");

@@ -1,6 +1,6 @@
 //! Who may call a service, and through which gateways.
 
-use super::{Decode, name};
+use super::{Decode, name, notes::Notes};
 use crate::{
     block::{Block, Found},
     problem::{Code, Problem},
@@ -94,16 +94,17 @@ impl Decode<'_> {
             }
         }
         let Some(gateway) = expose.key().and_then(|key| key.parse().ok()).map(Address::Gateway) else { return };
-        if let Some(origin) = self.origins.written(&gateway, Field::MaxBody).cloned() {
-            self.origins.write(route.clone(), FieldPath::of(Field::MaxBody), origin);
+        let noted = |notes: &Notes| notes.origins.written(&gateway, Field::MaxBody).cloned();
+        if let Some(origin) = self.before.and_then(noted).or_else(|| noted(&self.notes)) {
+            self.notes.origins.write(route, FieldPath::of(Field::MaxBody), origin);
         }
     }
 
     /// A path of a gateway leads to one service, or to one group.
     fn claim(&mut self, gateway: &GatewayName, path: &Arc<str>, owner: &Address, at: Option<Place>) {
         let key = (gateway.clone(), Arc::clone(path));
-        let Some((other, first)) = self.paths.get(&key) else {
-            self.paths.insert(key, (owner.clone(), at));
+        let Some((other, first)) = self.notes.paths.get(&key) else {
+            self.notes.paths.insert(key, (owner.clone(), at));
             return;
         };
         let both = match (other, owner) {

@@ -8,7 +8,7 @@ use crate::{
     schema::{Reuse, children},
     suggest::{did_you_mean, either},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, mem, sync::Arc};
 use wharf_model::{EnvironmentName, ProviderSpec};
 
 /// The environment of a project that declares none.
@@ -20,9 +20,25 @@ pub(crate) fn choose(
     blocks: &mut Vec<Block>,
     wanted: Option<&str>,
 ) -> Option<(EnvironmentName, ProviderSpec)> {
-    let environments: Vec<Block> = blocks.iter().filter(|block| block.row.path == "environment").cloned().collect();
+    // They are taken out while others are changed by them, and put back in their places.
+    let is_environment = |block: &&mut Block| block.row.path == "environment";
+    let taken = blocks.iter_mut().filter(is_environment).map(|block| mem::replace(block, Block::absent(block.row)));
+    let environments: Vec<Block> = taken.collect();
+    let chosen = choose_of(admit, blocks, &environments, wanted);
+    for (place, environment) in blocks.iter_mut().filter(is_environment).zip(environments) {
+        *place = environment;
+    }
+    chosen
+}
+
+fn choose_of(
+    admit: &mut Admit<'_>,
+    blocks: &mut Vec<Block>,
+    environments: &[Block],
+    wanted: Option<&str>,
+) -> Option<(EnvironmentName, ProviderSpec)> {
     let bases = bases(blocks);
-    for environment in &environments {
+    for environment in environments {
         check_overlays(admit, environment, &bases);
         rehearse(admit, environment, blocks, &bases);
         environment.child("provider").into_iter().for_each(|block| check_settings(admit, block));
@@ -31,8 +47,8 @@ pub(crate) fn choose(
         return Some((DEFAULT.parse().ok()?, ProviderSpec::Local { host_is_image: false }));
     }
     let chosen = match wanted {
-        Some(wanted) => find(admit, &environments, wanted)?,
-        None => only(admit, &environments)?,
+        Some(wanted) => find(admit, environments, wanted)?,
+        None => only(admit, environments)?,
     };
     for over in overlays(chosen) {
         let base = over.key().and_then(|key| bases.get(over.row.name())?.get(&key));
@@ -65,7 +81,12 @@ fn rehearse(admit: &mut Admit<'_>, environment: &Block, blocks: &[Block], bases:
         }
     }
     if environment.children.iter().any(|child| child.row.reuse.is_some()) {
-        admit.remove_resources(&mut blocks.to_vec(), environment);
+        // What tells them apart is enough.
+        let shell = |block: &Block| {
+            let key = block.arguments.first().cloned();
+            Block { arguments: key.into_iter().collect(), ..Block::absent(block.row) }
+        };
+        admit.remove_resources(&mut blocks.iter().map(shell).collect(), environment);
     }
 }
 

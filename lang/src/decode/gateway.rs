@@ -58,7 +58,7 @@ impl Decode<'_> {
         self.note(&address, FieldPath::of(Field::Listen), port.at);
         let spec = GatewaySpec { port: u16::try_from(port.value).ok()?, address: interface.value, ..rules };
         self.check_listen(&gateway, &spec, port.at);
-        self.listens.push((gateway.clone(), spec.clone(), port.at));
+        self.notes.listens.push((gateway.clone(), spec.clone(), port.at));
         Some((gateway, spec))
     }
 
@@ -67,7 +67,7 @@ impl Decode<'_> {
         if let (Some(shared), Some(domain)) = (block.child("shared"), block.child("domain")) {
             self.exclusive(shared, domain, "everybody uses the shared gateway, so it has a name already");
         }
-        if let (Some(dedicated), None, true) = (block.child("dedicated"), block.child("network"), self.eas) {
+        if let (Some(dedicated), None, true) = (block.child("dedicated"), block.child("network"), self.known.eas) {
             self.requires(dedicated, "network", "on eas, a gateway of one's own reaches instances through a network");
         }
         let alb = block.child("dedicated").filter(|dedicated| kind(dedicated) == Kind::Alb);
@@ -78,7 +78,8 @@ impl Decode<'_> {
 
     /// What a service asks for that an ALB on the way to it would not do.
     pub(super) fn check_alb(&mut self, service: &Block) {
-        let is_alb = |expose: &&Block| expose.key().is_some_and(|name| self.dedicated.get(&name) == Some(&Kind::Alb));
+        let is_alb =
+            |expose: &&Block| expose.key().is_some_and(|name| self.known.dedicated.get(&name) == Some(&Kind::Alb));
         let Some(expose) = service.every("expose").find(is_alb) else { return };
         let limit = service.child("traffic").and_then(|traffic| traffic.child("concurrency-limit"));
         // The default, written or not, asks for nothing in particular.
@@ -97,8 +98,11 @@ impl Decode<'_> {
     /// Two gateways cannot listen on one port, unless on different interfaces.
     fn check_listen(&mut self, gateway: &GatewayName, spec: &GatewaySpec, at: Option<Place>) {
         let clash = |one: IpAddr, two: IpAddr| one == two || one.is_unspecified() || two.is_unspecified();
-        let other =
-            self.listens.iter().find(|(_, other, _)| other.port == spec.port && clash(other.address, spec.address));
+        let other = self
+            .notes
+            .listens
+            .iter()
+            .find(|(_, other, _)| other.port == spec.port && clash(other.address, spec.address));
         if let Some((other, _, first)) = other {
             let message = format!("gateway `{gateway}` listens where gateway `{other}` does: port {}", spec.port);
             let problem = Problem::error(Code::ListenConflict, message).at(at, "taken").and(*first, "first taken here");
@@ -119,6 +123,9 @@ fn managed(block: &Block) -> Option<ManagedGateway> {
         None => block.child("shared").map(|_| ManagedGateway::Shared),
     }
 }
+
+/// A gateway, and where it is written on which port it listens.
+pub(super) type Listens = (GatewayName, GatewaySpec, Option<Place>);
 
 /// Of which kind a gateway of one's own is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

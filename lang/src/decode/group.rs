@@ -13,22 +13,22 @@ use std::{
 };
 use wharf_model::{Address, Field, FieldPath, GroupName, GroupPolicy, GroupSpec, Membership};
 
-/// What is known of a group while services are read.
+/// A group that is declared.
 pub(super) struct Group {
     weighted: bool,
     at: Option<Place>,
-    /// The weight of each service that named one or had to, and where it stands.
-    members: Vec<(Option<u32>, Option<Place>)>,
+}
+
+/// A service of a group: the weight that it named, and where it stands.
+pub(super) struct Member {
+    weight: Option<u32>,
+    at: Option<Place>,
 }
 
 /// The groups that are declared.
 pub(super) fn declared(blocks: &[Block]) -> BTreeMap<String, Group> {
     let groups = blocks.iter().filter(|block| block.row.path == "group");
-    let group = |block: &Block| Group {
-        weighted: policy(block) == GroupPolicy::Weights,
-        at: block.title_at(),
-        members: vec![],
-    };
+    let group = |block: &Block| Group { weighted: policy(block) == GroupPolicy::Weights, at: block.title_at() };
     groups.filter_map(|block| Some((block.key()?, group(block)))).collect()
 }
 
@@ -53,12 +53,12 @@ impl Decode<'_> {
         let (at, group) = name::<GroupName>(block)?;
         self.note(address, FieldPath::of(Field::Group), at);
         let weight = block.property::<u32>("weight");
-        let Some(known) = self.groups.get_mut(group.as_str()) else {
+        let Some(weighted) = self.known.groups.get(group.as_str()).map(|known| known.weighted) else {
             self.unknown_group(&group, at);
             return None;
         };
-        known.members.push((weight.as_ref().map(|weight| weight.value), at));
-        let weighted = known.weighted;
+        let member = Member { weight: weight.as_ref().map(|weight| weight.value), at };
+        self.notes.members.entry(group.to_string()).or_default().push(member);
         match &weight {
             None if weighted => self.needs(block, "weight", "the group divides its requests by weights"),
             Some(weight) if !weighted => {
@@ -72,10 +72,10 @@ impl Decode<'_> {
     }
 
     fn unknown_group(&mut self, group: &GroupName, at: Option<Place>) {
-        if self.incomplete {
+        if self.known.incomplete {
             return;
         }
-        let help = did_you_mean(group.as_str(), self.groups.keys().map(String::as_str))
+        let help = did_you_mean(group.as_str(), self.known.groups.keys().map(String::as_str))
             .unwrap_or_else(|| format!("declare it: `group \"{group}\"`"));
         let problem = Problem::error(Code::UnknownGroup, format!("there is no group `{group}`"));
         self.report(problem.at(at, "not declared").help(help));
@@ -83,16 +83,12 @@ impl Decode<'_> {
 
     /// Weights that are all nothing would leave a group's requests without a way.
     pub(super) fn check_weights(&mut self) {
-        let idle = |group: &&Group| {
-            let all = group.members.iter().all(|(weight, _)| *weight == Some(0));
-            group.weighted && !group.members.is_empty() && all
+        let idle = |(name, members): (&String, &Vec<Member>)| {
+            let group = self.known.groups.get(name).filter(|group| group.weighted)?;
+            let all = members.iter().all(|member| member.weight == Some(0));
+            Some((name.clone(), group.at, members.first().filter(|_| all)?.at))
         };
-        let found: Vec<_> = self
-            .groups
-            .iter()
-            .filter(|(_, group)| idle(group))
-            .map(|(name, group)| (name.clone(), group.at, group.members[0].1))
-            .collect();
+        let found: Vec<_> = self.notes.members.iter().filter_map(idle).collect();
         for (group, at, member) in found {
             let message = format!("no service of group `{group}` gets its requests: all weights are 0");
             let problem = Problem::error(Code::Contradiction, message).at(at, "leads nowhere").and(member, "weight 0");

@@ -149,7 +149,7 @@ impl Decode<'_> {
 
     /// A service is behind balancers that exist, or behind those that EAS makes.
     fn check_eas_balancers(&mut self, service: &Block) {
-        let by = service.key().and_then(|name| self.balanced.get(&name)).map(|balanced| balanced.by);
+        let by = service.key().and_then(|name| self.known.balanced.get(&name)).map(|balanced| balanced.by);
         let Some([Some(existing), Some(made)]) = by else { return };
         let message = format!("{} is behind a balancer that exists and behind one that EAS makes", service.title());
         let problem = Problem::error(Code::OnlyOneOf, message).at(made, "made by EAS").and(existing, "exists");
@@ -158,11 +158,11 @@ impl Decode<'_> {
 
     /// A balancer that EAS makes stands in two zones.
     pub(super) fn check_eas_nlb(&mut self, nlb: &Block) {
-        if !self.eas || nlb.child("id").is_some() {
+        if !self.known.eas || nlb.child("id").is_some() {
             return;
         }
         let Some(network) =
-            nlb.child("network").filter(|node| node.key().is_some_and(|name| self.narrow.contains(&name)))
+            nlb.child("network").filter(|node| node.key().is_some_and(|name| self.known.narrow.contains(&name)))
         else {
             return;
         };

@@ -16,6 +16,7 @@ mod health;
 mod limits;
 mod mount;
 mod network;
+mod notes;
 mod policy;
 mod program;
 mod resources;
@@ -33,35 +34,41 @@ use crate::{
     problem::{Code, Problem, Problems},
     source::{Place, Sources},
     suggest::did_you_mean,
+    threads::Threads,
     value::FromTyped,
 };
+use notes::Notes;
 use std::{
     collections::{BTreeMap, BTreeSet},
     str::FromStr,
     sync::Arc,
 };
 use wharf_model::{
-    Address, Deployment, EnvironmentName, Field, FieldPath, GatewayName, Ignore, Origin, Origins, ProjectName,
-    ProviderSpec, SecretName, Shared,
+    Address, Deployment, EnvironmentName, Field, FieldPath, Origin, ProjectName, ProviderSpec, SecretName, Shared,
 };
 
 /// The work of decoding one environment of a project.
 pub(crate) struct Decode<'a> {
     sources: &'a Sources<'a>,
     problems: &'a mut Problems,
-    origins: Origins,
+    known: Arc<Known>,
+    notes: Notes,
+    /// What was noted of the project before these services.
+    before: Option<&'a Notes>,
+    threads: Threads,
+}
+
+/// What can be asked about the project wherever one is in it.
+struct Known {
     gateways: BTreeSet<String>,
-    /// The groups, and who is in each.
     groups: BTreeMap<String, group::Group>,
     secrets: BTreeSet<String>,
     networks: BTreeSet<String>,
     services: BTreeSet<String>,
     /// The environments.
     environments: BTreeSet<String>,
-    /// Everything that could have been called otherwise.
+    /// Everything that could have been called otherwise; nothing where nobody says that he was.
     named: BTreeSet<Address>,
-    /// What was called otherwise, and how.
-    renamed: BTreeMap<Address, Address>,
     /// The gateways that are of one's own on a platform, and of which kind.
     dedicated: BTreeMap<String, gateway::Kind>,
     /// The networks that are in one zone.
@@ -74,16 +81,8 @@ pub(crate) struct Decode<'a> {
     local: bool,
     /// Some text could not be read, so names that seem to lead nowhere may be declared there.
     incomplete: bool,
-    /// Where each secret is used first.
-    used: BTreeMap<SecretName, Place>,
-    /// Which service each path of a gateway leads to.
-    paths: BTreeMap<(GatewayName, Arc<str>), (Address, Option<Place>)>,
-    /// The rules of services for drift.
-    ignores: Vec<Ignore>,
-    /// The gateways so far, and where it is written on which port each listens.
-    listens: Vec<(GatewayName, wharf_model::GatewaySpec, Option<Place>)>,
-    /// The places that allow a warning which came up.
-    allowing: BTreeSet<Place>,
+    /// A node that nobody knows may be meant for any that seems to be missing.
+    misspelt: bool,
 }
 
 /// The blocks of a project, with the overlays of the environment laid over them.
@@ -96,42 +95,36 @@ impl<'a> Decode<'a> {
     pub(crate) fn new(
         sources: &'a Sources<'a>,
         problems: &'a mut Problems,
-        blocks: &[Block],
+        project: &Project<'_>,
         incomplete: bool,
+        threads: Threads,
     ) -> Self {
+        let blocks = project.blocks;
         let named = |kind: &str| blocks.iter().filter(|block| block.row.path == kind).filter_map(Block::key).collect();
-        Self {
-            sources,
-            problems,
-            origins: Origins::default(),
+        let runs_on =
+            |fits: fn(&ProviderSpec) -> bool| project.environment.as_ref().is_some_and(|(_, spec)| fits(spec));
+        let renames = blocks.iter().any(|block| block.child("was").is_some());
+        let known = Known {
             gateways: named("gateway"),
             groups: group::declared(blocks),
             secrets: named("secret"),
             networks: named("network"),
             services: named("service"),
             environments: named("environment"),
-            named: blocks.iter().filter_map(address_of).collect(),
-            renamed: BTreeMap::new(),
+            named: blocks.iter().filter(|_| renames).filter_map(address_of).collect(),
             dedicated: gateway::dedicated(blocks),
             narrow: network::narrow(blocks),
             balanced: network::balanced(blocks),
-            eas: false,
-            local: false,
+            eas: runs_on(|spec| matches!(spec, ProviderSpec::Eas { .. })),
+            local: runs_on(|spec| matches!(spec, ProviderSpec::Local { .. })),
             incomplete,
-            used: BTreeMap::new(),
-            paths: BTreeMap::new(),
-            ignores: Vec::new(),
-            listens: Vec::new(),
-            allowing: BTreeSet::new(),
-        }
+            misspelt: problems.has(Code::UnknownNode),
+        };
+        Self { sources, problems, known: Arc::new(known), notes: Notes::default(), before: None, threads }
     }
 
     /// Decodes everything; the deployment is there when nothing needed is missing.
     pub(crate) fn deployment(mut self, project: &Project<'_>, check: Option<SecretCheck<'_>>) -> Option<Deployment> {
-        let runs_on =
-            |fits: fn(&ProviderSpec) -> bool| project.environment.as_ref().is_some_and(|(_, spec)| fits(spec));
-        self.eas = runs_on(|spec| matches!(spec, ProviderSpec::Eas { .. }));
-        self.local = runs_on(|spec| matches!(spec, ProviderSpec::Local { .. }));
         let every = |path: &'static str| project.blocks.iter().filter(move |block| block.row.path == path);
         // Each is decoded, whatever became of those before it; only then is it asked whether all came to something.
         let secrets: Vec<_> = every("secret").map(|block| self.secret(block)).collect();
@@ -140,7 +133,7 @@ impl<'a> Decode<'a> {
         let nlbs: Vec<_> = every("nlb").map(|block| self.nlb(block)).collect();
         let registries: Vec<_> = every("registry").map(|block| self.registry(block)).collect();
         let groups: Vec<_> = every("group").map(|block| self.group(block)).collect();
-        let services: Vec<_> = every("service").map(|block| self.allowing(block, Self::service)).collect();
+        let services = self.services(&every("service").collect::<Vec<_>>());
         let ignores: Vec<_> = every("ignore").map(|block| self.ignore(block, None)).collect();
         let here = project.environment.as_ref().map(|(name, _)| name.as_str());
         let policies: Vec<_> = every("policy").filter_map(|block| self.policy(block, here)).collect();
@@ -167,10 +160,10 @@ impl<'a> Decode<'a> {
                 nlbs: nlbs.into_iter().collect::<Option<_>>()?,
                 registries: registries.into_iter().collect::<Option<_>>()?,
             },
-            ignores: ignores.into_iter().collect::<Option<Vec<_>>>()?.into_iter().chain(self.ignores).collect(),
-            renamed: self.renamed,
+            ignores: ignores.into_iter().collect::<Option<Vec<_>>>()?.into_iter().chain(self.notes.ignores).collect(),
+            renamed: self.notes.renamed,
             policies: policies.into_iter().collect(),
-            origins: self.origins,
+            origins: self.notes.origins,
         })
     }
 
@@ -185,14 +178,14 @@ impl<'a> Decode<'a> {
     /// Notes where a resource is declared.
     fn declare(&mut self, address: Address, at: Option<Place>) {
         if let Some(origin) = self.origin(at) {
-            self.origins.declare(address, origin);
+            self.notes.origins.declare(address, origin);
         }
     }
 
     /// Notes where a field is written; nothing when it is a default.
     fn note(&mut self, address: &Address, path: FieldPath, at: Option<Place>) {
         if let Some(origin) = self.origin(at) {
-            self.origins.write(address.clone(), path, origin);
+            self.notes.origins.write(address, path, origin);
         }
     }
 
@@ -206,12 +199,12 @@ impl<'a> Decode<'a> {
     /// Reports a name that is not declared.
     fn must_be_declared(&mut self, code: Code, kind: &str, name: &str, at: Option<Place>) {
         let known = match code {
-            Code::UnknownGateway => &self.gateways,
-            Code::UnknownNetwork => &self.networks,
-            Code::UnknownService => &self.services,
-            _ => &self.secrets,
+            Code::UnknownGateway => &self.known.gateways,
+            Code::UnknownNetwork => &self.known.networks,
+            Code::UnknownService => &self.known.services,
+            _ => &self.known.secrets,
         };
-        if self.incomplete || known.contains(name) {
+        if self.known.incomplete || known.contains(name) {
             return;
         }
         let help = did_you_mean(name, known.iter().map(String::as_str))
@@ -262,7 +255,7 @@ impl<'a> Decode<'a> {
     fn use_secret(&mut self, name: &SecretName, at: Option<Place>) {
         self.must_be_declared(Code::UnknownSecret, "secret", name.as_str(), at);
         if let Some(at) = at {
-            self.used.entry(name.clone()).or_insert(at);
+            self.notes.used.entry(name.clone()).or_insert(at);
         }
     }
 }

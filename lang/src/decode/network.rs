@@ -92,7 +92,7 @@ impl Decode<'_> {
             }
         }
         let network = self.in_network(block, &address, Field::NlbNetwork);
-        if let (None, true) = (&network, self.eas) {
+        if let (None, true) = (&network, self.known.eas) {
             self.requires(block, "network", "on eas, a balancer reaches instances through their network");
         }
         self.check_eas_nlb(block);
@@ -105,7 +105,7 @@ impl Decode<'_> {
         if let Some(password) = &password {
             self.must_be_declared(Code::UnknownSecret, "secret", password.value.as_str(), password.at);
             // Where the host stands in for images, nobody logs in, and nobody needs the value.
-            if !self.local {
+            if !self.known.local {
                 self.use_secret(&password.value, password.at);
             }
         }
@@ -127,7 +127,7 @@ impl Decode<'_> {
         for node in service.every("nacos") {
             let Some(id) = node.argument::<Arc<str>>(0) else { continue };
             self.note(address, FieldPath::at(Field::Nacos, &*id.value), id.at);
-            if self.eas && service.child("network").is_none() {
+            if self.known.eas && service.child("network").is_none() {
                 self.requires(node, "network", "on eas, instances are entered with their addresses in a network");
             }
             found_nacos.insert(id.value, Nacos { namespace: found(node, "namespace"), group: found(node, "group") });

@@ -15,10 +15,10 @@ impl Decode<'_> {
         let title = block.argument::<Arc<str>>(0)?;
         let environment = block.property::<Arc<str>>("environment");
         if let Some(environment) = &environment
-            && !self.incomplete
-            && !self.environments.contains(&*environment.value)
+            && !self.known.incomplete
+            && !self.known.environments.contains(&*environment.value)
         {
-            let known = self.environments.iter().map(String::as_str);
+            let known = self.known.environments.iter().map(String::as_str);
             let help = did_you_mean(&environment.value, known)
                 .unwrap_or_else(|| "this project has one environment, so leave `environment=` out".to_owned());
             let message = format!("there is no environment `{}`", environment.value);

@@ -104,7 +104,7 @@ impl Decode<'_> {
             self.exclusive(dedicated, quota, "instances run on machines of one's own or within a quota");
         }
         let share = block.child("gpu").and_then(|gpu| gpu.child("memory"));
-        if let (Some(share), true, false) = (share, types || self.eas, own) {
+        if let (Some(share), true, false) = (share, types || self.known.eas, own) {
             let why = "the platform shares out GPUs of one's own alone";
             self.requires(share, "dedicated` or `quota", why);
         }

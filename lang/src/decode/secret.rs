@@ -37,7 +37,7 @@ impl Decode<'_> {
     ) {
         let places: BTreeMap<_, _> =
             blocks.iter().filter_map(|block| Some((block.key()?, block.children.first()?.title_at()))).collect();
-        for (secret, used) in std::mem::take(&mut self.used) {
+        for (secret, used) in std::mem::take(&mut self.notes.used) {
             let Some(source) = secrets.get(&secret) else { continue };
             let Err(why) = check(source) else { continue };
             let at = places.get(secret.as_str()).copied().flatten();

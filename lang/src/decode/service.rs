@@ -47,7 +47,7 @@ impl Decode<'_> {
         let raw = self.raw(block, &address);
         for rule in block.every("ignore") {
             let rule = self.ignore(rule, Some(&service));
-            self.ignores.extend(rule);
+            self.notes.ignores.extend(rule);
         }
         let spec = ServiceSpec {
             template: template?,
@@ -173,8 +173,7 @@ impl Decode<'_> {
     fn port(&mut self, block: &Block, address: &Address) -> Option<u16> {
         let Some(port) = block.value::<u32>("port") else {
             // A node that nobody knows may be meant for it.
-            let misspelt = self.problems.has(Code::UnknownNode);
-            if block.child("port").is_none() && block.child("processor").is_none() && !misspelt {
+            if block.child("port").is_none() && block.child("processor").is_none() && !self.known.misspelt {
                 self.check_portless(block);
             }
             return None;
@@ -202,7 +201,7 @@ impl Decode<'_> {
         let checks = probes.filter_map(|probe| probe.children.iter().find(asks));
         let callers = ["expose", "grpc", "web-app", "nacos"].iter().filter_map(|name| block.child(name));
         let first = callers.chain(checks).next().cloned();
-        let balanced = block.key().and_then(|name| self.balanced.get(&name)).map(|balanced| balanced.at);
+        let balanced = block.key().and_then(|name| self.known.balanced.get(&name)).map(|balanced| balanced.at);
         if let (None, Some(listener)) = (&first, balanced) {
             let message = format!("an nlb leads to {}, which has no port", block.title());
             let problem = Problem::error(Code::MissingNode, message).at(listener, "asks on a port");

@@ -15,16 +15,16 @@ impl Decode<'_> {
         let Some((at, before)) = name::<N>(node) else { return };
         let before = old(before);
         self.note(address, FieldPath::of(Field::Was), at);
-        if self.named.contains(&before) {
+        if self.known.named.contains(&before) {
             let message = format!("{before} is declared, so {address} cannot be what it was");
             let problem = Problem::error(Code::Contradiction, message).at(at, "goes on under its own name");
             self.report(problem.help("remove `was`, or the resource of the old name".to_owned()));
-        } else if let Some((other, _)) = self.renamed.iter().find(|(_, known)| **known == before) {
+        } else if let Some((other, _)) = self.notes.renamed.iter().find(|(_, known)| **known == before) {
             let message = format!("both {other} and {address} say that they were {before}");
             let problem = Problem::error(Code::Contradiction, message).at(at, "taken already");
             self.report(problem.help("only one of them can go on in its place".to_owned()));
         } else {
-            self.renamed.insert(address.clone(), before);
+            self.notes.renamed.insert(address.clone(), before);
         }
     }
 }

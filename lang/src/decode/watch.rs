@@ -28,7 +28,7 @@ impl Decode<'_> {
                 self.exclusive(block, other, "a router is the only way to the instances behind it");
             }
         }
-        let balanced = service.key().and_then(|name| self.balanced.get(&name)).map(|balanced| balanced.at);
+        let balanced = service.key().and_then(|name| self.known.balanced.get(&name)).map(|balanced| balanced.at);
         if let Some(listener) = balanced {
             let message = format!("an nlb leads to {}, past its router", service.title());
             let problem = Problem::error(Code::OnlyOneOf, message).at(block.at, "chooses instances");
@@ -60,7 +60,8 @@ impl Decode<'_> {
             for other in ["nacos", "queue"].iter().filter_map(|name| service.child(name)) {
                 self.exclusive(router, other, "a router is the only way to the instances of its group");
             }
-            let Some(listener) = service.key().and_then(|name| self.balanced.get(&name)).map(|balanced| balanced.at)
+            let Some(listener) =
+                service.key().and_then(|name| self.known.balanced.get(&name)).map(|balanced| balanced.at)
             else {
                 continue;
             };

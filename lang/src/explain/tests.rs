@@ -35,9 +35,9 @@ fn problems(example: &Example) -> Problems {
         environment,
         inputs: &inputs,
         input_files: &values,
-        variable: None,
         wharf_version: "0.1.0",
         secrets: Some(&check),
+        ..Request::default()
     })
     .problems
 }

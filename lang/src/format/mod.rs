@@ -21,6 +21,7 @@ use crate::{
     problem::{Code, Problem, Problems},
     source::{Place, Sources},
     syntax,
+    threads::Threads,
 };
 pub(crate) use outline::outline;
 use std::slice;
@@ -46,7 +47,7 @@ pub fn format(file: &SourceFile) -> Result<String, Problems> {
 
 /// What the file says, apart from how it is written.
 fn tree(sources: &Sources<'_>) -> Result<String, Problems> {
-    let tree = syntax::parse(sources);
+    let tree = syntax::parse(sources.files(), 0..sources.files().len(), Threads::Cores);
     if tree.problems.is_empty() {
         return Ok(outline(&tree.nodes));
     }

@@ -112,7 +112,7 @@ impl Walk<'_> {
             let values = block.arguments.iter().flatten().filter_map(|found| found.written.as_ref());
             let filled = values.flat_map(|written| self.speakers.filled(&written.filled)).collect();
             let at = block.title_at().map(|at| self.speakers.origin(at));
-            Said { value: print(block), by: self.speakers.speaker(&block.layer), at, filled }
+            Said { value: print(block), by: self.speakers.speaker(block.by.as_deref()), at, filled }
         };
         all.map(said).collect()
     }

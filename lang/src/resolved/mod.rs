@@ -149,14 +149,14 @@ impl Speakers<'_> {
         self.0.origin(at)
     }
 
-    fn speaker(&self, layer: &Layer) -> Speaker {
+    fn speaker(&self, layer: Option<&Layer>) -> Speaker {
         match layer {
-            Layer::Project => Speaker::Project,
-            Layer::Environment(name) => Speaker::Environment(Arc::clone(name)),
-            Layer::Template { name, used, within } => Speaker::Template {
+            None => Speaker::Project,
+            Some(Layer::Environment(name)) => Speaker::Environment(Arc::clone(name)),
+            Some(Layer::Template { name, used, within }) => Speaker::Template {
                 name: Arc::clone(name),
                 used: self.origin(*used),
-                within: Box::new(self.speaker(within)),
+                within: Box::new(self.speaker(within.as_deref())),
             },
         }
     }
@@ -185,7 +185,7 @@ impl Speakers<'_> {
         let all = std::iter::successors(written, |written| written.before.as_ref());
         let said = |written: &Arc<Written>| Said {
             value: print(written),
-            by: self.speaker(&written.layer),
+            by: self.speaker(written.by.as_deref()),
             at: Some(self.origin(written.at)),
             filled: self.filled(&written.filled),
         };

@@ -11,7 +11,7 @@ use crate::{
     admit::{Admit, Extent},
     block::Block,
     interpolate::{Scope, Values},
-    layer::Layer,
+    layer::{By, Layer},
     overlay::patch,
     problem::{Code, Problem, Problems},
     schema::{self, Overlay, Reuse},
@@ -36,9 +36,9 @@ impl Admit<'_> {
     /// Looks into every template, also those that nobody uses. What depends on a parameter without a default is left.
     pub(crate) fn check_templates(&mut self) {
         for template in self.templates.iter() {
-            let layer = self.template_layer(template, template.at);
-            self.templates.spent.set(0);
-            let (_, problems) = self.body(template, template.defaults(), layer);
+            let by = self.template_layer(template, template.at);
+            self.spent = 0;
+            let (_, problems) = self.body(template, template.defaults(), by);
             self.problems.absorb(problems, None);
         }
     }
@@ -86,20 +86,20 @@ impl Admit<'_> {
             return None;
         };
         let parameters = self.bind(used, template, at);
-        if !matches!(*self.layer, Layer::Template { .. }) {
-            templates.spent.set(0);
+        if !matches!(self.by.as_deref(), Some(Layer::Template { .. })) {
+            self.spent = 0;
         }
         // A template that uses itself is reported where the templates are gathered.
         if self.is_inside(&name) || self.is_too_much(at) {
             return None;
         }
-        let layer = self.template_layer(template, at);
-        let (body, problems) = self.body(template, parameters, layer);
+        let by = self.template_layer(template, at);
+        let (body, problems) = self.body(template, parameters, by);
         self.problems.absorb(problems, Some((at, "used here")));
         Some(body)
     }
 
-    fn body(&mut self, template: &Template, parameters: Values, layer: Arc<Layer>) -> (Block, Problems) {
+    fn body(&mut self, template: &Template, parameters: Values, by: By) -> (Block, Problems) {
         let scope = Scope { inputs: Arc::clone(&self.scope.inputs), parameters: Some(parameters) };
         let mut problems = Problems::default();
         let mut inner = Admit {
@@ -108,7 +108,9 @@ impl Admit<'_> {
             templates: self.templates,
             problems: &mut problems,
             incomplete: self.incomplete,
-            layer,
+            by,
+            spent: self.spent,
+            threads: self.threads,
         };
         let row = template.row;
         let mut given = Block::absent(row);
@@ -117,32 +119,32 @@ impl Admit<'_> {
         given.children.retain(|child| child.row.parent() != row.path);
         let mut body = Block::absent(row);
         inner.lay(&mut body, &given);
+        self.spent = inner.spent;
         (body, problems)
     }
 
-    fn template_layer(&self, template: &Template, used: Place) -> Arc<Layer> {
-        Layer::Template { name: Arc::clone(&template.name), used, within: Arc::clone(&self.layer) }.into()
+    fn template_layer(&self, template: &Template, used: Place) -> By {
+        Some(Arc::new(Layer::Template { name: Arc::clone(&template.name), used, within: self.by.clone() }))
     }
 
     fn is_inside(&self, name: &str) -> bool {
-        let mut layer = &*self.layer;
-        while let Layer::Template { name: known, within, .. } = layer {
+        let mut layer = self.by.as_deref();
+        while let Some(Layer::Template { name: known, within, .. }) = layer {
             if &**known == name {
                 return true;
             }
-            layer = within;
+            layer = within.as_deref();
         }
         false
     }
 
     fn is_too_much(&mut self, at: Place) -> bool {
-        let spent = self.templates.spent.get() + 1;
-        self.templates.spent.set(spent);
-        if spent == MOST {
+        self.spent += 1;
+        if self.spent == MOST {
             let problem = Problem::error(Code::TooDeep, format!("more than {MOST} templates stand behind one `use`"));
             self.problems.push(problem.at(at, "too many"));
         }
-        spent >= MOST
+        self.spent >= MOST
     }
 
     fn unknown_template(&mut self, name: &str, at: Place) {

@@ -10,7 +10,7 @@ use crate::{
     source::Place,
     syntax::{Node, Scalar},
 };
-use std::{cell::Cell, collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// A template: nodes in which parameters are not yet filled in.
 #[derive(Debug)]
@@ -26,8 +26,6 @@ pub(crate) struct Template {
 #[derive(Debug, Default)]
 pub(crate) struct Templates {
     by_name: BTreeMap<Arc<str>, Template>,
-    /// How many templates stand behind the `use` that is worked on.
-    pub(super) spent: Cell<usize>,
 }
 
 impl Templates {

@@ -17,9 +17,10 @@ mod text;
 use crate::{
     SourceFile,
     problem::Problem,
-    source::{Place, Sources},
+    source::Place,
+    threads::{Threads, side_by_side},
 };
-use std::{num::NonZero, ops::Range, panic::resume_unwind, sync::Arc, thread};
+use std::{ops::Range, sync::Arc};
 
 /// A word with its place.
 #[derive(Debug, Clone)]
@@ -69,75 +70,38 @@ pub(crate) struct Tree {
     pub(crate) problems: Vec<Problem>,
 }
 
-/// Reads every file, on as many cores as there are. A mistake does not keep the rest from being read.
-pub(crate) fn parse(sources: &Sources<'_>) -> Tree {
-    parse_files(sources, 0..sources.files().len())
-}
-
-/// Reads some of the files.
-pub(crate) fn parse_files(sources: &Sources<'_>, which: Range<usize>) -> Tree {
-    let files = sources.files();
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let shares = shares(&files[which.clone()], threads).into_iter();
-    let shares: Vec<_> = shares.map(|share| which.start + share.start..which.start + share.end).collect();
-    let mut tree = Tree::default();
-    for (nodes, problems) in side_by_side(files, &shares) {
-        tree.nodes.extend(nodes);
-        tree.problems.extend(problems);
-    }
-    tree
-}
-
 /// Less text than this is not worth a thread.
 const SHARE: usize = 256 * 1024;
 
-/// Cuts the files into runs of about the same length, at most one for each thread.
-fn shares(files: &[SourceFile], threads: usize) -> Vec<Range<usize>> {
-    let total: usize = files.iter().map(|file| file.text.len()).sum();
-    let wanted = (total / SHARE).clamp(1, threads);
-    let (mut shares, mut start, mut read) = (Vec::with_capacity(wanted), 0, 0);
-    for (index, file) in files.iter().enumerate() {
-        read += file.text.len();
-        if read * wanted >= total * (shares.len() + 1) || index + 1 == files.len() {
-            shares.push(start..index + 1);
-            start = index + 1;
+/// Reads some of the files, side by side. A mistake does not keep the rest from being read.
+pub(crate) fn parse(files: &[SourceFile], which: Range<usize>, threads: Threads) -> Tree {
+    let lengths: Vec<_> = files[which.clone()].iter().map(|file| file.text.len()).collect();
+    let read = |run: Range<usize>| {
+        let mut tree = Tree::default();
+        for index in run {
+            let (mut nodes, mut problems) = parser::parse(which.start + index, &files[which.start + index].text);
+            tree.nodes.append(&mut nodes);
+            tree.problems.append(&mut problems);
         }
-    }
-    shares
-}
-
-type Parsed = (Vec<Node>, Vec<Problem>);
-
-/// Reads each share on a thread of its own, the first on this one. What comes out is in the order of the files.
-fn side_by_side(files: &[SourceFile], shares: &[Range<usize>]) -> Vec<Parsed> {
-    let read = |share: &Range<usize>| -> Vec<Parsed> {
-        share.clone().map(|index| parser::parse(index, &files[index].text)).collect()
+        tree
     };
-    let Some((first, others)) = shares.split_first() else { return Vec::new() };
-    thread::scope(|scope| {
-        let start = |share| (share, thread::Builder::new().spawn_scoped(scope, move || read(share)));
-        let others: Vec<_> = others.iter().map(start).collect();
-        let mut all = read(first);
-        for (share, thread) in others {
-            // A system that has no thread left makes it slower, no more.
-            all.extend(match thread {
-                Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
-                Err(_) => read(share),
-            });
-        }
-        all
-    })
+    let mut trees = side_by_side(threads.runs(&lengths, SHARE), read).into_iter();
+    let mut tree = trees.next().unwrap_or_default();
+    for mut other in trees {
+        tree.nodes.append(&mut other.nodes);
+        tree.problems.append(&mut other.problems);
+    }
+    tree
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SourceFile;
+    use crate::{SourceFile, source::Sources};
 
     fn check(text: &str, expected: &[&str]) {
         let files = [SourceFile { name: "a.kdl".into(), text: text.into() }];
-        let sources = Sources::new(&files);
-        let tree = parse(&sources);
+        let tree = parse(&files, 0..1, Threads::Cores);
         let told: Vec<_> = tree
             .problems
             .iter()
@@ -179,7 +143,7 @@ mod tests {
             SourceFile { name: "b.kdl".into(), text: "x\nnode 1 key=(secret)\"va\" { child #\"raw\"# }".into() },
         ];
         let sources = Sources::new(&files);
-        let tree = parse(&sources);
+        let tree = parse(&files, 0..2, Threads::Cores);
         let node = tree.nodes.iter().find(|node| &*node.name.text == "node").unwrap();
         assert_eq!(sources.text(node.name.at), "node");
         assert_eq!(sources.text(node.entries[0].at), "1");
@@ -193,7 +157,7 @@ mod tests {
     fn hostile_text_neither_overflows_nor_panics() {
         for text in ["=".repeat(100_000), "a {".repeat(9_000), "}\n".repeat(9_000), "a=\n".repeat(9_000)] {
             let files = [SourceFile { name: "a.kdl".into(), text: text.into() }];
-            assert!(!parse(&Sources::new(&files)).problems.is_empty());
+            assert!(!parse(&files, 0..1, Threads::Cores).problems.is_empty());
         }
     }
 }

@@ -71,6 +71,7 @@ pub(crate) fn check_alone(text: &str) -> Loaded {
     load(&Request { files: &files, wharf_version: "0.1.0", ..Request::default() })
 }
 
+/// What a project asks for, wherever that is written.
 pub(crate) fn without_places(mut deployment: Deployment) -> Deployment {
     deployment.policies.values_mut().flat_map(|policy| &mut policy.rules).for_each(|rule| rule.origin = None);
     deployment.ignores.iter_mut().for_each(|rule| rule.origin = None);

@@ -93,6 +93,7 @@ impl Project {
             variable: Some(&|name| std::env::var(name).ok()),
             wharf_version: env!("CARGO_PKG_VERSION"),
             secrets: (wanted == Secrets::Needed).then_some(&check),
+            ..Request::default()
         });
         show(&loaded.problems);
         let (Some(deployment), Some(resolved)) = (loaded.deployment, loaded.resolved) else {

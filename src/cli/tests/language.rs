@@ -66,7 +66,7 @@ fn deployment(case: &Path) -> Deployment {
         input_files: &values,
         variable: Some(&variable),
         wharf_version: "0.1.0",
-        secrets: None,
+        ..Request::default()
     };
     load(&request).deployment.unwrap_or_else(|| panic!("{} asks for nothing", case.display()))
 }

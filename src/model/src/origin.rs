@@ -41,8 +41,19 @@ impl Origins {
     }
 
     /// Notes where a field is written; the last word counts.
-    pub fn write(&mut self, address: Address, path: FieldPath, origin: Origin) {
-        self.fields.entry(address).or_default().insert(path, origin);
+    pub fn write(&mut self, address: &Address, path: FieldPath, origin: Origin) {
+        match self.fields.get_mut(address) {
+            Some(fields) => drop(fields.insert(path, origin)),
+            None => drop(self.fields.insert(address.clone(), BTreeMap::from([(path, origin)]))),
+        }
+    }
+
+    /// Takes in what was noted elsewhere; of two words about one thing, that one counts.
+    pub fn absorb(&mut self, later: Self) {
+        self.resources.extend(later.resources);
+        for (address, fields) in later.fields {
+            self.fields.entry(address).or_default().extend(fields);
+        }
     }
 
     /// Where the resource is declared.
