@@ -55,6 +55,7 @@ mod roles;
 mod start;
 mod stop;
 mod supervise;
+mod tether;
 mod tree;
 mod view;
 
