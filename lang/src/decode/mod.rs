@@ -16,6 +16,7 @@ mod health;
 mod limits;
 mod mount;
 mod network;
+mod notify;
 mod policy;
 mod program;
 mod resources;
@@ -143,6 +144,7 @@ impl<'a> Decode<'a> {
         let services: Vec<_> = every("service").map(|block| self.allowing(block, Self::service)).collect();
         let ignores: Vec<_> = every("ignore").map(|block| self.ignore(block, None)).collect();
         let here = project.environment.as_ref().map(|(name, _)| name.as_str());
+        let notifies: Vec<_> = every("notify").filter_map(|block| self.notify(block, here)).collect();
         let policies: Vec<_> = every("policy").filter_map(|block| self.policy(block, here)).collect();
         self.check_weights();
         self.check_routed_groups(&every("service").collect::<Vec<_>>());
@@ -169,6 +171,7 @@ impl<'a> Decode<'a> {
             ignores: ignores.into_iter().collect::<Option<Vec<_>>>()?.into_iter().chain(self.ignores).collect(),
             renamed: self.renamed,
             policies: policies.into_iter().collect(),
+            notifies: notifies.into_iter().collect(),
             origins: self.origins,
         })
     }

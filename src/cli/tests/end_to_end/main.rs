@@ -15,6 +15,7 @@ mod kill;
 mod ladder;
 mod load;
 mod logs;
+mod notify;
 mod ordinary_user;
 mod plan_writes_nothing;
 mod secrets;
