@@ -1,16 +1,15 @@
-//! The end of an apply: what it changed, and where the services can be called.
+//! The end of an apply: what it changed.
 
 use crate::{
     reading::Action,
-    text::{bold, cut, dim, names, pad},
+    text::{cut, names, pad},
 };
 use std::{collections::BTreeMap, fmt::Write};
 use wharf_model::Address;
 use wharf_plan::Plan;
 
-/// A line for every action with the resources that it was carried out on; then, if any of them serves on, one for every
-/// address to call.
-pub fn ending(plan: &Plan, done: &[Address], addresses: &[String], columns: usize) -> String {
+/// A line for every action, with the resources that it was carried out on.
+pub fn ending(plan: &Plan, done: &[Address], columns: usize) -> String {
     let mut by_action: BTreeMap<Action, Vec<String>> = BTreeMap::new();
     for change in plan.changes().iter().filter(|change| done.contains(&change.address)) {
         by_action.entry(Action::of(&change.what)).or_default().push(change.address.to_string());
@@ -20,10 +19,6 @@ pub fn ending(plan: &Plan, done: &[Address], addresses: &[String], columns: usiz
     for (action, resources) in &by_action {
         let resources = cut(&names(resources), columns.saturating_sub(room + 6).max(16));
         let _ = writeln!(out, "  {} {}  {resources}", action.sign(), pad(past(*action), room));
-    }
-    let serves = by_action.keys().any(|action| !matches!(action, Action::Forget | Action::Delete));
-    for address in addresses.iter().filter(|_| serves) {
-        let _ = writeln!(out, "  {} {}", dim("call"), bold(address));
     }
     out
 }

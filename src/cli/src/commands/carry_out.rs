@@ -201,8 +201,7 @@ pub(super) async fn finish(
         stream.end(&tail);
     }
     tell_summary(&summary, serial, tail.took);
-    let serves = matches!(summary.ended(), Ended::Done | Ended::RolledBack);
-    let ending = wharf_report::ending(plan, &summary.done, if serves { &addresses } else { &[] }, out::width());
+    let ending = wharf_report::ending(plan, &summary.done, out::width());
     if !ending.is_empty() {
         out::note(ending.trim_end());
     }
