@@ -8,6 +8,7 @@
 mod boundaries;
 mod canaries;
 mod destroy;
+mod disk;
 mod events;
 mod examples;
 mod gateway;
