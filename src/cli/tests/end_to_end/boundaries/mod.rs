@@ -86,11 +86,12 @@ struct Tally {
 }
 
 impl Tally {
-    fn print(&self, on: &str) {
-        if !self.failed.is_empty() {
-            println!("cut off at {:?}, it ended otherwise on {on}", self.failed);
-        }
-        println!("convergence on {on}: {}", self.score());
+    fn told(&self, on: &str) -> String {
+        let lost = match self.failed.as_slice() {
+            [] => String::new(),
+            failed => format!("cut off at {failed:?}, it ended otherwise on {on}\n"),
+        };
+        format!("{lost}convergence on {on}: {}", self.score())
     }
 
     fn score(&self) -> String {
@@ -135,9 +136,9 @@ fn a_life_in_memory_that_is_cut_off_here_and_there_ends_the_same() {
 #[ignore = "takes minutes; `make kill-test` plays it"]
 fn a_life_that_is_cut_off_anywhere_ends_the_same() {
     let mut memory = lives::<Memory>("kill-all-mem", 1.., 4);
-    memory.print("memory");
+    println!("{}", memory.told("memory"));
     let local = lives::<Local>("kill-all", 1.., 4);
-    local.print("local");
+    println!("{}", local.told("local"));
     memory.kills += local.kills;
     memory.failed.extend(local.failed);
     println!("convergence: {}", memory.score());
