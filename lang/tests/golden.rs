@@ -25,7 +25,7 @@ use wharf_lang::{
     Speaker, features, load, problems_github, problems_json, problems_sarif, schema_json, schema_kdl, schema_markdown,
     schema_text,
 };
-use wharf_model::{Address, Deployment, Entry, Field, FieldPath, Pins, SecretSource};
+use wharf_model::{Address, Deployment, Entry, EnvValue, Field, FieldPath, NotifySpec, Pins, SecretSource};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/lang")
@@ -218,6 +218,19 @@ fn print(deployment: &Deployment) -> String {
         for rule in &policy.rules {
             let at = rule.origin.as_ref().unwrap();
             let _ = writeln!(page, "    {}  ({at}:{})", rule.demand, at.column);
+        }
+    }
+    for (name, notify) in &deployment.notifies {
+        let NotifySpec { url, headers, on, timeout, retries } = notify;
+        let told = |value: &EnvValue| match value {
+            EnvValue::Plain(text) => text.to_string(),
+            EnvValue::Secret(secret) => format!("(secret){secret}"),
+        };
+        let words: Vec<_> = on.iter().map(|on| on.as_str()).collect();
+        let _ = writeln!(page, "notify {name}");
+        let _ = writeln!(page, "    {} on {} within {timeout:?}, {retries} more tries", told(url), words.join(" "));
+        for (header, value) in headers {
+            let _ = writeln!(page, "    {header}: {}", told(value));
         }
     }
     page

@@ -17,6 +17,7 @@ mod limits;
 mod mount;
 mod network;
 mod notes;
+mod notify;
 mod policy;
 mod program;
 mod resources;
@@ -136,6 +137,7 @@ impl<'a> Decode<'a> {
         let services = self.services(&every("service").collect::<Vec<_>>());
         let ignores: Vec<_> = every("ignore").map(|block| self.ignore(block, None)).collect();
         let here = project.environment.as_ref().map(|(name, _)| name.as_str());
+        let notifies: Vec<_> = every("notify").filter_map(|block| self.notify(block, here)).collect();
         let policies: Vec<_> = every("policy").filter_map(|block| self.policy(block, here)).collect();
         self.check_weights();
         self.check_routed_groups(&every("service").collect::<Vec<_>>());
@@ -163,6 +165,7 @@ impl<'a> Decode<'a> {
             ignores: ignores.into_iter().collect::<Option<Vec<_>>>()?.into_iter().chain(self.notes.ignores).collect(),
             renamed: self.notes.renamed,
             policies: policies.into_iter().collect(),
+            notifies: notifies.into_iter().collect(),
             origins: self.notes.origins,
         })
     }

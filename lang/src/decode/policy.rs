@@ -13,6 +13,14 @@ impl Decode<'_> {
     /// Decodes a policy; one of another environment is checked, and left out.
     pub(super) fn policy(&mut self, block: &Block, here: Option<&str>) -> Option<(Arc<str>, PolicySpec)> {
         let title = block.argument::<Arc<str>>(0)?;
+        // The order of rules means nothing, so they stand in that of the table, however the project is printed.
+        let rules = block.row.children().iter().flat_map(|row| block.every(row.name()));
+        let rules = rules.filter_map(|node| self.rule(node)).collect();
+        self.holds_here(block, here).then_some((title.value, PolicySpec { rules }))
+    }
+
+    /// Whether a block that may be for one environment alone holds in the one at hand.
+    pub(super) fn holds_here(&mut self, block: &Block, here: Option<&str>) -> bool {
         let environment = block.property::<Arc<str>>("environment");
         if let Some(environment) = &environment
             && !self.known.incomplete
@@ -25,11 +33,7 @@ impl Decode<'_> {
             let problem = Problem::error(Code::UnknownEnvironment, message).at(environment.at, "not declared");
             self.report(problem.help(help));
         }
-        // The order of rules means nothing, so they stand in that of the table, however the project is printed.
-        let rules = block.row.children().iter().flat_map(|row| block.every(row.name()));
-        let rules = rules.filter_map(|node| self.rule(node)).collect();
-        let holds = environment.is_none_or(|environment| Some(&*environment.value) == here);
-        holds.then_some((title.value, PolicySpec { rules }))
+        environment.is_none_or(|environment| Some(&*environment.value) == here)
     }
 
     fn rule(&mut self, node: &Block) -> Option<Rule> {

@@ -116,7 +116,8 @@ impl Resolved {
         let is_chosen = |block: &&Block| block.key().as_deref() == Some(self.environment.as_str());
         let elsewhere = |block: &Block| {
             let only = block.property::<Arc<str>>("environment");
-            block.row.path == "policy" && only.is_some_and(|only| *only.value != *self.environment.as_str())
+            matches!(block.row.path, "policy" | "notify")
+                && only.is_some_and(|only| *only.value != *self.environment.as_str())
         };
         let wanted = move |block: &&Block| match block.row.name() {
             "environment" => is_chosen(block),

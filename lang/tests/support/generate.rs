@@ -47,6 +47,8 @@ const TEXTS: &[(&str, &str)] = &[
     ("nlb.listener target", "other"),
     ("project requires-wharf", ">=0.1"),
     ("policy environment", "e"),
+    ("notify environment", "e"),
+    ("notify.url url", "https://hooks.example.com/wharf"),
 ];
 
 /// Nodes whose properties do not all go together: their path, and those that do.
@@ -66,7 +68,7 @@ pub(crate) fn project(random: &mut Random) -> Generated {
                     service \"other\" { command \"x\"; port 8000; health { readiness { tcp } } }\n"
         .to_owned();
     let top = |name: &str| schema().iter().copied().find(|row| row.path == name).unwrap();
-    for name in ["registry", "network", "nlb", "gateway", "group", "secret", "policy", "ignore"] {
+    for name in ["registry", "network", "nlb", "gateway", "group", "secret", "policy", "notify", "ignore"] {
         if maker.random.once_in(6) {
             maker.node(&mut text, top(name), 0);
         }

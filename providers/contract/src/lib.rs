@@ -37,7 +37,7 @@ pub use conformance::{Platform, conformance};
 pub use error::ProviderError;
 pub use faults::{Fault, Faulty, Script};
 pub use limits::Limits;
-pub use memory::{MemoryProvider, Stays};
+pub use memory::{MemoryProvider, ServedMemory, Stays, serve};
 pub use secrets::SecretValues;
 
 use async_trait::async_trait;

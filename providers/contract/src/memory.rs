@@ -2,18 +2,24 @@
 //! become ready after a while or crash, gateways drain. Tests choose its weather through the variables of a service:
 //! `MEMORY_CRASH`, `MEMORY_NEVER_READY`.
 
+mod errand;
+mod served;
+
+pub use served::{ServedMemory, serve};
+
 use crate::{Execute, LogCursor, LogLine, Observe, OpContext, ProviderError, Resolution, Scope};
 use async_trait::async_trait;
+use errand::{Errand, Start, Text};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 use wharf_model::{
-    Address, Call, Capabilities, ContentDigest, ContentRef, Cost, EndpointState, Entry, EnvValue, Exit, Field,
-    GatewayName, InstanceId, Intent, Kind, Launch, ObjectId, ObjectSpec, Observed, ObservedGateway, ObservedInstance,
-    ObservedObject, ObservedRoute, Operation, Outcome, Phase, ProbeAnswer, ServiceName, SourcePin, SourceRef,
-    Timestamp, Told, Verb,
+    Address, Capabilities, ContentDigest, ContentRef, Cost, EndpointState, Exit, Field, Fingerprint, GatewayName,
+    InstanceId, Intent, Kind, ObjectId, Observed, ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute,
+    Operation, OperationId, Outcome, Phase, ProbeAnswer, RevisionNumber, ServiceName, SourcePin, SourceRef, Timestamp,
+    Told, Verb,
 };
 
 /// How many looks an instance takes to become ready.
@@ -135,12 +141,6 @@ fn cost(field: Field) -> Cost {
 /// What a route of this runtime tells of.
 const ROUTE: [Field; 4] = [Field::Path, Field::Token, Field::Timeout, Field::MaxBody];
 
-/// Those of the entries that this runtime tells of.
-fn told(entries: &[Entry], about: impl Fn(Field) -> bool) -> Told {
-    let entries = entries.iter().filter(|entry| about(entry.path.field)).cloned().collect();
-    Told { about: Field::ALL.iter().copied().filter(|field| about(*field)).collect(), entries }
-}
-
 impl MemoryProvider {
     /// One that can give resources of these kinds another name.
     pub fn renaming(kinds: &[Kind]) -> Self {
@@ -240,13 +240,13 @@ impl MemoryProvider {
 
 impl World {
     /// Only one incarnation of a kind that is exclusive can be there.
-    fn put(&mut self, object: &ObjectId, spec: &ObjectSpec) -> Result<(), ProviderError> {
+    fn put(&mut self, object: &ObjectId, fingerprint: Fingerprint) -> Result<(), ProviderError> {
         let older = self.objects.keys().find(|known| known.address == object.address && *known != object);
         if let (Some(older), Kind::Nlb | Kind::Mount) = (older, object.address.kind()) {
             let attempt = format!("cannot make {object} while {older} is there");
             return Err(ProviderError::Conflict { attempt, help: format!("remove {older} first") });
         }
-        self.objects.insert(object.clone(), ObservedObject { fingerprint: Some(spec.fingerprint()) });
+        self.objects.insert(object.clone(), ObservedObject { fingerprint: Some(fingerprint) });
         Ok(())
     }
 
@@ -276,35 +276,30 @@ impl World {
         self.instances = std::mem::take(&mut self.instances).into_iter().flat_map(one).collect();
     }
 
-    fn start(&mut self, launch: &Launch, cx: &OpContext) -> SocketAddr {
-        if let Some(known) = self.instances.get(&launch.instance) {
+    fn start(&mut self, start: &Start, operation: &OperationId) -> SocketAddr {
+        let Start { instance: Text(id), revision, fingerprint, crashes, never_ready, told } = start;
+        if let Some(known) = self.instances.get(id) {
             return known.seen.endpoint;
         }
         self.ports += 1;
         let endpoint = ([127, 0, 0, 1], 20_000 + self.ports).into();
-        let has = |name: &str| {
-            let plain = |(key, value): (&wharf_model::EnvName, &EnvValue)| {
-                key.as_str() == name && matches!(value, EnvValue::Plain(_))
-            };
-            launch.revision.template.env.iter().any(plain)
-        };
         let seen = ObservedInstance {
-            revision: launch.revision.number,
-            operation: Some(cx.operation.clone()),
-            fingerprint: Some(launch.revision.fingerprint()),
+            revision: RevisionNumber(*revision),
+            operation: Some(operation.clone()),
+            fingerprint: Some(fingerprint.0),
             endpoint,
             phase: Phase::Running { since: Timestamp(0) },
             answer: None,
             last_lines: Vec::new(),
-            told: told(&launch.revision.template.entries(&launch.revision.pins), |field| cost(field) == Cost::Roll),
+            told: told.clone(),
         };
-        let (crashes, never_ready) = (has("MEMORY_CRASH"), has("MEMORY_NEVER_READY"));
-        self.instances.insert(launch.instance.clone(), Instance { seen, looks: 0, crashes, never_ready });
+        let (crashes, never_ready) = (*crashes, *never_ready);
+        self.instances.insert(id.clone(), Instance { seen, looks: 0, crashes, never_ready });
         let own = |(id, one): &(&InstanceId, &Instance)| {
-            id.service == launch.instance.service && matches!(one.seen.phase, Phase::Running { .. })
+            id.service == start.instance.0.service && matches!(one.seen.phase, Phase::Running { .. })
         };
         let living = u32::try_from(self.instances.iter().filter(own).count()).unwrap_or(u32::MAX);
-        let most = self.most.entry(launch.instance.service.clone()).or_default();
+        let most = self.most.entry(start.instance.0.service.clone()).or_default();
         *most = (*most).max(living);
         endpoint
     }
@@ -314,8 +309,8 @@ impl World {
         routes.map(|route| &mut route.endpoints)
     }
 
-    fn route(&mut self, instance: &InstanceId, gateways: &[GatewayName]) -> Result<(), ProviderError> {
-        for name in gateways {
+    fn route(&mut self, instance: &InstanceId, gateways: &[Text<GatewayName>]) -> Result<(), ProviderError> {
+        for Text(name) in gateways {
             let route = self.gateways.get_mut(name).and_then(|gateway| gateway.routes.get_mut(&instance.service));
             let Some(route) = route else {
                 let attempt = format!("cannot route {instance}: {name} has no route to {}", instance.service);
@@ -340,6 +335,58 @@ impl World {
         }
         self.instances.remove(instance);
     }
+
+    /// What a source holds.
+    fn content_of(&self, source: &str) -> ContentDigest {
+        let told = self.sources.iter().find(|(known, _)| known.to_string() == source);
+        told.map_or_else(|| ContentDigest::of([source.as_bytes()]), |(_, content)| *content)
+    }
+
+    /// Does one thing; what it makes carries the operation's id.
+    fn carry_out(&mut self, errand: &Errand, operation: &OperationId) -> Result<Outcome, ProviderError> {
+        match errand {
+            Errand::Prepare { content } => drop(self.contents.insert(content.0)),
+            Errand::Drop { content } => drop(self.contents.remove(&content.0)),
+            Errand::PutGateway { gateway, listen, fingerprint, told } => {
+                let known = self.gateways.entry(gateway.0.clone()).or_insert_with(|| ObservedGateway {
+                    running: true,
+                    listen: None,
+                    fingerprint: None,
+                    routes: BTreeMap::new(),
+                    told: Told::default(),
+                });
+                known.running = true;
+                known.listen = Some(*listen);
+                known.fingerprint = Some(fingerprint.0);
+                known.told = told.clone();
+            }
+            Errand::DeleteGateway { gateway } => drop(self.gateways.remove(&gateway.0)),
+            Errand::PutObject { object, fingerprint } => self.put(&object.0, fingerprint.0)?,
+            Errand::DeleteObject { object } => drop(self.objects.remove(&object.0)),
+            Errand::Move { from, to } => self.rename(&from.0, &to.0),
+            Errand::PutRoute { gateway, service, fingerprint, told } => {
+                if let Some(gateway) = self.gateways.get_mut(&gateway.0) {
+                    let empty = || ObservedRoute {
+                        fingerprint: None,
+                        endpoints: BTreeMap::new(),
+                        figures: BTreeMap::new(),
+                        told: Told::default(),
+                    };
+                    let known = gateway.routes.entry(service.0.clone()).or_insert_with(empty);
+                    known.fingerprint = Some(fingerprint.0);
+                    known.told = told.clone();
+                }
+            }
+            Errand::DeleteRoute { gateway, service } => {
+                self.gateways.get_mut(&gateway.0).and_then(|gateway| gateway.routes.remove(&service.0));
+            }
+            Errand::Start(start) => return Ok(Outcome::Started { endpoint: self.start(start, operation) }),
+            Errand::Route { instance, gateways } => self.route(&instance.0, gateways)?,
+            Errand::Drain { instance } => self.drain(&instance.0),
+            Errand::Stop { instance } => self.stop(&instance.0),
+        }
+        Ok(Outcome::Done)
+    }
 }
 
 #[async_trait]
@@ -353,8 +400,7 @@ impl Observe for MemoryProvider {
         let covered = world.instances.iter_mut().filter(|(id, _)| scope.covers(&id.service));
         let instances = covered.map(|(id, instance)| (id.clone(), instance.look(scope.probe))).collect();
         let pin = |source: &SourceRef| {
-            let content = world.sources.get(source).copied();
-            let content = content.unwrap_or_else(|| ContentDigest::of([source.to_string().as_bytes()]));
+            let content = world.content_of(&source.to_string());
             (source.clone(), Ok(SourcePin { content, files: 1, bytes: 1 }))
         };
         Ok(Observed {
@@ -397,54 +443,7 @@ impl Instance {
 #[async_trait]
 impl Execute for MemoryProvider {
     async fn execute(&self, operation: &Operation, cx: &OpContext) -> Result<Outcome, ProviderError> {
-        let world = &mut *self.world();
-        match &operation.call {
-            Call::PrepareFolder { content, .. }
-            | Call::PreparePackages { content, .. }
-            | Call::PrepareImage { content, .. } => {
-                world.contents.insert(*content);
-            }
-            Call::DropContent { content } => drop(world.contents.remove(content)),
-            Call::PutGateway { gateway, spec } => {
-                let known = world.gateways.entry(gateway.clone()).or_insert_with(|| ObservedGateway {
-                    running: true,
-                    listen: None,
-                    fingerprint: None,
-                    routes: BTreeMap::new(),
-                    told: Told::default(),
-                });
-                known.running = true;
-                known.listen = Some(SocketAddr::new(spec.address, spec.port));
-                known.fingerprint = Some(spec.fingerprint());
-                known.told = told(&spec.entries(), |field| field == Field::MaxBody);
-            }
-            Call::DeleteGateway { gateway } => drop(world.gateways.remove(gateway)),
-            Call::PutObject { object, spec } => world.put(object, spec)?,
-            Call::DeleteObject { object } => drop(world.objects.remove(object)),
-            Call::Move { from, to } => world.rename(from, to),
-            Call::PutRoute { route } => {
-                if let Some(gateway) = world.gateways.get_mut(&route.gateway) {
-                    let known = gateway.routes.entry(route.service.clone());
-                    let empty = || ObservedRoute {
-                        fingerprint: None,
-                        endpoints: BTreeMap::new(),
-                        figures: BTreeMap::new(),
-                        told: Told::default(),
-                    };
-                    let known = known.or_insert_with(empty);
-                    known.fingerprint = Some(route.fingerprint());
-                    known.told = told(&route.entries(), |field| ROUTE.contains(&field));
-                }
-            }
-            Call::DeleteRoute { gateway, service } => {
-                world.gateways.get_mut(gateway).and_then(|gateway| gateway.routes.remove(service));
-            }
-            Call::StartInstance(launch) => return Ok(Outcome::Started { endpoint: world.start(launch, cx) }),
-            Call::RouteInstance { instance, gateways, .. } => world.route(instance, gateways)?,
-            Call::DrainInstance { instance, .. } => world.drain(instance),
-            Call::StopInstance { instance, .. } => world.stop(instance),
-        }
-        Ok(Outcome::Done)
+        self.world().carry_out(&Errand::of(operation), &cx.operation)
     }
 
     async fn resolve(&self, intent: &Intent) -> Result<Resolution, ProviderError> {

@@ -8,13 +8,13 @@ use wharf_model::{
     NetworkRule, NetworkSpec, NlbSpec, ObjectSpec, Pins, Program, RegistrySpec, Revision, RevisionNumber, RouteSpec,
     Template,
 };
-use wharf_provider::{Execute, MemoryProvider, Platform, conformance};
+use wharf_provider::{Execute, MemoryProvider, Platform, ServedMemory, conformance, serve};
 
-struct Memory(Arc<MemoryProvider>);
+struct Memory<H: Fn() -> Arc<dyn Execute>>(H);
 
-impl Platform for Memory {
+impl<H: Fn() -> Arc<dyn Execute> + Send + Sync> Platform for Memory<H> {
     fn handle(&self) -> Arc<dyn Execute> {
-        self.0.clone()
+        self.0()
     }
 
     fn gateway(&self) -> (GatewayName, GatewaySpec) {
@@ -76,5 +76,19 @@ impl Platform for Memory {
 
 #[tokio::test(start_paused = true)]
 async fn the_runtime_in_memory_conforms() {
-    conformance(&Memory(Arc::new(MemoryProvider::default()))).await;
+    let memory = Arc::new(MemoryProvider::default());
+    conformance(&Memory(|| memory.clone())).await;
+}
+
+/// Behind a socket it keeps the same promises.
+#[tokio::test]
+async fn the_runtime_in_memory_conforms_when_it_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("platform");
+    let served = serve(Arc::default(), tokio::net::UnixListener::bind(&socket).unwrap());
+    let calls = Memory(|| Arc::new(ServedMemory::at(socket.clone())));
+    tokio::select! {
+        ended = served => ended.unwrap(),
+        () = conformance(&calls) => {}
+    }
 }

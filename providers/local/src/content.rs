@@ -9,7 +9,7 @@ use crate::{
     launch::place_of,
     layout::Layout,
     packages,
-    provider::LocalReader,
+    provider::{Local, LocalReader},
     tree,
 };
 use std::{
@@ -76,15 +76,15 @@ fn snapshot(
 
 /// Installs libraries, if the interpreter is still the one that the plan was made for.
 pub(crate) async fn prepare_packages(
-    reader: &LocalReader,
+    local: &Local,
     address: &Address,
     content: ContentRef,
     requirements: &[Arc<str>],
     cx: &OpContext,
 ) -> Result<(), ProviderError> {
-    let LocalReader { layout, project, environment, .. } = reader;
+    let LocalReader { layout, project, environment, .. } = &**local;
     let place = layout.content(content);
-    let labels = labels(reader, address, cx);
+    let labels = labels(local, address, cx);
     if place.exists() {
         return keep_labels(&place, &labels);
     }
@@ -99,7 +99,7 @@ pub(crate) async fn prepare_packages(
     }
     let room = Room::beside(&place)?;
     fs::create_dir(&room.path).map_err(disk(format!("cannot create {}", room.path.display())))?;
-    packages::install(&interpreter, requirements, &room.path, project, environment, cx).await?;
+    packages::install(&local.program, &interpreter, requirements, &room.path, project, environment, cx).await?;
     room.move_in(&place, &labels)
 }
 

@@ -58,6 +58,7 @@ mod roles;
 mod start;
 mod stop;
 mod supervise;
+mod tether;
 mod tree;
 mod view;
 

@@ -3,7 +3,7 @@
 //! A set of libraries is pinned by the interpreter and the list of requirements. It stands in a folder of its own,
 //! `site/` with what pip installed and `bin/` with the interpreter under the names that programs call it by.
 
-use crate::{error::disk, files};
+use crate::{error::disk, files, roles};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -86,8 +86,10 @@ pub(crate) fn pin(interpreter: &Interpreter, requirements: &[Arc<str>]) -> Sourc
     SourcePin { content: ContentDigest::of(host.into_iter().chain([real]).chain(list)), files: 0, bytes: 0 }
 }
 
-/// Installs libraries into a new folder. `project` is where relative requirements start.
+/// Installs libraries into a new folder. `project` is where relative requirements start; `program` plays the roles. When
+/// this is dropped, or the program ends in any way, the installation ends too.
 pub(crate) async fn install(
+    program: &Path,
     interpreter: &Interpreter,
     requirements: &[Arc<str>],
     folder: &Path,
@@ -95,16 +97,27 @@ pub(crate) async fn install(
     environment: &BTreeMap<OsString, OsString>,
     cx: &OpContext,
 ) -> Result<(), ProviderError> {
-    let mut command = Command::new(&interpreter.path);
-    command.args(["-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"]);
+    let mut command = Command::new(program);
+    command.args(roles::tether(interpreter.path.as_os_str())).args([
+        "-m",
+        "pip",
+        "install",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--progress-bar",
+        "off",
+    ]);
     command.arg("--target").arg(folder.join("site")).arg("--").args(requirements.iter().map(|one| &**one));
-    command.env_clear().envs(environment).current_dir(project).kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env_clear().envs(environment).current_dir(project);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let attempt = format!("cannot install {}", requirements.join(", "));
     let mut pip = command.spawn().map_err(disk(format!("{attempt}: cannot run {}", interpreter.path.display())))?;
+    // Whoever waits for a process lets go of its standard input, and this one would end.
+    let leash = pip.stdin.take();
     let (out, err) = (pip.stdout.take(), pip.stderr.take());
     let (out, err) = tokio::join!(follow(out, cx), follow(err, cx));
     let status = pip.wait().await.map_err(disk(attempt.clone()))?;
+    drop(leash);
     if status.success() {
         let folder = folder.to_owned();
         let path = interpreter.path.clone();

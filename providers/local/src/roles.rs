@@ -4,7 +4,7 @@
 //! A role runs before any thread and any runtime exists, as the kernel lets only single-threaded processes change
 //! their namespaces. What the roles do is in `supervise` and `init`.
 
-use crate::{init, layout::InstanceFolder, supervise};
+use crate::{init, layout::InstanceFolder, supervise, tether};
 use nix::unistd::setsid;
 use std::{
     ffi::{OsStr, OsString},
@@ -19,6 +19,7 @@ const ROLE: &str = "role";
 const SUPERVISE: &str = "supervise";
 const INIT: &str = "init";
 const GATEWAY: &str = "gateway";
+const TETHER: &str = "tether";
 
 /// Plays a role if the arguments, with the program's name before them, ask for one; `None` when they do not. The binary
 /// calls this first of all, and returns what it answers. The role of a gateway ends in the program's own command
@@ -39,6 +40,8 @@ pub fn play_role(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCo
         Some(init::run())
     } else if role == GATEWAY {
         Some(become_gateway(Path::new(&place)))
+    } else if role == TETHER {
+        Some(tether::run(&place, arguments))
     } else {
         None
     }
@@ -63,6 +66,11 @@ pub(crate) fn supervisor(folder: &Path) -> [&OsStr; 3] {
 /// The arguments that make a gateway of this folder.
 pub(crate) fn gateway(folder: &Path) -> [&OsStr; 3] {
     [OsStr::new(ROLE), OsStr::new(GATEWAY), folder.as_os_str()]
+}
+
+/// The arguments that make a tether, before those of what it runs.
+pub(crate) fn tether(program: &OsStr) -> [&OsStr; 3] {
+    [OsStr::new(ROLE), OsStr::new(TETHER), program]
 }
 
 /// The arguments that make an init. The name is there for those who look at the list of processes.

@@ -84,6 +84,7 @@ fn make_plan(count: usize, provider: &Nothing) -> Plan {
         ignores: Vec::new(),
         renamed: BTreeMap::new(),
         policies: BTreeMap::new(),
+        notifies: BTreeMap::new(),
         origins: Origins::default(),
     };
     let recorded = wharf_model::Record::empty(desired.project.clone(), desired.environment.clone());

@@ -10,6 +10,7 @@ mod exit;
 mod fault;
 mod history;
 mod mortal;
+mod notify;
 mod out;
 mod problems;
 mod progress;

@@ -80,6 +80,14 @@ pub(crate) fn alert(text: impl fmt::Display) {
     drop(writeln!(anstream::stderr().lock(), "{text}"));
 }
 
+/// A text for a line that something else draws: without colours where nobody wants any.
+pub(crate) fn painted(text: String) -> String {
+    match anstream::AutoStream::choice(&std::io::stderr()) {
+        anstream::ColorChoice::Never => anstream::adapter::strip_str(&text).to_string(),
+        _ => text,
+    }
+}
+
 /// Whether the user wants no words about the work.
 pub(crate) fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)

@@ -18,6 +18,8 @@ use wharf_model::{
     Deployment, Observed, ProviderSpec, Record, SecretDigest, SecretKey, SecretName, ServiceName, Timestamp,
 };
 use wharf_plan::{Input, Plan, Selection, plan, sources};
+#[cfg(debug_assertions)]
+use wharf_provider::ServedMemory;
 use wharf_provider::{Execute, Observe, Owner, ProviderError, Scope, SecretValues};
 use wharf_store::{Author, Backend, FolderBackend, Holder, Judgement, Patience, Reader, Times, Waiting, Writer};
 
@@ -87,6 +89,8 @@ pub(crate) fn reader(project: &Project) -> Ends<Box<dyn Observe>> {
     Ok(match settings(project)? {
         Settings::Local(settings) => Box::new(LocalReader::new(settings)),
         Settings::Docker(settings) => Box::new(DockerReader::new(settings)?),
+        #[cfg(debug_assertions)]
+        Settings::Served(served) => Box::new(served),
     })
 }
 
@@ -95,6 +99,8 @@ pub(crate) fn provider(project: &Project) -> Ends<Runtime> {
     Ok(match settings(project)? {
         Settings::Local(settings) => Runtime::Local(Arc::new(LocalProvider::new(settings))),
         Settings::Docker(settings) => Runtime::Docker(Arc::new(DockerProvider::new(settings)?)),
+        #[cfg(debug_assertions)]
+        Settings::Served(served) => Runtime::Served(Arc::new(served)),
     })
 }
 
@@ -102,6 +108,8 @@ pub(crate) fn provider(project: &Project) -> Ends<Runtime> {
 pub(crate) enum Runtime {
     Local(Arc<LocalProvider>),
     Docker(Arc<DockerProvider>),
+    #[cfg(debug_assertions)]
+    Served(Arc<ServedMemory>),
 }
 
 impl Runtime {
@@ -110,6 +118,8 @@ impl Runtime {
         match self {
             Self::Local(local) => mortal::runtime(local.clone()),
             Self::Docker(docker) => mortal::runtime(docker.clone()),
+            #[cfg(debug_assertions)]
+            Self::Served(served) => mortal::runtime(served.clone()),
         }
     }
 
@@ -118,6 +128,9 @@ impl Runtime {
         match self {
             Self::Local(local) => local.clean_up().await,
             Self::Docker(docker) => docker.clean_up().await,
+            // What a test serves is the test's.
+            #[cfg(debug_assertions)]
+            Self::Served(_) => Ok(true),
         }
     }
 }
@@ -125,9 +138,16 @@ impl Runtime {
 enum Settings {
     Local(LocalSettings),
     Docker(DockerSettings),
+    #[cfg(debug_assertions)]
+    Served(ServedMemory),
 }
 
 fn settings(project: &Project) -> Ends<Settings> {
+    // Builds with debug assertions can be told to use a runtime that a test serves, whatever the environment's own is.
+    #[cfg(debug_assertions)]
+    if let Some(socket) = std::env::var_os("WHARF_PLATFORM") {
+        return Ok(Settings::Served(ServedMemory::at(socket.into())));
+    }
     let Deployment { project: name, environment, provider, shared, .. } = &project.deployment;
     let owner = Owner { project: name.clone(), environment: environment.clone() };
     let program = std::env::current_exe().map_err(|cause| Fault::new("cannot find wharf's own program").because(cause));

@@ -2,7 +2,8 @@
 
 use crate::{
     Address, CallRecords, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Ignore, NetworkName,
-    NetworkSpec, NlbName, NlbSpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName, RegistryHost, RegistrySpec,
+    NetworkSpec, NlbName, NlbSpec, NotifySpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName, RegistryHost,
+    RegistrySpec,
     RouteSpec, SecretDigest, SecretName, ServiceName, ServiceSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -30,6 +31,8 @@ pub struct Deployment {
     pub renamed: BTreeMap<Address, Address>,
     /// The rules that its plans must keep to, by the names of the policies that they belong to.
     pub policies: BTreeMap<Arc<str>, PolicySpec>,
+    /// Whom an apply tells how it ended, by name.
+    pub notifies: BTreeMap<Arc<str>, NotifySpec>,
     /// Where all that is written.
     pub origins: Origins,
 }

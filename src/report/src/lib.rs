@@ -5,6 +5,7 @@
 mod detail;
 mod difference;
 mod drift;
+mod ending;
 mod escape;
 mod graph;
 mod history;
@@ -23,6 +24,7 @@ mod verdicts;
 
 pub use difference::difference;
 pub use drift::{EditedFile, drift, drift_markdown, drift_prometheus, drift_sarif};
+pub use ending::ending;
 pub use graph::{graph, graph_dot, graph_json, graph_svg};
 pub use history::{LogEntry, addresses, became, became_between_json, log, log_json, record, record_json};
 pub use html::html;

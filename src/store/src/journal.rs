@@ -7,7 +7,7 @@
 //! What a crash has torn was never promised to anyone: it is as if it had never been written. Damage to a line that was
 //! written whole is an error.
 
-use crate::{Author, Backend, Epoch, Look, StoreError, format, lease::Pulse};
+use crate::{Author, Backend, Epoch, Look, StoreError, checksum, format, lease::Pulse};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -274,8 +274,4 @@ fn intact(line: &[u8]) -> Option<&str> {
 fn text_of(line: &[u8]) -> Option<&str> {
     let (sum, json) = std::str::from_utf8(line).ok()?.split_once(' ')?;
     (checksum(json.as_bytes()) == sum).then_some(json)
-}
-
-fn checksum(bytes: &[u8]) -> String {
-    hex::encode(&blake3::hash(bytes).as_bytes()[..8])
 }

@@ -41,3 +41,8 @@ pub use error::StoreError;
 pub use journal::{Batch, Begin, Entry, Journal, Line, Mark, Want, Written};
 pub use lease::{Epoch, Holder, Judgement, Lease, Patience, Times, Waiting, Watch};
 pub use store::{Reader, Released, Standing, Writer, release};
+
+/// What stands beside bytes on a disk, so that it is noticed when they change.
+fn checksum(bytes: &[u8]) -> String {
+    hex::encode(&blake3::hash(bytes).as_bytes()[..8])
+}

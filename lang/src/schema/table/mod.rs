@@ -9,6 +9,7 @@ mod environment;
 mod health;
 mod mount;
 mod network;
+mod notify;
 mod policy;
 mod program;
 mod project;
@@ -149,6 +150,7 @@ pub(super) const GROUPS: &[&[NodeSchema]] = &[
     watch::ROWS,
     drift::ROWS,
     policy::ROWS,
+    notify::ROWS,
     reuse::ROWS,
     allow::ROWS,
 ];

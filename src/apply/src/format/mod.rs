@@ -2,4 +2,4 @@
 
 mod v1;
 
-pub use v1::{Head, Tail, print_event, print_head, print_tail};
+pub use v1::{Head, Tail, print_event, print_head, print_summary, print_tail};

@@ -118,6 +118,16 @@ enum EventV1<'a> {
     },
 }
 
+const SUMMARY: &str = "wharf.summary/1";
+
+#[derive(Serialize)]
+struct SummaryV1<'a> {
+    format: &'static str,
+    at_ms: u64,
+    begin: EventV1<'a>,
+    end: EventV1<'a>,
+}
+
 #[derive(Serialize)]
 struct FailedV1 {
     address: String,
@@ -144,8 +154,12 @@ fn line(seq: u64, at: Timestamp, event: EventV1<'_>) -> String {
 
 /// The line before all others.
 pub fn print_head(head: &Head<'_>, at: Timestamp) -> String {
-    let Head { project, environment, doing, by, plan, steps } = head;
-    let event = EventV1::Begin {
+    line(0, at, begin(head))
+}
+
+fn begin<'a>(head: &Head<'a>) -> EventV1<'a> {
+    let Head { project, environment, doing, by, plan, steps } = *head;
+    EventV1::Begin {
         project: project.to_string(),
         environment: environment.to_string(),
         doing,
@@ -153,9 +167,8 @@ pub fn print_head(head: &Head<'_>, at: Timestamp) -> String {
         commit: by.commit.as_deref(),
         run: by.run.as_deref(),
         plan: plan.to_string(),
-        steps: *steps,
-    };
-    line(0, at, event)
+        steps,
+    }
 }
 
 /// The line of one event, the `seq`-th.
@@ -203,7 +216,11 @@ pub fn print_event(event: &Event, seq: u64, at: Timestamp) -> String {
 
 /// The line behind all others.
 pub fn print_tail(tail: &Tail<'_>, seq: u64, at: Timestamp) -> String {
-    let Tail { summary, commit, took, addresses } = tail;
+    line(seq, at, end(tail))
+}
+
+fn end<'a>(tail: &Tail<'a>) -> EventV1<'a> {
+    let Tail { summary, commit, took, addresses } = *tail;
     let failed = summary.failed.iter().map(|(address, failed)| {
         let (how, error, help) = match failed {
             Failed::Call { error, help } => ("call", error.clone(), help.clone()),
@@ -222,7 +239,7 @@ pub fn print_tail(tail: &Tail<'_>, seq: u64, at: Timestamp) -> String {
         };
         SkippedV1 { address: address.to_string(), because }
     });
-    let event = EventV1::End {
+    EventV1::End {
         ended: match summary.ended() {
             Ended::Done => "done",
             Ended::Interrupted => "interrupted",
@@ -230,12 +247,18 @@ pub fn print_tail(tail: &Tail<'_>, seq: u64, at: Timestamp) -> String {
             Ended::Failed => "failed",
             Ended::Halted => "halted",
         },
-        commit: *commit,
-        took_ms: millis(*took),
+        commit,
+        took_ms: millis(took),
         done: summary.done.iter().map(ToString::to_string).collect(),
         failed: failed.collect(),
         skipped: skipped.collect(),
         addresses,
-    };
-    line(seq, at, event)
+    }
+}
+
+/// One object with all that the lines before and behind all others say: what is told to those who only want to know how
+/// it ended.
+pub fn print_summary(head: &Head<'_>, tail: &Tail<'_>, at: Timestamp) -> String {
+    let summary = SummaryV1 { format: SUMMARY, at_ms: at.0, begin: begin(head), end: end(tail) };
+    serde_json::to_string(&summary).expect("strings and numbers become JSON")
 }

@@ -42,6 +42,7 @@ pub(crate) fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
         ignores: Vec::new(),
         renamed: BTreeMap::new(),
         policies: BTreeMap::new(),
+        notifies: BTreeMap::new(),
         origins: Origins::default(),
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     arguments::{Format, Select, View},
     exit::Exit,
     fault::Ends,
+    notify::{Told, notify},
     out, progress,
     project::Project,
     site::{self, Runtime, Sight},
@@ -14,8 +15,10 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
-use wharf_apply::{Applied, Cancel, Ended, Failed, Head, Recovered, Settings, Skipped, Summary, Tail, apply, recover};
-use wharf_model::{Deployment, Record};
+use wharf_apply::{
+    Applied, Cancel, Ended, Failed, Head, Recovered, Settings, Skipped, Summary, Tail, apply, print_summary, recover,
+};
+use wharf_model::{Deployment, NotifyOn, Record};
 use wharf_plan::{Plan, SavedPlan, rollout::Failure};
 use wharf_provider::{Execute, Observe};
 use wharf_report::{Layout, bad, dim, duration, good, warn};
@@ -171,27 +174,58 @@ pub(super) async fn finish(
         view.and_then(|view| view.events.as_deref()),
         view.is_some_and(|view| view.format == Format::Json),
     )?;
-    stream.begin(&Head {
+    let id = plan.id();
+    let head = Head {
         project: &project.deployment.project,
         environment: &project.deployment.environment,
         doing,
         by: &settings.by,
-        plan: &plan.id(),
+        plan: &id,
         steps: plan.operations().len(),
-    });
-    let follower = tokio::spawn(progress::follow(told, stream));
+    };
+    stream.begin(&head);
+    let newest = writer.reader().serials()?.last().copied().unwrap_or(0);
+    // The board is only a view: where history cannot be read, it goes without.
+    let history = writer.reader().operations(newest.saturating_sub(progress::EXAMPLES)).unwrap_or_default();
+    let foresight = progress::Foresight::of(plan, &history);
+    let follower = tokio::spawn(progress::follow(told, stream, foresight));
     let began = tokio::time::Instant::now();
     let applied = apply(plan, recovered, platform, &mut writer, &settings, &cancel, events).await;
     watch.abort();
     // The view ends with the events; one that failed has nothing more to show.
     let stream = follower.await.ok();
     let Applied { summary, serial, .. } = applied?;
+    let addresses = addresses(desired);
+    let tail = Tail { summary: &summary, commit: serial, took: began.elapsed(), addresses: &addresses };
     if let Some(mut stream) = stream {
-        let addresses = addresses(desired);
-        stream.end(&Tail { summary: &summary, commit: serial, took: began.elapsed(), addresses: &addresses });
+        stream.end(&tail);
     }
-    tell_summary(&summary, serial, began.elapsed());
+    tell_summary(&summary, serial, tail.took);
+    let ending = wharf_report::ending(plan, &summary.done, out::width());
+    if !ending.is_empty() {
+        out::note(ending.trim_end());
+    }
+    tell_others(project, &head, &tail).await;
     Ok((summary.ended().into(), runtime))
+}
+
+/// Tells those whom the project names how it ended.
+async fn tell_others(project: &Project, head: &Head<'_>, tail: &Tail<'_>) {
+    let ended = match tail.summary.ended() {
+        Ended::Done => NotifyOn::Done,
+        Ended::Interrupted => NotifyOn::Interrupted,
+        Ended::RolledBack => NotifyOn::RolledBack,
+        Ended::Failed => NotifyOn::Failed,
+        Ended::Halted => NotifyOn::Halted,
+    };
+    for Told { name, problem } in notify(project, ended, &print_summary(head, tail, site::now())).await {
+        match problem {
+            None => out::note(dim(format!("{name} was told"))),
+            Some(problem) => {
+                out::alert(format!("{} {name} could not be told how this ended: {problem}", warn("note:")))
+            }
+        }
+    }
 }
 
 /// Where the services of a project can be called, once they are there.

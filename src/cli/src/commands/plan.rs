@@ -4,7 +4,7 @@ use crate::{
     arguments::{PlanFormat, Select, Shared},
     exit::Exit,
     fault::{Ends, Fault},
-    out,
+    notify, out,
     project::{Project, Secrets, Told},
     site,
 };
@@ -43,6 +43,11 @@ pub(super) async fn run(shared: &Shared, wanted: &Wanted) -> Ends<Exit> {
         save(file, &plan.clone().made_from(project.digests()))?;
     }
     show(&plan, wanted.since.as_deref(), wanted.format)?;
+    if let (Some(told), false, PlanFormat::Human) =
+        (notify::mention(&project.deployment), plan.is_empty(), wanted.format)
+    {
+        out::note(format!("\n{told}"));
+    }
     if let Some(file) = &wanted.out {
         out::note(format!("\nSaved. `wharf apply {}` carries out this plan and no other.", file.display()));
     }

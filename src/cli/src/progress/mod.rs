@@ -1,10 +1,13 @@
 //! How a running apply is shown: a live board on a terminal, a line per event elsewhere, and lines of JSON for programs. All
 //! read the same events.
 
+mod expect;
 mod live;
 mod plain;
+mod row;
 mod stream;
 
+pub(crate) use expect::{EXAMPLES, Foresight};
 pub(crate) use stream::Stream;
 
 use crate::out;
@@ -12,8 +15,8 @@ use std::io::IsTerminal;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use wharf_apply::Event;
 
-/// Shows events until there are no more, and hands back the stream that took them.
-pub(crate) async fn follow(mut events: UnboundedReceiver<Event>, mut stream: Stream) -> Stream {
+/// Shows events until there are no more, beside what was foreseen, and hands back the stream that took them.
+pub(crate) async fn follow(mut events: UnboundedReceiver<Event>, mut stream: Stream, foresight: Foresight) -> Stream {
     let (shown, seen) = mpsc::unbounded_channel();
     let pass_on = async move {
         while let Some(event) = events.recv().await {
@@ -23,16 +26,16 @@ pub(crate) async fn follow(mut events: UnboundedReceiver<Event>, mut stream: Str
         }
         stream
     };
-    let (stream, ()) = tokio::join!(pass_on, show(seen));
+    let (stream, ()) = tokio::join!(pass_on, show(seen, foresight));
     stream
 }
 
-async fn show(events: UnboundedReceiver<Event>) {
+async fn show(events: UnboundedReceiver<Event>, foresight: Foresight) {
     if out::is_quiet() {
         return;
     }
     if std::io::stderr().is_terminal() {
-        live::follow(events).await;
+        live::follow(events, foresight).await;
     } else {
         plain::follow(events).await;
     }

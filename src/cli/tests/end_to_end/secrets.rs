@@ -24,11 +24,22 @@ class Hello(BaseHTTPRequestHandler):
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Hello).serve_forever()
 "#;
 
-/// A project whose secret is both a token and a variable.
+/// A webhook that nobody answers, told by an address and a header that are secret.
+const NOTIFY: &str = "
+notify \"chat\" {
+    url \"http://127.0.0.1:1/\"
+    headers { Authorization (secret)\"hello-token\" }
+    retries 0
+}
+notify \"call\" { url (secret)\"hello-token\"; retries 0 }
+";
+
+/// A project whose secret is a token, a variable, a header and an address.
 fn site(name: &str) -> Site {
     let mut site = Site::hello(name);
     site.replace("wharf.kdl", "file \"secrets/hello-token\"", "env \"CANARY\"");
     site.replace("wharf.kdl", "GREETING \"one\"", "API_KEY (secret)\"hello-token\"");
+    site.write("notify.kdl", NOTIFY);
     site.write("app/app.py", PROGRAM);
     fs::remove_dir_all(site.dir.join("secrets")).unwrap();
     site.env.insert("CANARY".to_owned(), CANARY.to_owned());
@@ -54,7 +65,8 @@ fn holding(folder: &Path, text: &str) -> Vec<String> {
 fn assert_untold(site: &Site, said: &str, when: &str) {
     for value in [CANARY, OTHER] {
         assert!(!said.contains(value), "{when} told it: {said}");
-        let files = holding(&site.dir, value);
+        // What programs keep at home and put aside for a while counts, too.
+        let files = holding(site.root(), value);
         assert!(files.is_empty(), "{when} wrote it down: {files:?}");
         let processes = site.processes().into_iter().map(|Process { command, .. }| command);
         let shown: Vec<_> = processes.filter(|command| command.contains(value)).collect();

@@ -9,6 +9,7 @@ mod group;
 mod health;
 mod mount;
 mod network;
+mod notify;
 mod object;
 mod policy;
 mod resources;
@@ -31,6 +32,7 @@ pub use mount::{
     ModelMount, Mount, MountCache, MountLabel, MountPath, MountPathError, MountSource, NfsMount, ObjectStore,
 };
 pub use network::{Direction, ExistingNetwork, Nacos, NetworkPlace, NetworkRule, NetworkSpec, NlbSpec, RegistrySpec};
+pub use notify::{NotifyOn, NotifySpec};
 pub use object::{DataSpec, ObjectId, ObjectSpec};
 pub use policy::{Action, Demand, Matcher, PolicySpec, RiskKind, Rule};
 pub use resources::{Dedicated, Gpu, InstanceType, Isolation, Quota, QuotaKind, Resources, Spot, Spread, Unit};

@@ -133,6 +133,7 @@ fn deployment(has: &Has, names: &[&'static str], drawn: &[Drawn]) -> Deployment 
         },
         renamed: BTreeMap::new(),
         policies: BTreeMap::new(),
+        notifies: BTreeMap::new(),
         origins: Origins::default(),
     }
 }

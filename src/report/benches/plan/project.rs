@@ -98,6 +98,7 @@ fn deployment(resources: usize) -> Deployment {
         ignores: Vec::new(),
         renamed: BTreeMap::new(),
         policies: BTreeMap::new(),
+        notifies: BTreeMap::new(),
         origins: Origins::default(),
     }
 }

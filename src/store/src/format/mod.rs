@@ -1,18 +1,22 @@
 //! Records, journals and leases as bytes. Every object names its format; each format has types of its own, apart from the
 //! model, so that the model can change and old objects stay readable.
 
+mod seal;
 mod v1;
 
 use crate::{Commit, Entry, Holder, Line, StoreError};
 use wharf_model::Timestamp;
 
 pub(crate) fn print_commit(commit: &Commit) -> String {
-    v1::print_commit(commit)
+    seal::seal(&v1::print_commit(commit))
 }
 
 pub(crate) fn read_commit(bytes: &[u8], at: &str, serial: u64) -> Result<Commit, StoreError> {
-    let text = checked(bytes, at, v1::COMMIT)?;
-    v1::read_commit(text, serial).map_err(|problem| StoreError::Damaged { at: at.to_owned(), problem })
+    let damaged = |problem| StoreError::Damaged { at: at.to_owned(), problem };
+    let text = std::str::from_utf8(bytes).map_err(|error| damaged(error.to_string()))?;
+    let text = seal::unseal(text).map_err(damaged)?;
+    let text = checked(text.as_bytes(), at, v1::COMMIT)?;
+    v1::read_commit(text, serial).map_err(damaged)
 }
 
 pub(crate) fn print_line(entry: &Entry, at: Timestamp) -> String {

@@ -130,8 +130,8 @@ fn a_folder_that_cannot_be_written_still_reads() {
     assert!(open(dir.path()).read().is_ok());
 }
 
-/// The newest commit cut short at any place, or with a bit turned over in its first half: never read as something else,
-/// and moved away it is told again by the commit before and the journal.
+/// The newest commit cut short at any place, or with a bit turned over: never read as something else, and moved away it is
+/// told again by the commit before and the journal.
 #[test]
 fn a_damaged_commit_is_told_and_the_way_out_leads_out() {
     let dir = tempfile::tempdir().unwrap();
@@ -143,10 +143,16 @@ fn a_damaged_commit_is_told_and_the_way_out_leads_out() {
     drop(writer);
     let path = dir.path().join("dev/commits/0000001.json");
     let whole = fs::read(&path).unwrap();
-    for cut in (0..whole.len()).step_by(97) {
-        fs::write(&path, &whole[..cut]).unwrap();
-        let Err(error) = reader(dir.path()).read() else { panic!("cut at {cut}") };
-        assert!(error.help().contains(path.to_str().unwrap()), "{}", error.help());
+    let cuts = (0..whole.len()).step_by(97).map(|cut| (format!("cut at {cut}"), whole[..cut].to_vec()));
+    let flips = (0..whole.len()).map(|at| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        (format!("a bit of byte {at}"), bytes)
+    });
+    for (damage, bytes) in cuts.chain(flips) {
+        fs::write(&path, bytes).unwrap();
+        let Err(error) = reader(dir.path()).read() else { panic!("{damage}") };
+        assert!(error.help().contains(path.to_str().unwrap()), "{damage}: {error}: {}", error.help());
     }
     fs::rename(&path, dir.path().join("aside.json")).unwrap();
     let again = reader(dir.path()).read().unwrap();
