@@ -28,7 +28,7 @@ use wharf_plan::{
     plan_pinned,
     rollout::Wish,
 };
-use wharf_report::{bad, good};
+use wharf_report::{bad, good, warn};
 use wharf_store::{Lease, Request, ask};
 
 /// How long an apply may take to look at what it is asked.
@@ -124,7 +124,12 @@ async fn ourselves(
             if agreement.plan_only {
                 return Ok(show_only(&plan));
             }
-            finish(project, begun, &plan, consent).await.map(|(exit, _)| exit)
+            let (exit, _) = finish(project, begun, &plan, consent).await?;
+            if exit == Exit::Done {
+                let words = "as long as the files ask for what was rolled out, the next `wharf apply` begins it again";
+                out::note(format!("{} {words}", warn("note:")));
+            }
+            Ok(exit)
         }
         (Wish::Resume | Wish::Promote, _) => {
             let released = released(begun.record(), &service, wish);

@@ -118,7 +118,9 @@ fn in_words(stands: &Stands, now: Timestamp) -> String {
     for (instance, heard) in waits {
         text.push_str(&format!("  {instance} is not ready: {heard}\n"));
     }
-    for (word, what) in [("resume", "goes on"), ("promote", "goes all the way at once"), ("abort", "goes back")] {
+    let rests = rollout.is_some_and(|rollout| rollout.rest.is_some());
+    let first = if rests { ("resume", "goes on") } else { ("pause", "waits where it is") };
+    for (word, what) in [first, ("promote", "goes all the way at once"), ("abort", "goes back")] {
         text.push_str(&format!("  {}\n", dim(format!("wharf rollout {word:<7} {service}  {what}"))));
     }
     text
