@@ -94,9 +94,9 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "write it in the environments that run elsewhere",
         ),
         Field::CrashBlock => lacks("a program that crashed always stays down here", "leave it out: it is as you wish"),
-        Field::Partition | Field::Paused => lacks(
-            "its rollouts go to their end in one apply",
-            "leave it out here; `batch` and `canary` go in steps within an apply",
+        Field::Paused => lacks(
+            "a rollout waits where it is asked to, and not because of a line",
+            "leave it out here: `pause=#true` at a step waits behind it, and `wharf rollout pause` wherever it is",
         ),
         Field::TrafficQueue => lacks(
             "its instances take as many requests at once as come, and none waits",
@@ -175,6 +175,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         Field::Instances
         | Field::Rollout
         | Field::Batch
+        | Field::Partition
         | Field::Canary
         | Field::Gate
         | Field::Shutdown

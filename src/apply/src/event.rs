@@ -1,7 +1,7 @@
 //! What an apply tells while it runs, and what it says at the end.
 
 use std::time::Duration;
-use wharf_model::{Address, OperationId, ServiceName, Verb};
+use wharf_model::{Address, OperationId, RecordedRollout, ServiceName, Verb};
 use wharf_plan::rollout::{Failure, Tally};
 
 /// Something that happened. Every view of a running apply reads this one stream.
@@ -67,6 +67,17 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+    /// Somebody asked something of a rollout.
+    Asked {
+        /// Of which service.
+        service: ServiceName,
+        /// What.
+        wish: String,
+        /// Who.
+        by: String,
+        /// Whether it makes a difference.
+        taken: bool,
+    },
     /// A look at the platform failed; it is tried again.
     Blind {
         /// What was said.
@@ -83,6 +94,8 @@ pub struct Summary {
     pub done: Vec<Address>,
     /// What failed.
     pub failed: Vec<(Address, Failed)>,
+    /// Rollouts that wait until somebody lets them go on.
+    pub resting: Vec<(ServiceName, RecordedRollout)>,
     /// What was not begun, and because of what.
     pub skipped: Vec<(Address, Skipped)>,
 }
@@ -115,6 +128,8 @@ pub enum Failed {
 pub enum Skipped {
     /// It needs what failed.
     Needs(Address),
+    /// It needs a rollout that waits.
+    Waits(Address),
     /// Somebody asked to stop.
     Stopped,
 }
@@ -124,6 +139,8 @@ pub enum Skipped {
 pub enum Ended {
     /// Everything was done.
     Done,
+    /// A rollout waits until somebody lets it go on.
+    Paused,
     /// Somebody asked to stop.
     Interrupted,
     /// A service went back to the revision before.
@@ -144,8 +161,9 @@ impl Summary {
         });
         let skipped = self.skipped.iter().map(|(_, skipped)| match skipped {
             Skipped::Stopped => Ended::Interrupted,
-            Skipped::Needs(_) => Ended::Done,
+            Skipped::Needs(_) | Skipped::Waits(_) => Ended::Done,
         });
-        failed.chain(skipped).max().unwrap_or(Ended::Done)
+        let resting = self.resting.iter().map(|_| Ended::Paused);
+        failed.chain(skipped).chain(resting).max().unwrap_or(Ended::Done)
     }
 }

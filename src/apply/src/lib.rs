@@ -18,6 +18,6 @@ mod sight;
 pub use error::ApplyError;
 pub use event::{Ended, Event, Failed, Skipped, Summary};
 pub use format::{Head, Tail, print_event, print_head, print_summary, print_tail};
-pub use recovery::{Found, Recovered, look_into, recover};
+pub use recovery::{Found, Recovered, look_into, note, recover};
 pub use runner::apply;
 pub use settings::{Applied, Cancel, Settings};

@@ -1,7 +1,7 @@
 //! What a writing command does first: it finds out what became of the calls whose outcome nobody wrote down.
 
 use crate::ApplyError;
-use wharf_model::{Effect, Intent, IntentId, Record, Timestamp};
+use wharf_model::{Effect, Intent, IntentId, Record, Timestamp, Wanted};
 use wharf_provider::{Execute, Resolution};
 use wharf_store::{Author, Entry, Made, Standing, Writer};
 
@@ -87,6 +87,20 @@ pub async fn recover(
         next_intent = IntentId(1);
     }
     Ok(Recovered { record, serial, resolved, unknown, unfinished: standing.has_journal, next_intent })
+}
+
+/// Writes down something that is no call, outside an apply, and commits it.
+///
+/// # Errors
+/// When the store cannot be written.
+pub fn note(writer: &mut Writer, mut record: Record, effect: Effect, made: Made) -> Result<u64, ApplyError> {
+    let mut journal = writer.journal()?;
+    record.absorb(&effect, &Wanted::default());
+    journal.add(&Entry::Note(effect), made.at);
+    if let Some(batch) = journal.batch() {
+        batch.write()?;
+    }
+    Ok(writer.commit(&record, made)?)
 }
 
 async fn resolve(provider: &dyn Execute, intent: &Intent) -> Found {

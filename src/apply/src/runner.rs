@@ -13,6 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     future::pending,
     sync::Arc,
+    time::Duration,
 };
 use tokio::{
     sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
@@ -21,9 +22,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use wharf_model::{Address, Intent, Observed, Operation, ServiceName, Timestamp};
-use wharf_plan::{Plan, check};
+use wharf_plan::{Plan, check, rollout::Wish};
 use wharf_provider::{Execute, OpContext, ProviderError, Scope};
-use wharf_store::{Mark, StoreError, Writer};
+use wharf_store::{Mark, Request, Requests, StoreError, Writer};
 
 /// Carries out a plan that was made from `ground`. When it returns, everything that was done is committed.
 ///
@@ -44,9 +45,13 @@ pub async fn apply(
     let Some(remaining) = remaining else { return Err(ApplyError::Unsound { flaws }) };
     let width = Width { calls: settings.calls, rollouts: settings.rollouts, limits: provider.limits() };
     let dispatcher = Dispatcher::new(plan, remaining, width, &ground.unknown);
+    let requests = writer.requests();
     let ledger = Ledger::begin(writer, ground, plan, settings)?;
-    Runner::new(dispatcher, ledger, provider, settings, events).run(&cancel.0).await
+    Runner::new(dispatcher, ledger, provider, settings, requests, events).run(&cancel.0).await
 }
+
+/// How often others are asked what they want of rollouts.
+const HEAR_EVERY: Duration = Duration::from_secs(1);
 
 struct Runner<'a> {
     dispatcher: Dispatcher<'a>,
@@ -72,6 +77,10 @@ struct Runner<'a> {
     /// The services that the look under way still speaks for: none of their calls has ended since it was begun.
     covered: BTreeSet<ServiceName>,
     words: Words,
+    /// What others ask of us.
+    requests: Requests,
+    hears: JoinSet<Result<Vec<Request>, StoreError>>,
+    heard: Option<Instant>,
 }
 
 /// What long calls say of themselves.
@@ -86,6 +95,7 @@ enum Happened {
     Tick,
     Due,
     Words(Address, String),
+    Heard(Result<Vec<Request>, StoreError>),
 }
 
 impl<'a> Runner<'a> {
@@ -94,6 +104,7 @@ impl<'a> Runner<'a> {
         ledger: Ledger<'a>,
         provider: Arc<dyn Execute>,
         settings: &'a Settings,
+        requests: Requests,
         events: UnboundedSender<Event>,
     ) -> Self {
         Self {
@@ -114,6 +125,9 @@ impl<'a> Runner<'a> {
             looks: JoinSet::new(),
             covered: BTreeSet::new(),
             words: mpsc::unbounded_channel(),
+            requests,
+            hears: JoinSet::new(),
+            heard: None,
         }
     }
 
@@ -186,6 +200,7 @@ impl<'a> Runner<'a> {
                 Err(error) => self.did_not_come_back(&error),
             },
             Some(look) = self.looks.join_next() => Happened::Look(look.unwrap_or_else(|error| Err(blind(&error)))),
+            Some(heard) = self.hears.join_next() => Happened::Heard(heard.unwrap_or_else(|error| Err(lost_write(&error)))),
             Some((address, words)) = self.words.1.recv() => Happened::Words(address, words),
             () = due => Happened::Due,
             _ = tick.tick() => Happened::Tick,
@@ -218,8 +233,9 @@ impl<'a> Runner<'a> {
             }
             Happened::Tick => {
                 self.look();
-                Vec::new()
+                self.hear()
             }
+            Happened::Heard(requests) => self.heed(requests),
             Happened::Due => self.dispatcher.begin(self.now()),
             Happened::Words(address, words) => {
                 self.tell(Event::Says { address, words });
@@ -272,6 +288,37 @@ impl<'a> Runner<'a> {
         let scope = Scope { services: Some(rolling), probe: true, sources: BTreeSet::new() };
         let provider = Arc::clone(&self.provider);
         self.looks.spawn(async move { provider.observe(&scope).await });
+    }
+
+    /// Asks now and then whether somebody wants something of the rollouts that are under way.
+    fn hear(&mut self) -> Vec<Order> {
+        let rested = self.heard.is_none_or(|at| at.elapsed() >= HEAR_EVERY);
+        if !rested || !self.hears.is_empty() || self.dispatcher.rolling().is_empty() {
+            return Vec::new();
+        }
+        self.heard = Some(Instant::now());
+        if self.requests.is_instant() {
+            let taken = self.requests.take();
+            return self.heed(taken);
+        }
+        let requests = self.requests.clone();
+        self.hears.spawn_blocking(move || requests.take());
+        Vec::new()
+    }
+
+    fn heed(&mut self, requests: Result<Vec<Request>, StoreError>) -> Vec<Order> {
+        let mut orders = Vec::new();
+        // Where they cannot be read now, the next time will do.
+        for Request { service, wish, by, .. } in requests.unwrap_or_default() {
+            let known = Wish::ALL.into_iter().find(|known| known.as_str() == wish);
+            let (more, taken) = match known {
+                Some(known) => self.dispatcher.wish(&service, known, &by, self.now()),
+                None => (Vec::new(), false),
+            };
+            orders.extend(more);
+            self.tell(Event::Asked { service, wish, by, taken });
+        }
+        orders
     }
 
     fn obey(&mut self, orders: Vec<Order>) {
@@ -384,9 +431,11 @@ impl<'a> Runner<'a> {
 }
 
 fn unwrap_write(written: Result<Result<Mark, StoreError>, JoinError>) -> Result<Mark, StoreError> {
-    written.unwrap_or_else(|error| {
-        Err(StoreError::Write { at: "the journal".to_owned(), source: std::io::Error::other(error.to_string()) })
-    })
+    written.unwrap_or_else(|error| Err(lost_write(&error)))
+}
+
+fn lost_write(error: &JoinError) -> StoreError {
+    StoreError::Write { at: "the journal".to_owned(), source: std::io::Error::other(error.to_string()) }
 }
 
 fn blind(error: &JoinError) -> ProviderError {

@@ -10,7 +10,7 @@ const STYLES: styling::Styles = styling::Styles::styled()
     .placeholder(styling::AnsiColor::Yellow.on_default());
 
 const EXIT_CODES: &str = "Exit codes: 0 done, or nothing to do; 1 error; 2 changes or drift found (plan --detailed-exitcode, drift); \
-                          3 the plan is stale; 4 locked; 5 refused by policy; 6 rolled back; 7 halted; 130 interrupted.";
+                          3 the plan is stale; 4 locked; 5 refused by policy; 6 rolled back; 7 halted; 8 paused; 130 interrupted.";
 
 /// Infrastructure as code for AI inference services: describe them in KDL, plan, apply.
 #[derive(Debug, Parser)]
@@ -141,7 +141,7 @@ pub(crate) enum State {
 }
 
 /// What somebody agrees to of a plan that a command makes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Agreement {
     /// Shows the plan and ends; exit code 2 when there is something to do, 5 when a policy is against it
     #[arg(long)]
@@ -266,6 +266,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         agreement: Agreement,
     },
+    /// Shows how rollouts stand, and pauses, resumes, finishes or takes back one
+    ///
+    /// Asks the apply that is at work; where none is, it does it itself, with the lock and a plan that is shown first.
+    #[command(subcommand)]
+    Rollout(RolloutAction),
     /// Looks at what is recorded, lets go of parts of it, and gives them other names
     #[command(subcommand)]
     State(State),
@@ -450,6 +455,45 @@ pub(crate) struct View {
     /// For people, or for programs: then every event is a line of JSON on standard output
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: Format,
+}
+
+/// What is done about a rollout.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RolloutAction {
+    /// Shows the step it is in, its instances, and what it waits for
+    Status {
+        /// Of which service; of all when none is named
+        service: Option<String>,
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Finishes what is begun, and waits until somebody lets it go on
+    Pause {
+        /// Of which service; may be left out when there is one alone
+        service: Option<String>,
+    },
+    /// Goes on from where it waits
+    Resume {
+        /// Of which service; may be left out when there is one alone
+        service: Option<String>,
+        #[command(flatten)]
+        agreement: Agreement,
+    },
+    /// Goes all the way, past all steps, gates and waits
+    Promote {
+        /// Of which service; may be left out when there is one alone
+        service: Option<String>,
+        #[command(flatten)]
+        agreement: Agreement,
+    },
+    /// Goes back to what served before
+    Abort {
+        /// Of which service; may be left out when there is one alone
+        service: Option<String>,
+        #[command(flatten)]
+        agreement: Agreement,
+    },
 }
 
 /// What is done about the lock.

@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     RolledBack = 6,
     /// A rollout stopped between.
     Halted = 7,
+    /// A rollout waits until somebody lets it go on.
+    Paused = 8,
     /// Asked to stop.
     Interrupted = 130,
 }
@@ -36,6 +38,7 @@ impl From<Ended> for Exit {
     fn from(ended: Ended) -> Self {
         match ended {
             Ended::Done => Self::Done,
+            Ended::Paused => Self::Paused,
             Ended::Interrupted => Self::Interrupted,
             Ended::RolledBack => Self::RolledBack,
             Ended::Failed => Self::Error,

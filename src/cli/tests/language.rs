@@ -90,6 +90,7 @@ fn record(desired: &Deployment) -> Record {
             instances: BTreeMap::new(),
             generations: BTreeMap::new(),
             trouble: None,
+            rollout: None,
         };
         record.services.insert(name.clone(), service);
     }

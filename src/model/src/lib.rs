@@ -50,8 +50,8 @@ pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, O
 pub use origin::{Origin, Origins};
 pub use quantity::{Bytes, CountOrPercent, Decimal, QuantityError, parse_duration, print_duration};
 pub use record::{
-    Lineage, Record, RecordedGateway, RecordedInstance, RecordedObject, RecordedRoute, RecordedService, Revision,
-    Wanted,
+    Lineage, Record, RecordedGateway, RecordedInstance, RecordedObject, RecordedRollout, RecordedRoute,
+    RecordedService, Rest, Revision, Wanted,
 };
 pub use spec::*;
 pub use time::{Date, DateError, Timestamp};

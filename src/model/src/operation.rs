@@ -2,7 +2,7 @@
 
 use crate::{
     Access, Address, ContentRef, FolderPath, GatewayName, GatewaySpec, InstanceId, Libraries, ObjectId, ObjectSpec,
-    Probe, Revision, RevisionNumber, RouteSpec, ServiceName, Shutdown,
+    Probe, RecordedRollout, Revision, RevisionNumber, RouteSpec, ServiceName, Shutdown,
 };
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -362,6 +362,13 @@ pub enum Effect {
     ServiceUpdated {
         /// Which.
         service: ServiceName,
+    },
+    /// A rollout stands otherwise than before.
+    RolloutStands {
+        /// Of which service.
+        service: ServiceName,
+        /// How.
+        rollout: RecordedRollout,
     },
     /// A rollout came to its end. Of a service that the apply does not want, nothing is left.
     RolloutEnded {

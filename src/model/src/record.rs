@@ -6,6 +6,7 @@
 use crate::{
     Address, ContentRef, Effect, Ending, EnvironmentName, Fingerprint, GatewayName, GatewaySpec, Generation,
     InstanceId, ObjectSpec, Pins, ProjectName, RevisionNumber, RouteSpec, ServiceName, ServiceSpec, Slot, Template,
+    Timestamp,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -81,6 +82,48 @@ pub struct RecordedService {
     pub generations: BTreeMap<Slot, Generation>,
     /// How the last rollout ended, when it did not end well.
     pub trouble: Option<(RevisionNumber, Ending)>,
+    /// The rollout that was begun and has not come to its end.
+    pub rollout: Option<RecordedRollout>,
+}
+
+/// A rollout that goes in steps, as it last stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordedRollout {
+    /// Where to.
+    pub to: RevisionNumber,
+    /// How many steps are behind it.
+    pub passed: u32,
+    /// How many there are.
+    pub steps: u32,
+    /// Since when it stands there.
+    pub since: Timestamp,
+    /// Why it waits until somebody lets it go on, if it does.
+    pub rest: Option<Rest>,
+}
+
+/// Why a rollout waits until somebody lets it go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rest {
+    /// The file says so behind the last step that it passed.
+    Pause,
+    /// The file says that so many stay as they are.
+    Partition,
+    /// Somebody asked.
+    Asked,
+}
+
+impl Rest {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pause, Self::Partition, Self::Asked];
+
+    /// One word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Partition => "partition",
+            Self::Asked => "asked",
+        }
+    }
 }
 
 /// An immutable, resolved description of a service's instances.
@@ -206,6 +249,11 @@ impl Record {
                 }
             }
             Effect::ServiceUpdated { service } => self.updated(service, wanted),
+            Effect::RolloutStands { service, rollout } => {
+                if let Some(known) = self.service(service, wanted) {
+                    known.rollout = Some(*rollout);
+                }
+            }
             Effect::RolloutEnded { service, ending } => self.ended(service, ending, wanted),
         }
     }
@@ -249,6 +297,7 @@ impl Record {
             return;
         };
         let Some(service) = self.service(name, wanted) else { return };
+        service.rollout = None;
         match ending {
             Ending::Done => {
                 service.spec = spec.clone();
@@ -286,6 +335,7 @@ impl RecordedService {
             instances: BTreeMap::new(),
             generations: BTreeMap::new(),
             trouble: None,
+            rollout: None,
         }
     }
 

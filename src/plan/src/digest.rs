@@ -93,12 +93,19 @@ fn call(parts: &mut Parts, call: &Call) {
 
 fn rollout(parts: &mut Parts, step: &RolloutStep) {
     let RolloutStep { order, revisions, standing, endpoints, generations, gateways, known_by, shutdown } = step;
-    let Order { service, goal, back, surge, unavailable, min_ready, deadline, grace, pace } = order;
+    let Order { service, goal, back, surge, unavailable, min_ready, deadline, grace, pace, passed, rest, before } =
+        order;
     parts.add(service).add(goal.revision).add(goal.count);
     parts.all(back.iter().flat_map(|back| [back.revision.0, back.count]));
     parts.add(surge).add(unavailable).add(format_args!("{min_ready:?} {deadline:?} {grace:?}"));
     if !pace.is_empty() {
         parts.all(pace.iter().map(|step| format!("{step:?}")));
+    }
+    if *passed > 0 || rest.is_some() {
+        parts.add(passed).add(format_args!("{rest:?}"));
+    }
+    if before != back {
+        parts.add(format_args!("{before:?}"));
     }
     for revision in revisions.values() {
         parts.revision(revision);

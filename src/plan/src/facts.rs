@@ -195,7 +195,7 @@ fn source(input: &Input, source: &SourceRef) -> Option<Fields> {
 }
 
 fn service(known: &RecordedService) -> Fields {
-    let RecordedService { spec, current, revisions: _, instances, generations: _, trouble } = known;
+    let RecordedService { spec, current, revisions: _, instances, generations: _, trouble, rollout } = known;
     let mut all = match known.current_revision() {
         Some(revision) => {
             let spec = wharf_model::ServiceSpec { template: revision.template.clone(), ..spec.clone() };
@@ -207,6 +207,13 @@ fn service(known: &RecordedService) -> Fields {
     all.extend(
         trouble.as_ref().map(|(number, _)| ("last rollout".to_owned(), format!("to {number} did not end well"))),
     );
+    all.extend(rollout.as_ref().map(|rollout| {
+        let rest = if rollout.rest.is_some() { " and waits" } else { "" };
+        (
+            "rollout".to_owned(),
+            format!("to {} has passed {} of {} steps{rest}", rollout.to, rollout.passed, rollout.steps),
+        )
+    }));
     let instance = |(id, known): (&wharf_model::InstanceId, &wharf_model::RecordedInstance)| {
         (id.to_string(), format!("{} at {}", known.revision, known.endpoint))
     };

@@ -1,7 +1,7 @@
 //! Why there can be no plan, and what a plan says beside its changes.
 
 use std::fmt;
-use wharf_model::{Address, FieldPath, InstanceId, Origin, SourceError, SourceRef};
+use wharf_model::{Address, FieldPath, InstanceId, Origin, RecordedRollout, Rest, SourceError, SourceRef};
 
 /// Something in the project that this runtime, or this host, cannot do. A project with a problem has no plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,13 @@ pub enum Notice {
         /// How it ended, in a sentence.
         how: String,
     },
+    /// A rollout waits until somebody lets it go on.
+    Resting {
+        /// The service's address.
+        address: Address,
+        /// How it stands.
+        rollout: RecordedRollout,
+    },
     /// What goes and what comes are so alike that it may be one thing under another name.
     LooksRenamed {
         /// What goes.
@@ -140,6 +147,17 @@ impl fmt::Display for Notice {
             }
             Self::RenameDone { address, from } => {
                 write!(f, "{address} says that it was {}; that is done here, and the line can go", bare(from))
+            }
+            Self::Resting { address, rollout } => {
+                let RecordedRollout { to, passed, steps, rest, .. } = rollout;
+                let why = match rest {
+                    Some(Rest::Partition) => "as its file keeps the others as they are".to_owned(),
+                    Some(Rest::Pause) => format!("behind step {passed} of {steps}, as its file says"),
+                    Some(Rest::Asked) | None => "as somebody asked".to_owned(),
+                };
+                let name = bare(address);
+                write!(f, "the rollout of {address} to {to} waits {why}; `wharf rollout resume {name}` goes on, ")?;
+                write!(f, "`wharf rollout abort {name}` goes back")
             }
             Self::LastRollout { address, how } => write!(f, "the last rollout of {address} {how}"),
         }

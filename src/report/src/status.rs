@@ -108,6 +108,11 @@ fn service(out: &mut String, input: &StatusInput<'_>, name: &ServiceName) {
         let _ = writeln!(out, "  {}", dim(url));
     }
     table(out, &rows);
+    if let Some(rollout) = recorded.and_then(|service| service.rollout) {
+        let wait = rollout.rest.map_or(String::new(), |_| format!("; it waits: `wharf rollout status {name}`"));
+        let (to, passed, steps) = (rollout.to, rollout.passed, rollout.steps);
+        let _ = writeln!(out, "  {} the rollout to {to} has passed {passed} of {steps} steps{wait}", warn("note:"));
+    }
     if let Some((number, ending)) = recorded.and_then(|service| service.trouble.as_ref()) {
         let how = match ending {
             wharf_model::Ending::Done => return,

@@ -31,6 +31,7 @@ mod error;
 mod format;
 mod journal;
 mod lease;
+mod request;
 mod retention;
 mod store;
 
@@ -40,6 +41,7 @@ pub use commit::{Commit, Made};
 pub use error::StoreError;
 pub use journal::{Batch, Begin, Entry, Journal, Line, Mark, Want, Written};
 pub use lease::{Epoch, Holder, Judgement, Lease, Patience, Times, Waiting, Watch};
+pub use request::{Asked, Request, Requests, ask};
 pub use store::{Reader, Released, Standing, Writer, release};
 
 /// What stands beside bytes on a disk, so that it is noticed when they change.

@@ -2,7 +2,7 @@
 
 use crate::{
     Backend, Commit, Created, Entry, Epoch, FolderBackend, Holder, Journal, Lease, Look, Made, Patience, Presence,
-    StoreError, Want, commit,
+    Requests, StoreError, Want, commit,
     journal::{self, JournalId, Lines},
     lease, retention,
 };
@@ -232,7 +232,9 @@ impl Writer {
             Some(newest) => (newest.lineage, newest.serial),
             None => (Lineage(hex::encode(random::<16>()?).into()), 0),
         };
-        Ok(Self { backend, reader, lineage, serial, absorbed: BTreeMap::new(), own: Arc::default(), lease })
+        let writer = Self { backend, reader, lineage, serial, absorbed: BTreeMap::new(), own: Arc::default(), lease };
+        writer.requests().clear_before()?;
+        Ok(writer)
     }
 
     /// The read half.
@@ -243,6 +245,11 @@ impl Writer {
     /// Which turn of the lease this is.
     pub fn epoch(&self) -> Epoch {
         self.lease.epoch()
+    }
+
+    /// What others ask of us.
+    pub fn requests(&self) -> Requests {
+        Requests::of(self.backend.clone(), self.epoch())
     }
 
     /// Reads the record as it stands: what the next commit is to be made from.

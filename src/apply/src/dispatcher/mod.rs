@@ -23,7 +23,7 @@ use tries::Open;
 use wharf_model::{Address, Effect, Ending, Intent, Observed, Outcome, ServiceName, Timestamp};
 use wharf_plan::{
     Plan, Step, StepId,
-    rollout::{Phase, Rollout, Seen, Settled},
+    rollout::{Phase, Rollout, Seen, Settled, Wish},
 };
 
 #[derive(Debug)]
@@ -273,6 +273,7 @@ impl<'a> Dispatcher<'a> {
             }
         }
         rolling.tell(&rollout, &service, orders);
+        rolling.note(&rollout, &service, now, orders);
         let resting = self.stopping && !rollout.has_pending();
         let over = rollout.is_over().then(|| rollout.phase().clone());
         rolling.rollout = Some(rollout);
@@ -295,6 +296,7 @@ impl<'a> Dispatcher<'a> {
                 (Ending::RolledBack { because: failure.to_string() }, Some(Failed::RolledBack(failure)))
             }
             Phase::Halted(failure) => (Ending::Halted { because: failure.to_string() }, Some(Failed::Halted(failure))),
+            Phase::Resting(_) => return self.comes_to_rest(id, service, orders),
             Phase::Forward | Phase::Back(_) | Phase::Done => (Ending::Done, None),
         };
         self.rolling -= 1;
@@ -303,6 +305,33 @@ impl<'a> Dispatcher<'a> {
             None => self.done(id),
             Some(failed) => self.failed(id, failed),
         }
+    }
+
+    /// What needs a rollout that waits, waits too: for another apply.
+    fn comes_to_rest(&mut self, id: StepId, service: &ServiceName, orders: &[Order]) {
+        let stands = orders.iter().rev().find_map(|order| match order {
+            Order::Note(Effect::RolloutStands { service: of, rollout }) if of == service => Some(*rollout),
+            _ => None,
+        });
+        self.rolling -= 1;
+        self.running -= 1;
+        self.states[id.0 as usize] = State::Over;
+        self.summary.resting.extend(stands.map(|rollout| (service.clone(), rollout)));
+        self.skip_after(id, &Skipped::Waits(Address::Service(service.clone())));
+    }
+
+    /// Takes in what somebody asks of a rollout. The answer says whether that makes a difference.
+    pub(crate) fn wish(&mut self, service: &ServiceName, wish: Wish, by: &str, now: Timestamp) -> (Vec<Order>, bool) {
+        let of = |state: &State<'_>| matches!(state, State::Rolling(rolling) if rolling.step.order.service == *service);
+        let mut orders = Vec::new();
+        let Some(index) = self.states.iter().position(of) else { return (orders, false) };
+        let State::Rolling(rolling) = &mut self.states[index] else { return (orders, false) };
+        let Some(rollout) = rolling.rollout.take() else { return (orders, false) };
+        let (rollout, taken) = rollout.wish(wish, by, now);
+        rolling.rollout = Some(rollout);
+        self.drive(index, &Seen::default(), now, &mut orders);
+        orders.extend(self.begin(now));
+        (orders, taken)
     }
 
     /// Puts a ready step where it is taken from.
@@ -347,13 +376,17 @@ impl<'a> Dispatcher<'a> {
         self.states[id.0 as usize] = State::Over;
         let Some(address) = self.address(id) else { return };
         self.summary.failed.push((address.clone(), failed));
+        self.skip_after(id, &Skipped::Needs(address));
+    }
+
+    /// Leaves all that comes after a step.
+    fn skip_after(&mut self, id: StepId, why: &Skipped) {
         let mut front = vec![id];
         while let Some(id) = front.pop() {
             for next in self.plan.operations().after(id) {
                 if matches!(self.states[next.0 as usize], State::Blocked { .. }) {
                     self.states[next.0 as usize] = State::Over;
-                    let skipped = Skipped::Needs(address.clone());
-                    self.summary.skipped.extend(self.address(next).map(|next| (next, skipped)));
+                    self.summary.skipped.extend(self.address(next).map(|next| (next, why.clone())));
                     front.push(next);
                 }
             }

@@ -2,7 +2,9 @@
 
 use super::{Order, Progress};
 use std::{collections::BTreeMap, net::SocketAddr};
-use wharf_model::{Address, Call, InstanceId, Launch, Operation, RevisionNumber, ServiceName};
+use wharf_model::{
+    Address, Call, Effect, InstanceId, Launch, Operation, RecordedRollout, RevisionNumber, ServiceName, Timestamp,
+};
 use wharf_plan::{
     RolloutStep,
     rollout::{Action, Phase, Rollout},
@@ -18,6 +20,8 @@ pub(super) struct Rolling<'a> {
     revisions: BTreeMap<InstanceId, RevisionNumber>,
     told: Option<Progress>,
     turned: bool,
+    /// How it was last recorded.
+    noted: Option<RecordedRollout>,
 }
 
 impl<'a> Rolling<'a> {
@@ -29,6 +33,7 @@ impl<'a> Rolling<'a> {
             revisions: step.standing.iter().map(|(id, standing)| (id.clone(), standing.revision)).collect(),
             told: None,
             turned: false,
+            noted: None,
         }
     }
 
@@ -53,6 +58,16 @@ impl<'a> Rolling<'a> {
             Action::Stop(_) => Call::StopInstance { instance, gateways: known_by },
         };
         Some(Operation { address, call })
+    }
+
+    /// Has it recorded when it stands otherwise than before.
+    pub(super) fn note(&mut self, rollout: &Rollout, service: &ServiceName, now: Timestamp, orders: &mut Vec<Order>) {
+        let Some(stands) = rollout.stands(now) else { return };
+        let same = |noted: RecordedRollout| RecordedRollout { since: stands.since, ..noted } == stands;
+        if !self.noted.is_some_and(same) {
+            self.noted = Some(stands);
+            orders.push(Order::Note(Effect::RolloutStands { service: service.clone(), rollout: stands }));
+        }
     }
 
     /// Tells what is new about the rollout.

@@ -3,7 +3,7 @@
 use crate::{Ended, Event, Failed, Skipped, Summary};
 use serde::Serialize;
 use std::time::Duration;
-use wharf_model::{EnvironmentName, PlanId, ProjectName, Timestamp};
+use wharf_model::{Address, EnvironmentName, PlanId, ProjectName, Timestamp};
 use wharf_store::Author;
 
 /// What stands before all events.
@@ -102,6 +102,12 @@ enum EventV1<'a> {
         heard: Option<String>,
         last_lines: &'a [String],
     },
+    Asked {
+        service: String,
+        wish: &'a str,
+        by: &'a str,
+        taken: bool,
+    },
     Blind {
         error: &'a str,
     },
@@ -113,6 +119,8 @@ enum EventV1<'a> {
         took_ms: u64,
         done: Vec<String>,
         failed: Vec<FailedV1>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        paused: Vec<PausedV1>,
         skipped: Vec<SkippedV1>,
         addresses: &'a [String],
     },
@@ -135,6 +143,14 @@ struct FailedV1 {
     error: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PausedV1 {
+    address: String,
+    because: &'static str,
+    passed: u32,
+    steps: u32,
 }
 
 #[derive(Serialize)]
@@ -208,6 +224,9 @@ pub fn print_event(event: &Event, seq: u64, at: Timestamp) -> String {
             heard: failure.answer().map(ToString::to_string),
             last_lines: failure.last_lines(),
         },
+        Event::Asked { service, wish, by, taken } => {
+            EventV1::Asked { service: service.to_string(), wish, by, taken: *taken }
+        }
         Event::Blind { error } => EventV1::Blind { error },
         Event::Stopping => EventV1::Stopping,
     };
@@ -235,13 +254,21 @@ fn end<'a>(tail: &Tail<'a>) -> EventV1<'a> {
     let skipped = summary.skipped.iter().map(|(address, skipped)| {
         let because = match skipped {
             Skipped::Needs(other) => format!("it needs {other}, which failed"),
+            Skipped::Waits(other) => format!("it needs {other}, whose rollout waits"),
             Skipped::Stopped => "asked to stop".to_owned(),
         };
         SkippedV1 { address: address.to_string(), because }
     });
+    let paused = summary.resting.iter().map(|(service, rollout)| PausedV1 {
+        address: Address::Service(service.clone()).to_string(),
+        because: rollout.rest.map_or("asked", |rest| rest.as_str()),
+        passed: rollout.passed,
+        steps: rollout.steps,
+    });
     EventV1::End {
         ended: match summary.ended() {
             Ended::Done => "done",
+            Ended::Paused => "paused",
             Ended::Interrupted => "interrupted",
             Ended::RolledBack => "rolled-back",
             Ended::Failed => "failed",
@@ -251,6 +278,7 @@ fn end<'a>(tail: &Tail<'a>) -> EventV1<'a> {
         took_ms: millis(took),
         done: summary.done.iter().map(ToString::to_string).collect(),
         failed: failed.collect(),
+        paused: paused.collect(),
         skipped: skipped.collect(),
         addresses,
     }

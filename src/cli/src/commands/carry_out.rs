@@ -16,13 +16,14 @@ use tokio::{
     sync::mpsc,
 };
 use wharf_apply::{
-    Applied, Cancel, Ended, Failed, Head, Recovered, Settings, Skipped, Summary, Tail, apply, print_summary, recover,
+    Applied, Cancel, Ended, Failed, Head, Recovered, Settings, Skipped, Summary, Tail, apply, note, print_summary,
+    recover,
 };
-use wharf_model::{Deployment, NotifyOn, Record};
-use wharf_plan::{Plan, SavedPlan, rollout::Failure};
+use wharf_model::{Deployment, Effect, NotifyOn, Record, RecordedRollout, Rest};
+use wharf_plan::{Notice, Plan, SavedPlan, rollout::Failure};
 use wharf_provider::{Execute, Observe};
 use wharf_report::{Layout, bad, dim, duration, good, warn};
-use wharf_store::{Author, Reader, Writer};
+use wharf_store::{Author, Made, Reader, Writer};
 
 /// What is to be done.
 pub(super) struct Work<'a> {
@@ -125,6 +126,12 @@ impl Begun {
         self.writer.reader()
     }
 
+    /// Writes down something that is no call, and commits it.
+    pub(super) fn note(mut self, project: &Project, doing: &str, effect: Effect) -> Ends<u64> {
+        let made = Made { at: site::now(), doing: doing.to_owned(), by: site::author(project), plan: None };
+        Ok(note(&mut self.writer, self.recovered.record, effect, made)?)
+    }
+
     /// Looks once at what `desired` needs.
     pub(super) async fn look(&self, project: &Project, desired: &Deployment) -> Ends<Sight> {
         site::look(project, desired, self.reader().key()?.as_ref(), &*self.platform).await
@@ -152,7 +159,8 @@ pub(super) async fn finish(
     let Begun { runtime, platform, mut writer, by, recovered } = begun;
     out::note(wharf_report::terminal(plan, None, Layout { width: out::width() }).trim_end());
     if plan.is_empty() {
-        return Ok((Exit::Done, runtime));
+        let waits = plan.notices().iter().any(|notice| matches!(notice, Notice::Resting { .. }));
+        return Ok((if waits { Exit::Paused } else { Exit::Done }, runtime));
     }
     if let Some(exit) = consent.objection(plan)? {
         return Ok((exit, runtime));
@@ -302,9 +310,23 @@ fn tell_summary(summary: &Summary, serial: Option<u64>, took: Duration) {
             }
         }
     }
+    for (service, rollout) in &summary.resting {
+        let RecordedRollout { to, passed, steps, rest, .. } = rollout;
+        let why = match rest {
+            Some(Rest::Partition) => "the others stay as they are".to_owned(),
+            Some(Rest::Pause) => format!("behind step {passed} of {steps}"),
+            Some(Rest::Asked) | None => "as somebody asked".to_owned(),
+        };
+        out::alert(format!("{} service.{service} waits on its way to {to}: {why}", warn("‖")));
+        out::alert(format!(
+            "  {} `wharf rollout resume {service}` goes on, `wharf rollout abort {service}` goes back",
+            dim("help:")
+        ));
+    }
     for (address, skipped) in &summary.skipped {
         let why = match skipped {
             Skipped::Needs(other) => format!("it needs {other}, which failed"),
+            Skipped::Waits(other) => format!("it needs {other}, whose rollout waits"),
             Skipped::Stopped => "you asked to stop".to_owned(),
         };
         out::alert(format!("{} {address} was skipped: {why}", warn("-")));
@@ -313,6 +335,7 @@ fn tell_summary(summary: &Summary, serial: Option<u64>, took: Duration) {
     let took = duration(took);
     match summary.ended() {
         Ended::Done => out::note(format!("{} in {took}.   {tail}", good("Done"))),
+        Ended::Paused => out::alert(format!("{} after {took}; what stands serves on.   {tail}", warn("Paused"))),
         Ended::Interrupted => out::alert(format!("{} after {took}; apply again to go on.   {tail}", warn("Stopped"))),
         Ended::RolledBack => {
             out::alert(format!("{} in {took}; what served before serves on.   {tail}", bad("Rolled back")))

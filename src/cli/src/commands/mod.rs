@@ -24,6 +24,7 @@ mod plan;
 mod provenance;
 mod recover;
 mod rollback;
+mod rollout;
 mod schema;
 mod show;
 mod state;
@@ -51,6 +52,7 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Log { limit, operations: true, since, format } => operations::run(&shared, limit, since, format),
         Command::Diff { range, format } => diff::run(&shared, &range, format),
         Command::Rollback { what, agreement } => wait(rollback::run(&shared, &what, &agreement)),
+        Command::Rollout(action) => wait(rollout::run(&shared, &action)),
         Command::State(command) => wait(state::run(&shared, &command)),
         Command::Adopt { agreement } => wait(adopt::run(&shared, &agreement)),
         Command::Graph { format } => graph::run(&shared, format),

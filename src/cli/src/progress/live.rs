@@ -90,6 +90,10 @@ impl Board {
                 self.change(&service, |row| row.goes_back = true);
                 self.print(format!("{} {service}: {failure}; {}", bad("✗"), bold("going back")));
             }
+            Event::Asked { service, wish, by, taken } => {
+                let what = if taken { "" } else { ", which makes no difference now" };
+                self.print(format!("  {service}: {by} asks to {wish}{what}"));
+            }
             Event::Blind { error } => self.print(format!("{} cannot look: {error}; trying again", warn("!"))),
             Event::Stopping => self.print(warn("Stopping: nothing new is begun. Once more stops at once.")),
         }

@@ -37,6 +37,10 @@ pub(super) async fn follow(mut events: UnboundedReceiver<Event>) {
                 }
             }
             Event::TurnedBack { service, failure } => note(format!("✗ {service}: {failure}; going back")),
+            Event::Asked { service, wish, by, taken } => {
+                let what = if taken { "" } else { ", which makes no difference now" };
+                note(format!("  {service}: {by} asks to {wish}{what}"));
+            }
             Event::Blind { error } => note(format!("  cannot look: {error}; trying again")),
             Event::Stopping => note("Stopping: nothing new is begun. Once more stops at once.".to_owned()),
         }

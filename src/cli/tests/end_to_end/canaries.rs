@@ -1,6 +1,7 @@
 //! Canaries with the real binary: gates read what the gateway counts, and what fails goes back.
 
-use crate::support::{Site, TOKEN, http, load::Load, until};
+use crate::support::{Running, Site, TOKEN, http, load::Load, until};
+use rustix::process::Signal;
 use std::time::Duration;
 
 const PATH: &str = "/api/predict/hello/";
@@ -74,4 +75,111 @@ fn a_gate_without_requests_ends_in_a_rollback_that_says_so() {
         "{}",
         apply.said
     );
+}
+
+/// How many instances of each revision the record holds, as `rollout status` tells.
+fn sides(site: &Site) -> (u64, u64, Option<String>) {
+    let said = site.done(&["rollout", "status", "hello", "--format", "json"]);
+    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let one = &told["rollouts"][0];
+    let count = |side: &str| one[side]["ready"].as_u64().unwrap();
+    (count("old"), count("new"), one["rest"].as_str().map(str::to_owned))
+}
+
+#[test]
+fn a_rollout_pauses_in_one_run_and_is_resumed_in_another() {
+    let site = site("canary-pause", "step \"25%\" for=\"0s\" pause=#true; step \"50%\" for=\"0s\"");
+    let load = Load::start(site.port, PATH, TOKEN);
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    let apply = site.run(&["apply", "--yes", "-q"]);
+    assert_eq!(apply.code, 8, "{}", apply.said);
+    assert!(apply.said.contains("`wharf rollout resume hello` goes on"), "{}", apply.said);
+    assert_eq!(sides(&site), (3, 1, Some("pause".to_owned())));
+    // Nothing changes while it waits, and what ends is brought back as it was.
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    assert_eq!(site.run(&["apply", "--yes", "-q"]).code, 8);
+    assert_eq!(site.run(&["drift"]).code, 0);
+    let resume = site.run(&["rollout", "resume", "--yes", "-q"]);
+    assert_eq!(resume.code, 0, "{}", resume.said);
+    let (tally, _) = load.stop();
+    assert!(tally.failures.is_empty(), "{:?}", tally.failures);
+    assert_eq!(site.instances().len(), 4);
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    assert!(site.done(&["rollout", "status"]).contains("No rollout is under way"));
+}
+
+#[test]
+fn a_running_apply_is_asked_to_pause_and_what_waits_is_taken_back() {
+    let site = site("canary-asked", "step \"25%\" for=\"30s\"");
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    let apply = Running::start(&mut site.wharf(&["apply", "--yes", "-q"]));
+    until("the first is new", || {
+        let status = site.run(&["rollout", "status"]);
+        status.said.contains("new  1 of 1 ready")
+    });
+    let asked = site.done(&["rollout", "pause"]);
+    assert!(asked.contains("finishes what it has begun and pauses"), "{asked}");
+    let ended = apply.end();
+    assert_eq!(ended.code, 8, "{}", ended.said);
+    assert_eq!(sides(&site), (3, 1, Some("asked".to_owned())));
+    let abort = site.run(&["rollout", "abort", "hello", "--yes", "-q"]);
+    assert_eq!(abort.code, 0, "{}", abort.said);
+    let instances: Vec<_> = site.instances().into_iter().collect();
+    assert!(instances.len() == 4 && instances.iter().all(|(_, state)| state == "ready"), "{instances:?}");
+    assert!(site.done(&["invoke"]).contains("one"));
+}
+
+#[test]
+fn a_running_canary_is_promoted_and_another_is_aborted() {
+    let site = site("canary-promoted", "step \"25%\" for=\"30s\"; bake \"30s\"");
+    let mut greeting = "one".to_owned();
+    for (word, code) in [("promote", 0), ("abort", 6)] {
+        site.replace("wharf.kdl", &format!("\"{greeting}\""), &format!("\"{word}\""));
+        greeting = word.to_owned();
+        let apply = Running::start(&mut site.wharf(&["apply", "--yes", "-q"]));
+        until("the first is new", || site.run(&["rollout", "status"]).said.contains("new  1 of 1 ready"));
+        site.done(&["rollout", word, "--yes"]);
+        let ended = apply.end();
+        assert_eq!(ended.code, code, "{word}: {}", ended.said);
+        assert!(site.done(&["invoke"]).contains("promote"));
+    }
+}
+
+#[test]
+fn a_partition_keeps_some_until_somebody_says_otherwise() {
+    let site = Site::hello("partition");
+    site.replace("wharf.kdl", "deadline \"30s\" }", "deadline \"30s\"; partition 1 }");
+    site.done(&["apply", "--yes", "-q"]);
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    let apply = site.run(&["apply", "--yes", "-q"]);
+    assert_eq!(apply.code, 8, "{}", apply.said);
+    assert_eq!(sides(&site), (1, 1, Some("partition".to_owned())));
+    let instances = site.instances();
+    let old = instances.keys().find(|name| name.ends_with("-g1")).unwrap().clone();
+    let pid =
+        site.processes().into_iter().find(|process| process.has_role("supervise") && process.command.contains(&old));
+    pid.unwrap().signal(Signal::KILL);
+    until("it has ended", || site.run(&["plan", "--detailed-exitcode"]).code == 2);
+    assert_eq!(site.run(&["apply", "--yes", "-q"]).code, 8);
+    assert_eq!(sides(&site), (1, 1, Some("partition".to_owned())));
+    site.replace("wharf.kdl", "; partition 1 }", " }");
+    site.done(&["apply", "--yes", "-q"]);
+    site.assert_settled("without a partition");
+}
+
+/// Killed while a step is watched, the next apply goes on from that step.
+#[test]
+fn a_canary_whose_apply_is_killed_is_finished_by_the_next() {
+    let site = site("canary-killed", "step \"25%\" for=\"1s\"; step \"50%\" for=\"2s\"");
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    let mut apply = Running::start(&mut site.wharf(&["apply", "--yes", "-q"]));
+    until("two are new", || site.run(&["rollout", "status"]).said.contains("new  2 of 2 ready"));
+    apply.signal(Signal::KILL);
+    assert_eq!(apply.end().code, 137);
+    let status = site.done(&["rollout", "status"]);
+    assert!(status.contains("1 of 2 steps passed") && status.contains("its apply ended"), "{status}");
+    site.done(&["apply", "--yes", "-q"]);
+    assert_eq!(site.instances().len(), 4);
+    assert!(site.done(&["invoke"]).contains("two"));
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
 }

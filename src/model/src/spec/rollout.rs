@@ -24,11 +24,6 @@ pub struct RolloutPolicy {
 }
 
 impl RolloutPolicy {
-    /// Whether it waits for somebody behind one of its steps.
-    pub fn pauses(&self) -> bool {
-        matches!(&self.pace, Some(Pace::Canary(canary)) if canary.steps.iter().any(|step| step.pause))
-    }
-
     /// The gates of its steps.
     pub fn gates(&self) -> impl Iterator<Item = &Gate> {
         let canary = match &self.pace {
@@ -58,7 +53,7 @@ impl RolloutPolicy {
             Some(Pace::Partition(kept)) => list.text(Field::Partition, format!("{kept} kept as they are")),
             Some(Pace::Canary(canary)) => canary.list(list),
         }
-        list.flag(Field::Paused, *paused || self.pauses());
+        list.flag(Field::Paused, *paused);
     }
 }
 

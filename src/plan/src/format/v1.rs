@@ -165,6 +165,8 @@ struct PaceStepV1 {
     gate: String,
     #[serde(default, skip_serializing_if = "is_none")]
     warm: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rest: Option<Word>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it like this")]
@@ -380,6 +382,7 @@ fn rollout(preview: &Preview) -> RolloutV1 {
         hold_ms: millis(step.hold),
         gate: step.gate.to_string(),
         warm: step.warm,
+        rest: step.rest.map(|rest| rest.as_str().into()),
     };
     RolloutV1 {
         steps: preview.steps.iter().map(step).collect(),

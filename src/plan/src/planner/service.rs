@@ -10,8 +10,8 @@ use std::{
     sync::Arc,
 };
 use wharf_model::{
-    Address, Call, Cost, Difference, Effect, Ending, GatewayName, InstanceId, Pins, RecordedService, Revision,
-    RevisionNumber, ServiceName, ServiceSpec, compare,
+    Address, Call, Cost, Difference, Effect, Ending, GatewayName, InstanceId, Pins, RecordedRollout, RecordedService,
+    Rest, Revision, RevisionNumber, ServiceName, ServiceSpec, compare,
 };
 
 /// What was found out about one service.
@@ -30,6 +30,38 @@ struct Case<'a> {
 impl Case<'_> {
     fn goal(&self) -> Goal {
         Goal { revision: self.revision.number, count: self.spec.instances }
+    }
+
+    /// What its rollout is to do: one that an earlier apply began goes on where it stood.
+    fn order(&self) -> Order {
+        let grace = self.spec.shutdown.grace;
+        let mut order = Order::new(self.name.clone(), self.goal(), self.back(), &self.spec.rollout, grace);
+        let Some(recorded) = self.recorded.filter(|recorded| recorded.rollout.is_some()) else { return order };
+        match recorded.rollout {
+            Some(known) if known.to == order.goal.revision => {
+                order.passed = order.pace.len().min(known.passed as usize);
+                order.rest = known.rest.filter(|rest| self.still_says(*rest, &order));
+                if known.rest == Some(Rest::Partition) && order.rest.is_none() {
+                    // The file keeps another part now.
+                    order.passed = 0;
+                }
+            }
+            // Back to what serves: there is nothing to try out.
+            _ if recorded.current == Some(order.goal.revision) => order.pace.clear(),
+            _ => {}
+        }
+        order
+    }
+
+    /// Whether what a rollout waits for is still so.
+    fn still_says(&self, rest: Rest, order: &Order) -> bool {
+        let step = order.passed.checked_sub(1).and_then(|at| order.pace.get(at)).filter(|step| step.rest == Some(rest));
+        let new = || self.stand.instances.values().filter(|standing| standing.revision == order.goal.revision).count();
+        match rest {
+            Rest::Asked => true,
+            Rest::Pause => step.is_some(),
+            Rest::Partition => step.is_some_and(|step| step.share as usize == new()),
+        }
     }
 
     /// Where to turn back to: what serves now, when something does.
@@ -62,6 +94,11 @@ impl<'a> Planner<'a> {
         for (gateway, step) in &new_routes {
             // Before any of them may be drained: a gateway must not learn of an instance that has gone.
             waits.extend(self.introduce(&case, gateway, *step));
+        }
+        if let Some(rollout) = self.resting(&case) {
+            self.notices.push(Notice::Resting { address: Address::Service(name.clone()), rollout });
+            self.kept += 1;
+            return self.keep_contents(&case, None);
         }
         let moves = !case.stand.is_at(case.goal()) || self.is_unsettled(&case);
         self.wanted.services.insert(name.clone(), (spec.clone(), case.revision.clone()));
@@ -137,10 +174,17 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// The rollout that waits until somebody lets it go on, when all that it has to do meanwhile is nothing.
+    fn resting(&self, case: &Case<'_>) -> Option<RecordedRollout> {
+        let order = case.order();
+        order.rest?;
+        let generations = case.recorded.map(|recorded| recorded.generations.clone()).unwrap_or_default();
+        let mends = preview(&order, &case.stand.instances, &generations, |id| case.stand.running.contains(id));
+        case.recorded?.rollout.filter(|_| mends.steps.is_empty())
+    }
+
     fn roll(&mut self, case: &Case<'_>, waits: &[StepId]) -> StepId {
-        let policy = &case.spec.rollout;
-        let order = Order::new(case.name.clone(), case.goal(), case.back(), policy, case.spec.shutdown.grace);
-        let step = self.rollout_step(case, order);
+        let step = self.rollout_step(case, case.order());
         let ready = |id: &InstanceId| case.stand.running.contains(id) && !case.stand.unready.contains_key(id);
         let preview = preview(&step.order, &step.standing, &step.generations, ready);
         self.note_service(case, preview);

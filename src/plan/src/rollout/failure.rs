@@ -51,6 +51,11 @@ pub enum Failure {
         /// In how long.
         after: Duration,
     },
+    /// Somebody asked to go back.
+    Asked {
+        /// Who.
+        by: String,
+    },
     /// The platform refused an action.
     Refused {
         /// To which instance.
@@ -74,7 +79,7 @@ impl Failure {
     pub fn answer(&self) -> Option<&ProbeAnswer> {
         match self {
             Self::Ended { answer, .. } | Self::Deadline { answer, .. } => answer.as_ref(),
-            Self::Gate { .. } | Self::Unjudged { .. } | Self::Refused { .. } => None,
+            Self::Gate { .. } | Self::Unjudged { .. } | Self::Asked { .. } | Self::Refused { .. } => None,
             Self::Twice { first, .. } => first.answer(),
         }
     }
@@ -83,7 +88,7 @@ impl Failure {
     pub fn last_lines(&self) -> &[String] {
         match self {
             Self::Ended { last_lines, .. } | Self::Deadline { last_lines, .. } => last_lines,
-            Self::Gate { .. } | Self::Unjudged { .. } | Self::Refused { .. } => &[],
+            Self::Gate { .. } | Self::Unjudged { .. } | Self::Asked { .. } | Self::Refused { .. } => &[],
             Self::Twice { first, .. } => first.last_lines(),
         }
     }
@@ -93,7 +98,7 @@ impl Failure {
         match self {
             Self::Ended { instance, .. } | Self::Refused { instance, .. } => Some(instance),
             Self::Deadline { instance, .. } => instance.as_ref(),
-            Self::Gate { .. } | Self::Unjudged { .. } => None,
+            Self::Gate { .. } | Self::Unjudged { .. } | Self::Asked { .. } => None,
             Self::Twice { first, .. } => first.instance(),
         }
     }
@@ -116,6 +121,7 @@ impl fmt::Display for Failure {
                      and it takes {needed}"
                 )
             }
+            Self::Asked { by } => write!(f, "{by} asked to go back"),
             Self::Refused { instance, verb, error } => write!(f, "cannot {verb} {instance}: {error}"),
             Self::Twice { first, second } => write!(f, "{first}; and the way back failed: {second}"),
         }

@@ -13,6 +13,7 @@ mod failure;
 mod gate;
 mod pace;
 mod preview;
+mod rest;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -22,12 +23,13 @@ pub use failure::Failure;
 pub use gate::{Breach, Evidence, Verdict, judge};
 pub use pace::PaceStep;
 pub use preview::{Preview, PreviewStep, preview};
+pub use rest::Wish;
 pub use wait::Wait;
 
 use std::{collections::BTreeMap, time::Duration};
 use wharf_model::{
-    Exit, Figures, Generation, InstanceId, OnFailure, ProbeAnswer, RevisionNumber, RolloutPolicy, ServiceName, Slot,
-    Timestamp, Verb,
+    Exit, Figures, Generation, InstanceId, OnFailure, ProbeAnswer, Rest, RevisionNumber, RolloutPolicy, ServiceName,
+    Slot, Timestamp, Verb,
 };
 
 /// What should run when a rollout has ended well.
@@ -60,6 +62,12 @@ pub struct Order {
     pub grace: Duration,
     /// In which steps it goes, when it replaces instances.
     pub pace: Vec<PaceStep>,
+    /// How many of them an earlier apply has passed.
+    pub passed: usize,
+    /// Why it waits where it is, if it does: then it only mends what stands.
+    pub rest: Option<Rest>,
+    /// What serves until it has ended, whether or not a failure leads back there.
+    pub before: Option<Goal>,
 }
 
 impl Order {
@@ -67,12 +75,16 @@ impl Order {
     pub fn new(service: ServiceName, goal: Goal, back: Option<Goal>, policy: &RolloutPolicy, grace: Duration) -> Self {
         let unavailable = policy.max_unavailable.rounded_down(goal.count);
         let surge = policy.max_surge.rounded_up(goal.count);
+        let before = back.filter(|back| back.revision != goal.revision);
         // With neither, nothing could ever be replaced; the language refuses such a file.
         let surge = if surge == 0 && unavailable == 0 { 1 } else { surge };
         Self {
             service,
             goal,
-            back: back.filter(|back| policy.on_failure == OnFailure::RollBack && back.revision != goal.revision),
+            back: before.filter(|_| policy.on_failure == OnFailure::RollBack),
+            before,
+            passed: 0,
+            rest: None,
             pace: pace::steps(policy.pace.as_ref(), goal.count, surge),
             surge,
             unavailable,
@@ -195,6 +207,8 @@ pub enum Phase {
     Back(Failure),
     /// At the goal.
     Done,
+    /// Where it waits until somebody lets it go on.
+    Resting(Rest),
     /// Back where it came from.
     RolledBack(Failure),
     /// Somewhere between, for good.
@@ -245,6 +259,10 @@ pub struct Rollout {
     /// Whether instances of another revision stood when it began.
     replaces: bool,
     pace: pace::Progress,
+    /// Why it goes no further, and how many instances of the goal there are then.
+    rest: Option<(Rest, u32)>,
+    /// How many old instances it has started again in the place of others that had ended.
+    revived: u32,
 }
 
 impl Rollout {
@@ -265,7 +283,10 @@ impl Rollout {
             progress_at: now,
             replaces: false,
             pace: pace::Progress::default(),
+            rest: None,
+            revived: 0,
         };
+        rollout.pace.passed = rollout.order.passed.min(rollout.order.pace.len());
         for (instance, standing) in standing {
             let highest = rollout.generations.entry(instance.slot).or_insert(instance.generation);
             *highest = (*highest).max(instance.generation);
@@ -279,6 +300,7 @@ impl Rollout {
             let tracked = Tracked { revision, stage, pending: None, ours: false, refusals: 0, missed: 0, sight: None };
             rollout.instances.insert(instance, tracked);
         }
+        rollout.rest = rollout.order.rest.map(|why| (why, rollout.share_at_rest(why)));
         rollout
     }
 
@@ -294,8 +316,12 @@ impl Rollout {
 
     /// Whether it has ended and no action is under way: nothing will ever come of another step.
     pub fn is_over(&self) -> bool {
-        let ended = matches!(self.phase, Phase::Done | Phase::RolledBack(_) | Phase::Halted(_));
-        ended && !self.has_pending()
+        self.has_ended() && !self.has_pending()
+    }
+
+    /// Whether it orders nothing any more.
+    fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Done | Phase::Resting(_) | Phase::RolledBack(_) | Phase::Halted(_))
     }
 
     /// Whether an action is under way.

@@ -2,7 +2,7 @@
 
 use super::{Evidence, Failure, Phase, Rollout, Sight, Verdict, judge};
 use std::{collections::BTreeMap, time::Duration};
-use wharf_model::{Canary, Figures, Gate, InstanceId, Pace, Timestamp};
+use wharf_model::{Canary, Figures, Gate, InstanceId, Pace, Rest, Timestamp};
 
 /// One step: no more of the new revision than this, until so many have been ready for so long and keep to the gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,12 +15,14 @@ pub struct PaceStep {
     pub gate: Gate,
     /// How many old ones serve on beside them, beyond the count.
     pub warm: u32,
+    /// Why it then waits until somebody lets it go on, if it does.
+    pub rest: Option<Rest>,
 }
 
 impl PaceStep {
     /// A step that only waits.
     pub fn watched(share: u32, hold: Duration) -> Self {
-        Self { share, hold, gate: Gate::default(), warm: 0 }
+        Self { share, hold, gate: Gate::default(), warm: 0, rest: None }
     }
 }
 
@@ -34,8 +36,12 @@ pub(super) fn steps(pace: Option<&Pace>, count: u32, surge: u32) -> Vec<PaceStep
             shares.map(|share| PaceStep::watched(share, batch.interval)).collect()
         }
         Some(Pace::Canary(canary)) => of_canary(canary, count, surge),
-        // A runtime that keeps some of the revision before has to say so itself.
-        Some(Pace::Partition(_)) | None => Vec::new(),
+        Some(Pace::Partition(kept)) => {
+            let share = count.saturating_sub(kept.rounded_up(count));
+            let step = PaceStep { rest: Some(Rest::Partition), ..PaceStep::watched(share, Duration::ZERO) };
+            if share < count { vec![step] } else { Vec::new() }
+        }
+        None => Vec::new(),
     };
     if count == 0 { Vec::new() } else { steps }
 }
@@ -47,9 +53,10 @@ fn of_canary(canary: &Canary, count: u32, surge: u32) -> Vec<PaceStep> {
     let step = |step: &wharf_model::CanaryStep| {
         let share = step.share.rounded_up(count).clamp(1, count.max(1));
         let warm = if share == count { warm } else { 0 };
-        PaceStep { share, hold: step.hold, gate: step.gate.unwrap_or(*gate), warm }
+        let rest = step.pause.then_some(Rest::Pause);
+        PaceStep { share, hold: step.hold, gate: step.gate.unwrap_or(*gate), warm, rest }
     };
-    let baking = bake.map(|hold| PaceStep { share: count, hold, gate: *gate, warm });
+    let baking = bake.map(|hold| PaceStep { share: count, hold, gate: *gate, warm, rest: None });
     steps.iter().map(step).chain(baking).collect()
 }
 
@@ -57,11 +64,18 @@ fn of_canary(canary: &Canary, count: u32, surge: u32) -> Vec<PaceStep> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// How many steps are behind it.
-    passed: usize,
+    pub(super) passed: usize,
     /// Since when as many are ready as the step asks for.
     held_since: Option<Timestamp>,
     /// What was counted since that was so for the first time.
     window: Option<Window>,
+}
+
+impl Progress {
+    /// At the beginning of a step.
+    pub(super) fn at(passed: usize) -> Self {
+        Self { passed, held_since: None, window: None }
+    }
 }
 
 /// Counts from one moment on.
@@ -82,7 +96,8 @@ impl Rollout {
     /// How many instances of the goal there may be now.
     pub(super) fn ceiling(&self) -> u32 {
         let count = self.goal().count;
-        self.pace_step().map_or(count, |step| step.share.min(count))
+        let paced = self.pace_step().map_or(count, |step| step.share.min(count));
+        self.resting().map_or(paced, |share| share.min(count))
     }
 
     /// How many others serve on, whatever might be missing.
@@ -138,15 +153,19 @@ impl Rollout {
             });
             let held = now.since(since);
             match verdict {
-                _ if held < step.hold => return None,
+                _ if held < step.hold || self.rest.is_some() => return None,
                 Verdict::Wait { seen, needed } if held >= step.hold + self.order.deadline => {
                     return Some(Failure::Unjudged { share, count, seen, needed, after: held });
                 }
                 Verdict::Wait { .. } | Verdict::Fail(_) => return None,
                 Verdict::Pass => {}
             }
-            self.pace = Progress { passed: self.pace.passed + 1, held_since: None, window: None };
+            self.pace = Progress::at(self.pace.passed + 1);
             self.progress_at = now;
+            self.rest = step.rest.map(|why| (why, share));
+            if self.rest.is_some() {
+                return None;
+            }
         }
         None
     }
@@ -193,7 +212,7 @@ mod tests {
         let gate = Gate { restarts: Some(0), ..Gate::default() };
         let bake = Some(Duration::from_secs(60));
         let found = steps(Some(&Pace::Canary(Canary { steps: vec![step], gate, bake })), 4, 2);
-        let half = PaceStep { share: 2, hold: Duration::ZERO, gate, warm: 0 };
-        assert_eq!(found, [half, PaceStep { share: 4, hold: Duration::from_secs(60), gate, warm: 2 }]);
+        let half = PaceStep { share: 2, hold: Duration::ZERO, gate, warm: 0, rest: None };
+        assert_eq!(found, [half, PaceStep { share: 4, hold: Duration::from_secs(60), gate, warm: 2, rest: None }]);
     }
 }

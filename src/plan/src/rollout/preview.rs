@@ -1,8 +1,8 @@
 //! What a rollout will do when all goes well: the same steps, run against an ideal service.
 
-use super::{Action, Order, PaceStep, Phase, Rollout, Seen, Settled, Sight, Standing};
+use super::{Action, Order, PaceStep, Rollout, Seen, Settled, Sight, Standing};
 use std::{collections::BTreeMap, time::Duration};
-use wharf_model::{Gate, Generation, InstanceId, Slot, Timestamp, Verb};
+use wharf_model::{Gate, Generation, InstanceId, Rest, Slot, Timestamp, Verb};
 
 /// The steps of a rollout in which every instance becomes ready and drains at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,11 @@ pub fn preview(
     let all = standing.iter().map(|(instance, standing)| (instance.clone(), *standing));
     let mut judged = order.clone();
     // In thought, every gate is passed.
-    judged.pace.iter_mut().for_each(|step| step.gate = Gate::default());
+    judged.pace.iter_mut().for_each(|step| {
+        step.gate = Gate::default();
+        // And somebody lets it go on at once.
+        step.rest = step.rest.filter(|rest| *rest != Rest::Pause);
+    });
     let mut rollout = Rollout::new(judged, all, generations.clone(), now);
     let mut ideal: BTreeMap<InstanceId, Sight> =
         standing.keys().map(|instance| (instance.clone(), sight(ready(instance)))).collect();
@@ -57,7 +61,7 @@ pub fn preview(
         let mut serving = rollout.tally().ready + old_ready(&rollout, &ideal);
         let (lowest, most) = figures.get_or_insert((serving, living(&ideal)));
         (*lowest, *most) = ((*lowest).min(serving), (*most).max(living(&ideal)));
-        if matches!(rollout.phase(), Phase::Done | Phase::Halted(_) | Phase::RolledBack(_)) {
+        if rollout.has_ended() {
             break;
         }
         if actions.is_empty() {

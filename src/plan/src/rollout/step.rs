@@ -2,7 +2,7 @@
 
 use super::{Action, Failure, Phase, Rollout, Seen, Settled, Sight, Stage, Tracked};
 use std::collections::{BTreeMap, BTreeSet};
-use wharf_model::{Generation, InstanceId, Slot, Timestamp, Verb};
+use wharf_model::{Generation, InstanceId, RevisionNumber, Slot, Timestamp, Verb};
 
 /// How often draining or stopping an instance is tried before the rollout halts.
 const REFUSALS: u8 = 3;
@@ -23,7 +23,7 @@ impl Rollout {
             let ended = self.look(look, now);
             failure = failure.or(ended);
         }
-        if matches!(self.phase, Phase::Done | Phase::RolledBack(_) | Phase::Halted(_)) {
+        if self.has_ended() {
             return (self, Vec::new());
         }
         self.note_progress(now);
@@ -39,6 +39,10 @@ impl Rollout {
             return (self, Vec::new());
         }
         let actions = self.choose(now);
+        if let Some(why) = self.at_rest().filter(|_| actions.is_empty()) {
+            self.phase = Phase::Resting(why);
+            return (self, actions);
+        }
         for action in &actions {
             self.begin(action);
         }
@@ -58,6 +62,7 @@ impl Rollout {
     /// Takes in the end of an action. A refused start or route fails the rollout; a refused drain or stop is tried again a
     /// few times, since turning back would need the same.
     fn settle(&mut self, settled: &Settled, now: Timestamp) -> Option<Failure> {
+        let goal = self.goal().revision;
         let tracked = self.instances.get_mut(&settled.instance)?;
         if tracked.pending != Some(settled.verb) {
             return None;
@@ -79,7 +84,8 @@ impl Rollout {
         match settled.verb {
             Verb::Start => {
                 tracked.stage = Stage::Ended;
-                Some(refused)
+                // An old one that cannot be brought back is not the new revision's fault.
+                (tracked.revision == goal).then_some(refused)
             }
             Verb::Drain | Verb::Stop => {
                 tracked.refusals += 1;
@@ -162,7 +168,7 @@ impl Rollout {
     }
 
     /// Turns back, once, when there is a way back and the failure is not one that would fail there too; halts otherwise.
-    fn fail(&mut self, failure: Failure, now: Timestamp) {
+    pub(super) fn fail(&mut self, failure: Failure, now: Timestamp) {
         let stuck = matches!(&failure, Failure::Refused { verb: Verb::Drain | Verb::Stop, .. });
         self.phase = match (std::mem::replace(&mut self.phase, Phase::Forward), self.order.back) {
             (Phase::Forward, Some(_)) if !stuck => Phase::Back(failure),
@@ -198,7 +204,8 @@ impl Rollout {
         actions
     }
 
-    /// The instances that are to stay: of the goal, alive, the fittest of each slot below the count.
+    /// The instances that are to stay: of the goal, alive, the fittest of each slot below the count; and old ones that come
+    /// back.
     fn wanted(&self) -> BTreeSet<&InstanceId> {
         let goal = self.goal();
         let mut best: BTreeMap<Slot, (&InstanceId, u8)> = BTreeMap::new();
@@ -210,8 +217,7 @@ impl Rollout {
                 Stage::Starting | Stage::Waiting => 1,
                 Stage::Draining { .. } | Stage::Ended => continue,
             };
-            let leaving = matches!(tracked.pending, Some(Verb::Drain | Verb::Stop));
-            if leaving || tracked.revision != goal.revision || instance.slot.0 >= goal.count {
+            if tracked.is_leaving() || tracked.revision != goal.revision || instance.slot.0 >= goal.count {
                 continue;
             }
             let known = best.entry(instance.slot).or_insert((instance, fitness));
@@ -219,7 +225,14 @@ impl Rollout {
                 *known = (instance, fitness);
             }
         }
-        best.into_values().map(|(instance, _)| instance).collect()
+        let coming = self.instances.iter().filter(|(_, tracked)| self.comes_back(tracked));
+        best.into_values().map(|(instance, _)| instance).chain(coming.map(|(instance, _)| instance)).collect()
+    }
+
+    /// Whether it is an old instance on its way to take the place of another.
+    fn comes_back(&self, tracked: &Tracked) -> bool {
+        let coming = matches!(tracked.stage, Stage::Starting | Stage::Waiting | Stage::Ready { .. });
+        tracked.ours && coming && !tracked.is_leaving() && tracked.revision != self.goal().revision && self.kept() > 0
     }
 
     fn idle(&self) -> impl Iterator<Item = (&InstanceId, &Tracked)> {
@@ -283,21 +296,45 @@ impl Rollout {
         let goal = self.goal();
         let living = count(self.instances.values());
         let room = (goal.count + self.order.surge).saturating_sub(living);
-        let room = room.min(self.ceiling().saturating_sub(count(wanted.iter())));
-        let held: BTreeSet<Slot> = wanted.iter().map(|instance| instance.slot).collect();
+        let of_goal = || wanted.iter().filter(|instance| self.instances[**instance].revision == goal.revision);
+        let ahead = room.min(self.ceiling().saturating_sub(count(of_goal())));
+        let held: BTreeSet<Slot> = of_goal().map(|instance| instance.slot).collect();
         let free = (0..goal.count).map(Slot).filter(|slot| !held.contains(slot));
-        let start = |slot: Slot| {
+        let start = |(slot, revision): (Slot, RevisionNumber)| {
             let highest = self.generations.get(&slot).map_or(0, |generation| generation.0);
             let generation = Generation(highest.saturating_add(1));
-            Action::Start(InstanceId { service: self.order.service.clone(), slot, generation }, goal.revision)
+            Action::Start(InstanceId { service: self.order.service.clone(), slot, generation }, revision)
         };
-        free.take(room as usize).map(start).collect()
+        let new: Vec<_> = free.take(ahead as usize).map(|slot| (slot, goal.revision)).collect();
+        let old = self.revivals(room - count(new.iter()), &new);
+        new.into_iter().chain(old).map(start).collect()
+    }
+
+    /// Old instances that are started again, in slots in which nothing stands: a step that is not passed yet keeps so many.
+    /// Each may be brought back once or so, and no more: what does not stay is not waited for.
+    fn revivals(&self, room: u32, taken: &[(Slot, RevisionNumber)]) -> Vec<(Slot, RevisionNumber)> {
+        let (Some(before), count_of_goal) = (self.order.before, self.goal().count) else { return Vec::new() };
+        if before.revision == self.goal().revision || self.pace_step().is_none() && self.resting().is_none() {
+            return Vec::new();
+        }
+        let goal = self.goal().revision;
+        let alive = |tracked: &&Tracked| !matches!(tracked.stage, Stage::Draining { .. } | Stage::Ended);
+        let old = self.instances.values().filter(|tracked| tracked.revision != goal);
+        let old = count(old.filter(alive).filter(|tracked| !tracked.is_leaving()));
+        // Never more than there were: a service that grows gets new ones.
+        let wanted = (count_of_goal - self.ceiling()).min(before.count).saturating_sub(old);
+        let number = wanted.min(room).min(count_of_goal.saturating_sub(self.revived));
+        let mut held: BTreeSet<Slot> = self.instances.keys().map(|instance| instance.slot).collect();
+        held.extend(taken.iter().map(|(slot, _)| *slot));
+        let free = (0..count_of_goal).map(Slot).filter(|slot| !held.contains(slot));
+        free.take(number as usize).map(|slot| (slot, before.revision)).collect()
     }
 
     fn begin(&mut self, action: &Action) {
         let instance = action.instance();
         if let Action::Start(_, revision) = action {
             self.generations.insert(instance.slot, instance.generation);
+            self.revived += u32::from(*revision != self.goal().revision);
             let (revision, stage) = (*revision, Stage::Starting);
             let started = Tracked { revision, stage, pending: None, ours: true, refusals: 0, missed: 0, sight: None };
             self.instances.insert(instance.clone(), started);
@@ -338,6 +375,6 @@ impl Tracked {
     }
 }
 
-fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+pub(super) fn count<T>(items: impl Iterator<Item = T>) -> u32 {
     u32::try_from(items.count()).unwrap_or(u32::MAX)
 }

@@ -1,12 +1,12 @@
 //! Rollouts in a simulated world that may be as unkind as it likes. The world checks the bounds by its own books.
 
-use super::{Action, Goal, Order, PaceStep, Phase, Rollout, Seen, Settled, Sight, Standing, Traffic};
+use super::{Action, Goal, Order, PaceStep, Phase, Rollout, Seen, Settled, Sight, Standing, Traffic, Wish};
 use proptest::prelude::*;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
-use wharf_model::{Exit, Figures, Gate, Generation, InstanceId, RevisionNumber, Slot, Timestamp, Verb};
+use wharf_model::{Exit, Figures, Gate, Generation, InstanceId, Rest, RevisionNumber, Slot, Timestamp, Verb};
 
 const OLD: RevisionNumber = RevisionNumber(1);
 const NEW: RevisionNumber = RevisionNumber(2);
@@ -22,17 +22,11 @@ struct Shape {
     pace: &'static [PaceStep],
 }
 
-impl Shape {
-    fn is_new(&self, instance: &InstanceId) -> bool {
-        instance.generation > Generation(1) || instance.slot.0 >= self.old
-    }
-}
-
 /// One first, then two, each watched for a while.
 const STEPS: &[PaceStep] = &[watched(1, TICK), watched(2, Duration::ZERO)];
 
 const fn watched(share: u32, hold: Duration) -> PaceStep {
-    PaceStep { share, hold, gate: NO_GATE, warm: 0 }
+    PaceStep { share, hold, gate: NO_GATE, warm: 0, rest: None }
 }
 
 const NO_GATE: Gate = Gate { error_rate: None, latency_p99: None, restarts: None, requests: None };
@@ -49,6 +43,15 @@ const BAKED: &[PaceStep] = &[
     PaceStep { gate: GATE, warm: 1, ..watched(u32::MAX, Duration::from_secs(2)) },
 ];
 
+/// One first, then two, and a wait for somebody behind each.
+const PAUSED: &[PaceStep] = &[
+    PaceStep { rest: Some(Rest::Pause), ..watched(1, TICK) },
+    PaceStep { rest: Some(Rest::Pause), gate: GATE, ..watched(2, TICK) },
+];
+
+/// Two are replaced, the others stay until somebody says otherwise.
+const PARTED: &[PaceStep] = &[PaceStep { rest: Some(Rest::Partition), ..watched(2, Duration::ZERO) }];
+
 fn order(shape: Shape) -> Order {
     Order {
         service: "hello".parse().unwrap(),
@@ -60,6 +63,9 @@ fn order(shape: Shape) -> Order {
         deadline: 6 * TICK,
         grace: 3 * TICK,
         pace: shape.pace.to_vec(),
+        passed: 0,
+        rest: None,
+        before: (shape.old > 0).then_some(Goal { revision: OLD, count: shape.old }),
     }
 }
 
@@ -84,10 +90,13 @@ enum Weather {
     NewFails,
     /// Nobody asks for anything.
     Quiet,
+    /// Somebody asks something of the rollout.
+    Wish(Wish),
 }
 
 #[derive(Debug, Clone)]
 struct Body {
+    new: bool,
     alive: bool,
     routed: bool,
     /// When the drain was settled.
@@ -101,9 +110,10 @@ struct Body {
 }
 
 impl Body {
-    fn new() -> Self {
+    fn of(revision: RevisionNumber) -> Self {
         let figures = Figures::default();
-        Self { alive: true, routed: false, drained_at: None, ready_since: None, idle: false, figures }
+        let new = revision == NEW;
+        Self { new, alive: true, routed: false, drained_at: None, ready_since: None, idle: false, figures }
     }
 }
 
@@ -119,6 +129,8 @@ struct World {
     most_ready: u32,
     /// Whether requests of new instances have failed while a gate was there to see it.
     caught: bool,
+    /// Whether somebody wanted to be done with the steps.
+    promoted: bool,
 }
 
 impl World {
@@ -126,14 +138,7 @@ impl World {
         let now = Timestamp(1_000_000);
         let name = |slot| InstanceId { service: "hello".parse().unwrap(), slot: Slot(slot), generation: Generation(1) };
         let standing = |slot| (name(slot), Standing { revision: OLD, traffic: Traffic::Served });
-        let body = Body {
-            alive: true,
-            routed: true,
-            drained_at: None,
-            ready_since: Some(now),
-            idle: false,
-            figures: Figures::default(),
-        };
+        let body = Body { routed: true, ready_since: Some(now), ..Body::of(OLD) };
         Self {
             shape,
             now,
@@ -143,6 +148,7 @@ impl World {
             used: (0..shape.old).map(name).collect(),
             most_ready: 0,
             caught: false,
+            promoted: false,
         }
     }
 
@@ -157,7 +163,7 @@ impl World {
         let now = self.now;
         let mut look = BTreeMap::new();
         for (instance, body) in &mut self.bodies {
-            let new = self.shape.is_new(instance);
+            let new = body.new;
             let ready = body.alive
                 && match weather {
                     Weather::NothingReady => false,
@@ -196,8 +202,8 @@ impl World {
         if !refused {
             let now = self.now;
             match action {
-                Action::Start(..) => {
-                    self.bodies.insert(instance.clone(), Body::new());
+                Action::Start(_, revision) => {
+                    self.bodies.insert(instance.clone(), Body::of(*revision));
                 }
                 Action::Route(_) => {
                     if let Some(body) = self.bodies.get_mut(&instance) {
@@ -216,14 +222,15 @@ impl World {
     }
 
     fn new_ones(&self) -> impl Iterator<Item = (&InstanceId, &Body)> {
-        self.bodies.iter().filter(|(instance, _)| self.shape.is_new(instance))
+        self.bodies.iter().filter(|(_, body)| body.new)
     }
 
     /// How many new instances the steps allow, by what was ever seen ready.
     fn allowed(&self) -> u32 {
         let step = self.shape.pace.iter().find(|step| self.most_ready < step.share);
-        let paced = self.shape.old > 0 && matches!(self.rollout.phase(), Phase::Forward);
-        step.filter(|_| paced).map_or(u32::MAX, |step| step.share)
+        let paced = self.shape.old > 0 && matches!(self.rollout.phase(), Phase::Forward) && !self.promoted;
+        let share = step.filter(|_| paced).map_or(u32::MAX, |step| step.share);
+        self.rollout.resting().map_or(share, |rest| rest.min(share))
     }
 
     /// Whether new instances get requests, and a gate looks at them.
@@ -253,12 +260,14 @@ impl World {
         let instance = action.instance();
         let body = self.bodies.get(instance);
         match action {
-            Action::Start(..) => {
+            Action::Start(_, revision) => {
                 assert!(self.used.insert(instance.clone()), "{instance} is used twice");
                 assert!(self.living() < goal.count + self.shape.surge, "one too many: {instance}");
-                let starting = self.under_way.iter().filter(|action| action.verb() == Verb::Start).count();
+                let of_new = |action: &&Action| matches!(action, Action::Start(_, NEW));
+                let starting = self.under_way.iter().filter(of_new).count();
                 let new = self.new_ones().filter(|(_, body)| body.alive).count() + starting;
-                assert!(u32::try_from(new).unwrap() < self.allowed(), "{instance} is ahead of its step");
+                let ahead = *revision == NEW && u32::try_from(new).unwrap() >= self.allowed();
+                assert!(!ahead, "{instance} is ahead of its step");
             }
             Action::Route(_) => {
                 let since = body.unwrap().ready_since.expect("ready");
@@ -270,7 +279,7 @@ impl World {
                 }
             }
             Action::Stop(_) => {
-                let body = body.cloned().unwrap_or(Body { alive: false, ..Body::new() });
+                let body = body.cloned().unwrap_or(Body { alive: false, ..Body::of(OLD) });
                 let out_of_grace = body.drained_at.is_some_and(|at| self.now.since(at) >= 3 * TICK);
                 assert!(!body.alive || !body.routed || body.idle || out_of_grace, "{instance} is stopped at work");
             }
@@ -280,6 +289,11 @@ impl World {
     fn tick(&mut self, weather: Weather) {
         self.now = self.now + TICK;
         let settled = self.carry_out(weather);
+        if let Weather::Wish(wish) = weather {
+            let (next, taken) = self.rollout.clone().wish(wish, "somebody", self.now);
+            self.rollout = next;
+            self.promoted |= taken && wish == Wish::Promote;
+        }
         let look = Some(self.look(weather));
         self.caught |= weather == Weather::NewFails && self.is_gated();
         let (next, actions) = self.rollout.clone().step(&Seen { look, settled }, self.now);
@@ -296,8 +310,28 @@ impl World {
         self.rollout.is_over()
     }
 
+    /// Lets a rollout that rests go on, in another apply.
+    fn go_on(&mut self) {
+        assert!(self.bodies.values().all(|body| body.routed && body.drained_at.is_none()), "it rests half-way");
+        let (passed, _) = self.rollout.passed().unwrap();
+        let revision = |body: &Body| if body.new { NEW } else { OLD };
+        let standing = |(name, body): (&InstanceId, &Body)| {
+            (name.clone(), Standing { revision: revision(body), traffic: Traffic::Served })
+        };
+        let mut generations = BTreeMap::new();
+        for name in &self.used {
+            let highest = generations.entry(name.slot).or_insert(name.generation);
+            *highest = (*highest).max(name.generation);
+        }
+        let order = Order { passed, ..order(self.shape) };
+        self.rollout = Rollout::new(order, self.bodies.iter().map(standing), generations, self.now);
+    }
+
     fn run_out(mut self, weather: Weather, ticks: u32) -> Self {
         for _ in 0..ticks {
+            if let (true, Phase::Resting(_)) = (self.over(), self.rollout.phase()) {
+                self.go_on();
+            }
             if self.over() {
                 return self;
             }
@@ -328,7 +362,7 @@ fn larger_shapes() -> Vec<Shape> {
     let mut shapes = Vec::new();
     for (old, count) in (0..=5).flat_map(|old| (3..=5).map(move |count| (old, count))) {
         for (surge, unavailable) in [(1, 0), (0, 1), (2, 1), (0, 3), (5, 0)] {
-            for pace in [&[], STEPS, GATED, BAKED] {
+            for pace in [&[], STEPS, GATED, BAKED, PAUSED, PARTED] {
                 shapes.push(Shape { old, count, surge, unavailable, can_go_back: old > 0, pace });
             }
         }
@@ -358,7 +392,7 @@ fn a_revision_that_never_becomes_ready_costs_no_capacity() {
     }
 }
 
-const MENU: [Weather; 10] = [
+const MENU: [Weather; 13] = [
     Weather::Fair,
     Weather::NewNotReady,
     Weather::NothingReady,
@@ -367,14 +401,24 @@ const MENU: [Weather; 10] = [
     Weather::Busy,
     Weather::Refused,
     Weather::Slow,
+    Weather::Wish(Wish::Pause),
+    Weather::Wish(Wish::Promote),
+    Weather::Wish(Wish::Abort),
     Weather::NewFails,
     Weather::Quiet,
 ];
 
-/// What can happen to a shape: of requests nobody takes note where no gate does.
-fn menu(shape: Shape) -> &'static [Weather] {
-    let gated = shape.pace.iter().any(|step| step.gate == GATE);
-    if gated { &MENU } else { &MENU[..8] }
+/// What can happen to a shape: of requests nobody takes note where no gate does, and wishes make a difference where there
+/// are steps to wait at. All of them together are for the properties.
+fn menu(shape: Shape) -> impl Iterator<Item = Weather> {
+    let rests = shape.pace.iter().any(|step| step.rest.is_some());
+    let gated = !rests && shape.pace.iter().any(|step| step.gate == GATE);
+    let fits = move |weather: &Weather| match weather {
+        Weather::Wish(_) => rests,
+        Weather::NewFails | Weather::Quiet => gated,
+        _ => true,
+    };
+    MENU.into_iter().filter(fits)
 }
 
 /// Every sequence of weathers up to a length, then each kind of steady weather to the end.
@@ -392,7 +436,7 @@ fn explore(shape: Shape, ticks: u32) -> usize {
     for _ in 0..ticks {
         front = front
             .iter()
-            .flat_map(|world| menu(shape).iter().map(|weather| world.after(*weather)))
+            .flat_map(|world| menu(shape).map(|weather| world.after(weather)))
             .filter(|world| !world.over())
             .collect();
         let mut seen = BTreeSet::new();
@@ -419,6 +463,7 @@ impl World {
             used: self.used.clone(),
             most_ready: self.most_ready,
             caught: self.caught,
+            promoted: self.promoted,
         }
     }
 
@@ -444,11 +489,12 @@ fn weather() -> impl Strategy<Value = Weather> {
         1 => Just(Weather::Slow),
         1 => Just(Weather::NewFails),
         1 => Just(Weather::Quiet),
+        1 => prop::sample::select(&Wish::ALL[..]).prop_map(Weather::Wish),
     ]
 }
 
 fn paces() -> impl Strategy<Value = &'static [PaceStep]> {
-    prop_oneof![Just(&[][..]), Just(STEPS), Just(GATED), Just(BAKED)]
+    prop_oneof![Just(&[][..]), Just(STEPS), Just(GATED), Just(BAKED), Just(PAUSED), Just(PARTED)]
 }
 
 proptest! {
@@ -537,4 +583,29 @@ fn the_preview_of_a_roll_reads_as_one_would_tell_it() {
         ]
     );
     assert_eq!((preview.lowest_ready, preview.most_living, preview.at_least), (2, 3, 4 * TICK));
+}
+
+#[test]
+fn a_rollout_that_rests_brings_back_what_ends_of_the_old_revision() {
+    let shape = Shape { old: 4, count: 4, surge: 1, unavailable: 0, can_go_back: true, pace: PAUSED };
+    let mut world = World::new(shape);
+    while !matches!(world.rollout.phase(), Phase::Resting(Rest::Pause)) {
+        world.tick(Weather::Fair);
+    }
+    assert_eq!((world.new_ones().count(), world.ready_capacity()), (1, 4));
+    world.go_on();
+    let order = Order { passed: 1, rest: Some(Rest::Pause), ..order(shape) };
+    let old = world.bodies.iter().find(|(_, body)| !body.new).map(|(name, _)| name.clone()).unwrap();
+    world.bodies.get_mut(&old).unwrap().alive = false;
+    let standing = world.bodies.iter().map(|(name, body)| {
+        let revision = if body.new { NEW } else { OLD };
+        (name.clone(), Standing { revision, traffic: Traffic::Served })
+    });
+    world.rollout = Rollout::new(order, standing.collect::<Vec<_>>(), BTreeMap::new(), world.now);
+    while !world.over() {
+        world.tick(Weather::Fair);
+    }
+    assert_eq!(world.rollout.phase(), &Phase::Resting(Rest::Pause));
+    assert_eq!((world.new_ones().count(), world.ready_capacity()), (1, 4));
+    assert!(!world.bodies.contains_key(&old));
 }

@@ -2,7 +2,7 @@
 
 use crate::text::{plural, span};
 use std::time::Duration;
-use wharf_model::{Gate, InstanceId};
+use wharf_model::{Gate, InstanceId, Rest};
 use wharf_plan::rollout::{Order, PaceStep, Preview, PreviewStep};
 
 /// Rounds are told once from this many on.
@@ -133,7 +133,12 @@ fn pace(steps: &[PaceStep], count: u32) -> Vec<String> {
             old => format!(" beside {}", plural(old as usize, "old instance")),
         };
         let hold = if step.hold.is_zero() { String::new() } else { format!(" for {}", span(step.hold)) };
-        format!("{} of {count}{hold}{beside}", step.share)
+        let rest = match step.rest {
+            Some(Rest::Partition) => " and no more until somebody says so",
+            Some(_) => " and a pause until somebody lets it go on",
+            None => "",
+        };
+        format!("{} of {count}{hold}{beside}{rest}", step.share)
     };
     let told: Vec<_> = steps.iter().map(step).collect();
     let mut told = vec![format!("in steps: {}", told.join(", then "))];

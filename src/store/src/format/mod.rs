@@ -4,7 +4,7 @@
 mod seal;
 mod v1;
 
-use crate::{Commit, Entry, Holder, Line, StoreError};
+use crate::{Commit, Entry, Holder, Line, Request, StoreError};
 use wharf_model::Timestamp;
 
 pub(crate) fn print_commit(commit: &Commit) -> String {
@@ -34,6 +34,14 @@ pub(crate) fn print_lease(holder: &Holder) -> String {
 pub(crate) fn read_lease(bytes: &[u8], at: &str) -> Result<Holder, StoreError> {
     checked(bytes, at, v1::LEASE)?;
     v1::read_lease(bytes).map_err(|problem| StoreError::Damaged { at: at.to_owned(), problem })
+}
+
+pub(crate) fn print_request(request: &Request) -> String {
+    v1::print_request(request)
+}
+
+pub(crate) fn read_request(text: &str) -> Result<Request, String> {
+    v1::read_request(text)
 }
 
 /// The text of an object that says that it has the format.

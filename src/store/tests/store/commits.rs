@@ -1,6 +1,6 @@
 //! Commits and keys.
 
-use crate::support::{backend, full_record, fuller_record, made, open, reader};
+use crate::support::{backend, full_record, fuller_record, made, open, reader, rolling_record};
 use std::{fs, io::Write, path::Path};
 use wharf_model::RevisionNumber;
 use wharf_store::{Holder, StoreError};
@@ -17,8 +17,11 @@ fn reading_what_is_not_there_creates_nothing() {
 
 #[test]
 fn a_commit_reads_back_and_survives_as_a_file() {
-    let cases =
-        [("commit-of-an-author.json", full_record()), ("commit-of-objects-and-an-author.json", fuller_record())];
+    let cases = [
+        ("commit-of-an-author.json", full_record()),
+        ("commit-of-objects-and-an-author.json", fuller_record()),
+        ("commit-in-a-rollout.json", rolling_record()),
+    ];
     for (file, record) in cases {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = open(dir.path());

@@ -9,8 +9,8 @@ use crate::{
 };
 use std::fs;
 use wharf_model::{
-    Address, ContentDigest, ContentRef, Effect, Ending, GatewayName, InstanceId, Record, RevisionNumber, ServiceName,
-    Timestamp, Wanted,
+    Address, ContentDigest, ContentRef, Effect, Ending, GatewayName, InstanceId, Record, RecordedRollout, Rest,
+    RevisionNumber, ServiceName, Timestamp, Wanted,
 };
 use wharf_store::{Entry, StoreError, Verdict, Want};
 
@@ -101,6 +101,16 @@ fn every_kind_of_effect_reads_back() {
         Effect::InstanceDraining { instance: instance.clone() },
         Effect::InstanceGone { instance },
         Effect::ServiceUpdated { service: service.clone() },
+        Effect::RolloutStands {
+            service: service.clone(),
+            rollout: RecordedRollout {
+                to: RevisionNumber(2),
+                passed: 1,
+                steps: 2,
+                since: NOW,
+                rest: Some(Rest::Asked),
+            },
+        },
         Effect::RolloutEnded { service, ending: Ending::Halted { because: "no".to_owned() } },
     ];
     let dir = tempfile::tempdir().unwrap();

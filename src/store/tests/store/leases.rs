@@ -7,7 +7,8 @@ use std::{
 };
 use wharf_model::Timestamp;
 use wharf_store::{
-    Backend, Epoch, Holder, MemoryBackend, Patience, Presence, Released, StoreError, Times, Waiting, Writer, release,
+    Backend, Epoch, Holder, MemoryBackend, Patience, Presence, Released, Request, StoreError, Times, Waiting, Writer,
+    ask, release,
 };
 
 /// Short enough for a test to wait for, long enough for a busy machine to keep.
@@ -167,4 +168,28 @@ fn a_holder_reads_back_with_fields_that_this_build_does_not_know() {
         machine: String::new(),
     };
     assert_eq!(over(&backend).lease().unwrap().unwrap().0.holder, expected);
+}
+
+#[test]
+fn a_request_reaches_the_holder_that_it_was_meant_for_and_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    let request = |wish: &str| Request {
+        service: "hello".parse().unwrap(),
+        wish: wish.to_owned(),
+        by: "ada@laptop".to_owned(),
+        at: Timestamp(5),
+    };
+    let asked = ask(backend(dir.path()), first.epoch(), &request("pause")).unwrap();
+    ask(backend(dir.path()), first.epoch(), &request("abort")).unwrap();
+    assert!(asked.is_waiting().unwrap());
+    assert_eq!(first.requests().take().unwrap(), [request("pause"), request("abort")]);
+    assert!(!asked.is_waiting().unwrap());
+    assert!(first.requests().take().unwrap().is_empty());
+    let late = ask(backend(dir.path()), first.epoch(), &request("promote")).unwrap();
+    drop(first);
+    let second = open(dir.path());
+    assert!(second.requests().take().unwrap().is_empty());
+    assert!(!late.is_waiting().unwrap(), "nobody will ever take it");
+    late.withdraw().unwrap();
 }

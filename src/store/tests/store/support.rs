@@ -5,13 +5,22 @@ use wharf_model::{
     Access, Address, Bytes, Check, ContentDigest, ContentRef, CountOrPercent, DataSpec, Direction, Effect, Ending,
     EnvValue, ExistingNetwork, Expose, FolderPath, GatewaySpec, Generation, GroupPolicy, GroupSpec, Intent, IntentId,
     Mount, MountSource, NetworkPlace, NetworkRule, NetworkSpec, NlbSpec, ObjectSpec, OnFailure, OperationId, Pins,
-    PlanId, Probe, Program, Record, RecordedGateway, RecordedInstance, RecordedObject, RecordedRoute, RecordedService,
-    RegistrySpec, Revision, RevisionNumber, RolloutPolicy, RouteSpec, SecretKey, ServiceSpec, Shutdown, Slot, Template,
-    Timestamp, TokenSpec, Verb,
+    PlanId, Probe, Program, Record, RecordedGateway, RecordedInstance, RecordedObject, RecordedRollout, RecordedRoute,
+    RecordedService, RegistrySpec, Rest, Revision, RevisionNumber, RolloutPolicy, RouteSpec, SecretKey, ServiceSpec,
+    Shutdown, Slot, Template, Timestamp, TokenSpec, Verb,
 };
 use wharf_store::{
     Author, Backend, Begin, Entry, FolderBackend, Holder, Made, Patience, Reader, StoreError, Want, Writer,
 };
+
+/// The same in the middle of a rollout that waits for somebody.
+pub(crate) fn rolling_record() -> Record {
+    let mut record = full_record();
+    let rollout =
+        RecordedRollout { to: RevisionNumber(2), passed: 1, steps: 3, since: Timestamp(7), rest: Some(Rest::Pause) };
+    record.services.values_mut().for_each(|service| service.rollout = Some(rollout));
+    record
+}
 
 pub(crate) fn spec() -> ServiceSpec {
     let probe = Probe {
@@ -123,6 +132,7 @@ pub(crate) fn full_record() -> Record {
             instances: BTreeMap::from([("hello-0-g1".parse().unwrap(), instance)]),
             generations: BTreeMap::from([(Slot(0), Generation(1))]),
             trouble: Some((RevisionNumber(2), Ending::RolledBack { because: "it crashed".to_owned() })),
+            rollout: None,
         },
     );
     record

@@ -3,13 +3,15 @@
 use crate::support::Site;
 
 /// Words after which a duration was measured; elsewhere it was written in a file.
-const MEASURED: [&str; 9] = [
+const MEASURED: [&str; 11] = [
     "up ",
     "Done in ",
     "Rolled back in ",
     "Stopped after ",
     "Failed after ",
     "Halted after ",
+    "Paused after ",
+    "passed, for ",
     "done in ",
     "failed after ",
     "(",

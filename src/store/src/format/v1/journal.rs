@@ -4,7 +4,7 @@ use super::{
     gateway::{GatewayV1, RouteV1},
     object::ObjectsV1,
     parse,
-    record::{AuthorV1, EndingV1},
+    record::{AuthorV1, EndingV1, RolloutV1},
     spec::{RevisionV1, ServiceV1},
 };
 use crate::{Begin, Entry, Line, Want};
@@ -85,6 +85,7 @@ enum EffectV1 {
     InstanceDraining { instance: String },
     InstanceGone { instance: String },
     ServiceUpdated { service: String },
+    RolloutStands { service: String, rollout: RolloutV1 },
     RolloutEnded { service: String, ending: EndingV1 },
 }
 
@@ -180,6 +181,9 @@ impl EffectV1 {
             Effect::InstanceDraining { instance } => Self::InstanceDraining { instance: instance.to_string() },
             Effect::InstanceGone { instance } => Self::InstanceGone { instance: instance.to_string() },
             Effect::ServiceUpdated { service } => Self::ServiceUpdated { service: service.to_string() },
+            Effect::RolloutStands { service, rollout } => {
+                Self::RolloutStands { service: service.to_string(), rollout: RolloutV1::of(rollout) }
+            }
             Effect::RolloutEnded { service, ending } => {
                 Self::RolloutEnded { service: service.to_string(), ending: EndingV1::of(ending) }
             }
@@ -209,6 +213,9 @@ impl EffectV1 {
             Self::InstanceDraining { instance } => Effect::InstanceDraining { instance: parse(&instance)? },
             Self::InstanceGone { instance } => Effect::InstanceGone { instance: parse(&instance)? },
             Self::ServiceUpdated { service } => Effect::ServiceUpdated { service: parse(&service)? },
+            Self::RolloutStands { service, rollout } => {
+                Effect::RolloutStands { service: parse(&service)?, rollout: rollout.read()? }
+            }
             Self::RolloutEnded { service, ending } => {
                 Effect::RolloutEnded { service: parse(&service)?, ending: ending.read() }
             }

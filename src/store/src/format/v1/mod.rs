@@ -8,6 +8,7 @@ mod lease;
 mod mount;
 mod object;
 mod record;
+mod request;
 mod resources;
 mod spec;
 mod stored;
@@ -15,6 +16,7 @@ mod stored;
 pub(super) use journal::{print_line, read_line};
 pub(super) use lease::{print_lease, read_lease};
 pub(super) use record::{print_commit, read_commit};
+pub(super) use request::{print_request, read_request};
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 

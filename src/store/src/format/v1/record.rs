@@ -11,8 +11,8 @@ use crate::{Author, Commit, Made};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use wharf_model::{
-    Ending, Generation, Lineage, PlanId, Record, RecordedGateway, RecordedInstance, RecordedRoute, RecordedService,
-    RevisionNumber, Slot, Timestamp,
+    Ending, Generation, Lineage, PlanId, Record, RecordedGateway, RecordedInstance, RecordedRollout, RecordedRoute,
+    RecordedService, Rest, RevisionNumber, Slot, Timestamp,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -78,6 +78,38 @@ struct RecordedServiceV1 {
     generations: BTreeMap<u32, u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trouble: Option<(u32, EndingV1)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rollout: Option<RolloutV1>,
+}
+
+/// A rollout that was begun and has not ended; of journals too.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RolloutV1 {
+    to: u32,
+    passed: u32,
+    steps: u32,
+    since_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rest: Option<String>,
+}
+
+impl RolloutV1 {
+    pub(super) fn of(rollout: &RecordedRollout) -> Self {
+        let RecordedRollout { to, passed, steps, since, rest } = *rollout;
+        let rest = rest.map(|rest| rest.as_str().to_owned());
+        Self { to: to.0, passed, steps, since_ms: since.0, rest }
+    }
+
+    pub(super) fn read(self) -> Result<RecordedRollout, String> {
+        let Self { to, passed, steps, since_ms, rest } = self;
+        let read = |text: String| {
+            let found = Rest::ALL.into_iter().find(|rest| rest.as_str() == text);
+            found.ok_or_else(|| format!("`{text}` is no reason to wait"))
+        };
+        let rest = rest.map(read).transpose()?;
+        Ok(RecordedRollout { to: RevisionNumber(to), passed, steps, since: Timestamp(since_ms), rest })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -177,7 +209,7 @@ fn route(route: RouteV1) -> Result<(RouteKey, RecordedRoute), String> {
 
 impl RecordedServiceV1 {
     fn of(service: &RecordedService) -> Self {
-        let RecordedService { spec, current, revisions, instances, generations, trouble } = service;
+        let RecordedService { spec, current, revisions, instances, generations, trouble, rollout } = service;
         let instance = |known: &RecordedInstance| InstanceV1 { revision: known.revision.0, endpoint: known.endpoint };
         Self {
             spec: ServiceV1::of(spec),
@@ -186,6 +218,7 @@ impl RecordedServiceV1 {
             instances: instances.iter().map(|(id, known)| (id.to_string(), instance(known))).collect(),
             generations: generations.iter().map(|(slot, generation)| (slot.0, generation.0)).collect(),
             trouble: trouble.as_ref().map(|(number, ending)| (number.0, EndingV1::of(ending))),
+            rollout: rollout.as_ref().map(RolloutV1::of),
         }
     }
 
@@ -203,6 +236,7 @@ impl RecordedServiceV1 {
             instances: self.instances.into_iter().map(instance).collect::<Result<_, String>>()?,
             generations: self.generations.into_iter().map(generation).collect(),
             trouble: self.trouble.map(|(number, ending)| (RevisionNumber(number), ending.read())),
+            rollout: self.rollout.map(RolloutV1::read).transpose()?,
         })
     }
 }
