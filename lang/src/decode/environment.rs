@@ -1,6 +1,6 @@
 //! Which environment it is, and on what it runs.
 
-use super::{found, name};
+use super::{found, name, state};
 use crate::{
     admit::Admit,
     block::Block,
@@ -9,26 +9,32 @@ use crate::{
     suggest::{did_you_mean, either},
 };
 use std::{collections::BTreeMap, sync::Arc};
-use wharf_model::{EnvironmentName, ProviderSpec};
+use wharf_model::{EnvironmentName, ProviderSpec, StateSpec};
 
 /// The environment of a project that declares none.
 const DEFAULT: &str = "default";
 
-/// Chooses the environment, lays its overlays over the blocks, and returns its name and provider.
-pub(crate) fn choose(
-    admit: &mut Admit<'_>,
-    blocks: &mut Vec<Block>,
-    wanted: Option<&str>,
-) -> Option<(EnvironmentName, ProviderSpec)> {
+/// The environment that was chosen.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    pub(crate) name: EnvironmentName,
+    pub(crate) provider: ProviderSpec,
+    pub(crate) state: StateSpec,
+}
+
+/// Chooses the environment, and lays its overlays over the blocks.
+pub(crate) fn choose(admit: &mut Admit<'_>, blocks: &mut Vec<Block>, wanted: Option<&str>) -> Option<Chosen> {
     let environments: Vec<Block> = blocks.iter().filter(|block| block.row.path == "environment").cloned().collect();
     let bases = bases(blocks);
     for environment in &environments {
         check_overlays(admit, environment, &bases);
         rehearse(admit, environment, blocks, &bases);
         environment.child("provider").into_iter().for_each(|block| check_settings(admit, block));
+        environment.child("state").into_iter().for_each(|block| state::check(admit, block));
     }
     if environments.is_empty() && wanted.is_none_or(|wanted| wanted == DEFAULT) {
-        return Some((DEFAULT.parse().ok()?, ProviderSpec::Local { host_is_image: false }));
+        let provider = ProviderSpec::Local { host_is_image: false };
+        return Some(Chosen { name: DEFAULT.parse().ok()?, provider, state: StateSpec::Folder });
     }
     let chosen = match wanted {
         Some(wanted) => find(admit, &environments, wanted)?,
@@ -41,7 +47,7 @@ pub(crate) fn choose(
         }
     }
     admit.remove_resources(blocks, chosen);
-    Some((name(chosen)?.1, provider(chosen)?))
+    Some(Chosen { name: name(chosen)?.1, provider: provider(chosen)?, state: state::state(chosen)? })
 }
 
 /// Lays an overlay over what it changes. After something was taken away the whole must be complete, else what came.

@@ -22,10 +22,11 @@ mod resources;
 mod rollout;
 mod secret;
 mod service;
+mod state;
 mod was;
 mod watch;
 
-pub(crate) use environment::choose;
+pub(crate) use environment::{Chosen, choose};
 
 use crate::{
     SecretCheck,
@@ -41,8 +42,8 @@ use std::{
     sync::Arc,
 };
 use wharf_model::{
-    Address, Deployment, EnvironmentName, Field, FieldPath, GatewayName, Ignore, Origin, Origins, ProjectName,
-    ProviderSpec, SecretName, ServiceName, Shared,
+    Address, Deployment, Field, FieldPath, GatewayName, Ignore, Origin, Origins, ProjectName, ProviderSpec, SecretName,
+    ServiceName, Shared,
 };
 
 /// The work of decoding one environment of a project.
@@ -89,7 +90,7 @@ pub(crate) struct Decode<'a> {
 /// The blocks of a project, with the overlays of the environment laid over them.
 pub(crate) struct Project<'a> {
     pub(crate) blocks: &'a [Block],
-    pub(crate) environment: Option<(EnvironmentName, ProviderSpec)>,
+    pub(crate) environment: Option<Chosen>,
 }
 
 impl<'a> Decode<'a> {
@@ -129,7 +130,7 @@ impl<'a> Decode<'a> {
     /// Decodes everything; the deployment is there when nothing needed is missing.
     pub(crate) fn deployment(mut self, project: &Project<'_>, check: Option<SecretCheck<'_>>) -> Option<Deployment> {
         let runs_on =
-            |fits: fn(&ProviderSpec) -> bool| project.environment.as_ref().is_some_and(|(_, spec)| fits(spec));
+            |fits: fn(&ProviderSpec) -> bool| project.environment.as_ref().is_some_and(|chosen| fits(&chosen.provider));
         self.eas = runs_on(|spec| matches!(spec, ProviderSpec::Eas { .. }));
         self.local = runs_on(|spec| matches!(spec, ProviderSpec::Local { .. }));
         let every = |path: &'static str| project.blocks.iter().filter(move |block| block.row.path == path);
@@ -142,7 +143,7 @@ impl<'a> Decode<'a> {
         let groups: Vec<_> = every("group").map(|block| self.group(block)).collect();
         let services: Vec<_> = every("service").map(|block| self.allowing(block, Self::service)).collect();
         let ignores: Vec<_> = every("ignore").map(|block| self.ignore(block, None)).collect();
-        let here = project.environment.as_ref().map(|(name, _)| name.as_str());
+        let here = project.environment.as_ref().map(|chosen| chosen.name.as_str());
         let policies: Vec<_> = every("policy").filter_map(|block| self.policy(block, here)).collect();
         self.check_weights();
         self.check_routed_groups(&every("service").collect::<Vec<_>>());
@@ -151,12 +152,13 @@ impl<'a> Decode<'a> {
             let declared: Vec<_> = every("secret").collect();
             self.check_secrets(&declared, &secrets.iter().flatten().cloned().collect(), check);
         }
-        let (environment, provider) = project.environment.clone()?;
+        let Chosen { name: environment, provider, state } = project.environment.clone()?;
         let project: ProjectName = every("project").find_map(name)?.1;
         Some(Deployment {
             project,
             environment,
             provider,
+            state,
             secrets: secrets.into_iter().collect::<Option<_>>()?,
             gateways: gateways.into_iter().collect::<Option<_>>()?,
             services: services.into_iter().collect::<Option<_>>()?,

@@ -3,7 +3,7 @@
 use crate::{
     Address, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Ignore, NetworkName, NetworkSpec,
     NlbName, NlbSpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName, RegistryHost, RegistrySpec, RouteSpec,
-    SecretDigest, SecretName, ServiceName, ServiceSpec,
+    SecretDigest, SecretName, ServiceName, ServiceSpec, StateSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,6 +16,8 @@ pub struct Deployment {
     pub environment: EnvironmentName,
     /// Where it runs.
     pub provider: ProviderSpec,
+    /// Where its record is kept.
+    pub state: StateSpec,
     /// Where the values of secrets come from.
     pub secrets: BTreeMap<SecretName, SecretSource>,
     /// The gateways.
