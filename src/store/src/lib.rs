@@ -31,13 +31,15 @@ mod error;
 mod format;
 mod journal;
 mod lease;
+mod moving;
 mod retention;
 mod store;
 
 pub use audit::{Author, Logged, Verdict};
 pub use backend::{Backend, Created, FolderBackend, Guard, Look, MemoryBackend, Presence, conformance};
 pub use commit::{Commit, Made};
-pub use error::StoreError;
+pub use error::{Attempt, StoreError};
 pub use journal::{Batch, Begin, Entry, Journal, Line, Mark, Want, Written};
 pub use lease::{Epoch, Holder, Judgement, Lease, Patience, Times, Waiting, Watch};
+pub use moving::{Moved, migrate};
 pub use store::{Reader, Released, Standing, Writer, release};
