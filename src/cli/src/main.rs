@@ -11,6 +11,7 @@ mod fault;
 mod history;
 mod mortal;
 mod out;
+mod place;
 mod problems;
 mod progress;
 mod project;

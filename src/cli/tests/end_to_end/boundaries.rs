@@ -9,11 +9,12 @@ use std::{
     collections::BTreeMap,
     panic,
     sync::{
-        Mutex,
+        LazyLock, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
 };
+use wharf_bucket_server::{Habit, Server};
 
 /// What a person would see: the slots with their states, what the service answers, and how many processes there are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +113,7 @@ fn assert_recorded(site: &Site, note: &str) {
 }
 
 /// Lives a life whose every chapter is cut off at its `at`-th boundary, and finished. Says how often it was cut off.
-fn live(name: &str, at: Option<u64>, undisturbed: &[Shape]) -> (Vec<Shape>, u64) {
-    let site = Site::hello(name);
+fn live(site: Site, at: Option<u64>, undisturbed: &[Shape]) -> (Vec<Shape>, u64) {
     let (mut shapes, mut kills) = (Vec::new(), 0);
     for chapter in &LIFE {
         (chapter.write)(&site);
@@ -139,13 +139,18 @@ fn live(name: &str, at: Option<u64>, undisturbed: &[Shape]) -> (Vec<Shape>, u64)
 }
 
 /// Plays lives cut off at these boundaries, several at once, until one is not cut off any more.
-fn lives(prefix: &str, boundaries: impl Iterator<Item = u64> + Send, at_once: usize) -> (u64, Vec<u64>) {
-    let (undisturbed, _) = live(&format!("{prefix}-calm"), None, &[]);
+fn lives(
+    prefix: &str,
+    place: fn(&str) -> Site,
+    boundaries: impl Iterator<Item = u64> + Send,
+    at_once: usize,
+) -> (u64, Vec<u64>) {
+    let (undisturbed, _) = live(place(&format!("{prefix}-calm")), None, &[]);
     let (queue, kills, failed) = (Mutex::new(boundaries), AtomicU64::new(0), Mutex::new(Vec::new()));
     let player = || {
         loop {
             let Some(at) = queue.lock().unwrap().next() else { return };
-            match panic::catch_unwind(|| live(&format!("{prefix}-{at}"), Some(at), &undisturbed).1) {
+            match panic::catch_unwind(|| live(place(&format!("{prefix}-{at}")), Some(at), &undisturbed).1) {
                 Ok(0) => return,
                 Ok(cut) => drop(kills.fetch_add(cut, Ordering::SeqCst)),
                 Err(_) => failed.lock().unwrap().push(at),
@@ -158,15 +163,25 @@ fn lives(prefix: &str, boundaries: impl Iterator<Item = u64> + Send, at_once: us
 
 #[test]
 fn a_life_that_is_cut_off_here_and_there_ends_the_same() {
-    let (kills, failed) = lives("kill-some", [1, 4, 9, 14, 22, 31].into_iter(), 3);
+    let (kills, failed) = lives("kill-some", Site::hello, [1, 4, 9, 14, 22, 31].into_iter(), 3);
     assert!(failed.is_empty(), "cut off at {failed:?}, it ended otherwise");
     assert!(kills >= 30, "only {kills} were killed in time");
+}
+
+/// The same with the record in a bucket. Nobody but the lease tells there that somebody has ended.
+#[test]
+fn a_life_in_a_bucket_that_is_cut_off_here_and_there_ends_the_same() {
+    static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start(Habit::Honours));
+    let place = |name: &str| Site::in_bucket(name, SERVER.address());
+    let (kills, failed) = lives("kill-bucket", place, [2, 5, 12, 19, 27].into_iter(), 3);
+    assert!(failed.is_empty(), "cut off at {failed:?}, it ended otherwise");
+    assert!(kills >= 20, "only {kills} were killed in time");
 }
 
 #[test]
 #[ignore = "takes minutes; `make kill-test` plays it"]
 fn a_life_that_is_cut_off_anywhere_ends_the_same() {
-    let (kills, failed) = lives("kill-all", 1.., 4);
+    let (kills, failed) = lives("kill-all", Site::hello, 1.., 4);
     let lost = failed.len() as u64;
     if lost > 0 {
         println!("cut off at {failed:?}, it ended otherwise");

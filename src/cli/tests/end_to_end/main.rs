@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 
 mod boundaries;
+mod bucket;
 mod canaries;
 mod destroy;
 mod events;
