@@ -5,7 +5,7 @@ FUZZ = $(CARGO) test --workspace --locked --test fuzz -- --ignored --nocapture
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
 .PHONY: help check test simulation kill-test fuzz bench bench-gateway bench-lang bench-apply bench-plan demo demo-clean \
-    needs needs-bench needs-demo
+    needs needs-bench needs-demo needs-moto
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
@@ -27,7 +27,7 @@ check: needs
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked --quiet
 
 # A minute of broken files goes on beside the tests, and stands back for them.
-test: needs
+test: needs needs-moto
 	$(CARGO) test --workspace --locked --no-run
 	@nice -n 19 $(FUZZ) >'$(TARGET)/fuzz.txt' 2>&1 & fuzz=$$!; \
 	$(CARGO) test --workspace --locked; tests=$$?; \
@@ -78,6 +78,10 @@ needs-demo:
 	    echo '    sudo apt-get install -y rustup && rustup default stable'; exit 1; }
 	@command -v cc >/dev/null || { echo 'Rust links with a C compiler. Install one with:'; \
 	    echo '    sudo apt-get install -y gcc libc6-dev'; exit 1; }
+
+# A second server of object storage, in Python, beside what is built.
+needs-moto:
+	@test -f '$(TARGET)/moto/moto/server.py' || python3 -m pip install -q --target '$(TARGET)/moto' 'moto[server,s3]==5.2.*'
 
 needs-bench:
 	@set -e; missing=; \

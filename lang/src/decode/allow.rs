@@ -37,7 +37,7 @@ impl Decode<'_> {
     /// Lets pass what the environment and the project allow, and reports what is allowed in vain. That cannot be told
     /// where something is wrong, since checks that depend on it were left out.
     pub(super) fn check_allowances(&mut self, project: &Project<'_>) {
-        let chosen = project.environment.as_ref().map(|(name, _)| name.as_str());
+        let chosen = project.environment.as_ref().map(|chosen| chosen.name.as_str());
         let environment = project
             .blocks
             .iter()

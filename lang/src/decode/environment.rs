@@ -1,6 +1,6 @@
 //! Which environment it is, and on what it runs.
 
-use super::{found, name};
+use super::{found, name, state};
 use crate::{
     admit::Admit,
     block::Block,
@@ -9,17 +9,21 @@ use crate::{
     suggest::{did_you_mean, either},
 };
 use std::{collections::BTreeMap, mem, sync::Arc};
-use wharf_model::{EnvironmentName, ProviderSpec};
+use wharf_model::{EnvironmentName, ProviderSpec, StateSpec};
 
 /// The environment of a project that declares none.
 const DEFAULT: &str = "default";
 
-/// Chooses the environment, lays its overlays over the blocks, and returns its name and provider.
-pub(crate) fn choose(
-    admit: &mut Admit<'_>,
-    blocks: &mut Vec<Block>,
-    wanted: Option<&str>,
-) -> Option<(EnvironmentName, ProviderSpec)> {
+/// The environment that was chosen.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    pub(crate) name: EnvironmentName,
+    pub(crate) provider: ProviderSpec,
+    pub(crate) state: StateSpec,
+}
+
+/// Chooses the environment, and lays its overlays over the blocks.
+pub(crate) fn choose(admit: &mut Admit<'_>, blocks: &mut Vec<Block>, wanted: Option<&str>) -> Option<Chosen> {
     // They are taken out while others are changed by them, and put back in their places.
     let is_environment = |block: &&mut Block| block.row.path == "environment";
     let taken = blocks.iter_mut().filter(is_environment).map(|block| mem::replace(block, Block::absent(block.row)));
@@ -36,15 +40,17 @@ fn choose_of(
     blocks: &mut Vec<Block>,
     environments: &[Block],
     wanted: Option<&str>,
-) -> Option<(EnvironmentName, ProviderSpec)> {
+) -> Option<Chosen> {
     let bases = bases(blocks);
     for environment in environments {
         check_overlays(admit, environment, &bases);
         rehearse(admit, environment, blocks, &bases);
         environment.child("provider").into_iter().for_each(|block| check_settings(admit, block));
+        environment.child("state").into_iter().for_each(|block| state::check(admit, block));
     }
     if environments.is_empty() && wanted.is_none_or(|wanted| wanted == DEFAULT) {
-        return Some((DEFAULT.parse().ok()?, ProviderSpec::Local { host_is_image: false }));
+        let provider = ProviderSpec::Local { host_is_image: false };
+        return Some(Chosen { name: DEFAULT.parse().ok()?, provider, state: StateSpec::Folder });
     }
     let chosen = match wanted {
         Some(wanted) => find(admit, environments, wanted)?,
@@ -57,7 +63,7 @@ fn choose_of(
         }
     }
     admit.remove_resources(blocks, chosen);
-    Some((name(chosen)?.1, provider(chosen)?))
+    Some(Chosen { name: name(chosen)?.1, provider: provider(chosen)?, state: state::state(chosen)? })
 }
 
 /// Lays an overlay over what it changes. After something was taken away the whole must be complete, else what came.

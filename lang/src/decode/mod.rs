@@ -24,10 +24,11 @@ mod resources;
 mod rollout;
 mod secret;
 mod service;
+mod state;
 mod was;
 mod watch;
 
-pub(crate) use environment::choose;
+pub(crate) use environment::{Chosen, choose};
 
 use crate::{
     SecretCheck,
@@ -45,7 +46,7 @@ use std::{
     sync::Arc,
 };
 use wharf_model::{
-    Address, Deployment, EnvironmentName, Field, FieldPath, Origin, ProjectName, ProviderSpec, SecretName, Shared,
+    Address, Deployment, Field, FieldPath, Origin, ProjectName, ProviderSpec, SecretName, Shared,
 };
 
 /// The work of decoding one environment of a project.
@@ -89,7 +90,7 @@ struct Known {
 /// The blocks of a project, with the overlays of the environment laid over them.
 pub(crate) struct Project<'a> {
     pub(crate) blocks: &'a [Block],
-    pub(crate) environment: Option<(EnvironmentName, ProviderSpec)>,
+    pub(crate) environment: Option<Chosen>,
 }
 
 impl<'a> Decode<'a> {
@@ -103,7 +104,7 @@ impl<'a> Decode<'a> {
         let blocks = project.blocks;
         let named = |kind: &str| blocks.iter().filter(|block| block.row.path == kind).filter_map(Block::key).collect();
         let runs_on =
-            |fits: fn(&ProviderSpec) -> bool| project.environment.as_ref().is_some_and(|(_, spec)| fits(spec));
+            |fits: fn(&ProviderSpec) -> bool| project.environment.as_ref().is_some_and(|chosen| fits(&chosen.provider));
         let renames = blocks.iter().any(|block| block.child("was").is_some());
         let known = Known {
             gateways: named("gateway"),
@@ -136,7 +137,7 @@ impl<'a> Decode<'a> {
         let groups: Vec<_> = every("group").map(|block| self.group(block)).collect();
         let services = self.services(&every("service").collect::<Vec<_>>());
         let ignores: Vec<_> = every("ignore").map(|block| self.ignore(block, None)).collect();
-        let here = project.environment.as_ref().map(|(name, _)| name.as_str());
+        let here = project.environment.as_ref().map(|chosen| chosen.name.as_str());
         let notifies: Vec<_> = every("notify").filter_map(|block| self.notify(block, here)).collect();
         let policies: Vec<_> = every("policy").filter_map(|block| self.policy(block, here)).collect();
         self.check_weights();
@@ -147,12 +148,13 @@ impl<'a> Decode<'a> {
             let declared: Vec<_> = every("secret").collect();
             self.check_secrets(&declared, &secrets.iter().flatten().cloned().collect(), check);
         }
-        let (environment, provider) = project.environment.clone()?;
+        let Chosen { name: environment, provider, state } = project.environment.clone()?;
         let project: ProjectName = every("project").find_map(name)?.1;
         Some(Deployment {
             project,
             environment,
             provider,
+            state,
             secrets: secrets.into_iter().collect::<Option<_>>()?,
             gateways: gateways.into_iter().collect::<Option<_>>()?,
             services: services.into_iter().collect::<Option<_>>()?,

@@ -20,7 +20,7 @@ use tokio::{
 use wharf_apply::{Cancel, Ended, Settings, apply, recover};
 use wharf_model::{
     Capabilities, Cost, Deployment, GatewaySpec, Intent, Observed, Operation, Origins, Outcome, ProviderSpec,
-    ServiceName, Shared, Timestamp,
+    ServiceName, Shared, StateSpec, Timestamp,
 };
 use wharf_plan::{Input, Plan, Step, plan};
 use wharf_provider::{Execute, LogCursor, LogLine, Observe, OpContext, ProviderError, Resolution, Scope, SecretValues};
@@ -77,6 +77,7 @@ fn make_plan(count: usize, provider: &Nothing) -> Plan {
         project: "bench".parse().unwrap(),
         environment: "dev".parse().unwrap(),
         provider: ProviderSpec::Local { host_is_image: false },
+        state: StateSpec::default(),
         secrets: BTreeMap::new(),
         gateways: (0..count).map(gateway).collect(),
         services: BTreeMap::new(),

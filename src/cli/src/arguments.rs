@@ -1,5 +1,6 @@
 //! What can be typed. The doc comments are the help.
 
+use crate::place::Place;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling};
 use std::{path::PathBuf, time::Duration};
 
@@ -137,6 +138,12 @@ pub(crate) enum State {
         to: String,
         #[command(flatten)]
         agreement: Agreement,
+    },
+    /// Brings the record from another place to where the files say that it is; compares every byte
+    Migrate {
+        /// The place that it comes from: `folder`, or s3://bucket/prefix?region=…&endpoint=…&style=…
+        #[arg(long, value_name = "PLACE")]
+        from: Place,
     },
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn serial(text: &str) -> Ends<u64> {
 
 /// A commit of the environment.
 pub(crate) fn commit(project: &Project, text: &str) -> Ends<Commit> {
-    read(&site::record(project), serial(text)?)
+    read(&site::record(project)?, serial(text)?)
 }
 
 /// The commit of this number.

@@ -12,6 +12,7 @@ mod history;
 mod mortal;
 mod notify;
 mod out;
+mod place;
 mod problems;
 mod progress;
 mod project;

@@ -2,14 +2,16 @@
 //! debug assertions know this; the tests kill wharf at every such boundary and see that nothing is lost.
 
 use std::sync::Arc;
+#[cfg(debug_assertions)]
+use std::time::Duration;
 use wharf_provider::Execute;
-use wharf_store::Backend;
+use wharf_store::{Backend, Times};
 
 /// The store, which ends this process at the boundary that the environment names.
-pub(crate) fn store(backend: impl Backend + 'static) -> Arc<dyn Backend> {
+pub(crate) fn store<B: Backend + 'static>(backend: Arc<B>) -> Arc<dyn Backend> {
     #[cfg(debug_assertions)]
-    let backend = boundaries::Mortal(backend);
-    Arc::new(backend)
+    let backend = Arc::new(boundaries::Mortal(backend));
+    backend
 }
 
 /// The runtime, likewise.
@@ -17,6 +19,16 @@ pub(crate) fn runtime<P: Execute + 'static>(provider: Arc<P>) -> Arc<dyn Execute
     #[cfg(debug_assertions)]
     let provider = Arc::new(boundaries::Mortal(provider));
     provider
+}
+
+/// The lease's times; shorter where the environment says so, as whoever kills many waits for many leases to run out.
+pub(crate) fn times() -> Times {
+    #[cfg(debug_assertions)]
+    if let Some(lease) = std::env::var("WHARF_LEASE_MS").ok().and_then(|text| text.parse().ok()) {
+        let lease = Duration::from_millis(lease);
+        return Times { lease, beat: lease / 4, look: lease / 20 };
+    }
+    Times::default()
 }
 
 #[cfg(debug_assertions)]
@@ -55,7 +67,7 @@ mod boundaries {
         done
     }
 
-    impl<B: Look> Look for Mortal<B> {
+    impl<B: Look> Look for Mortal<Arc<B>> {
         fn place(&self, key: &str) -> String {
             self.0.place(key)
         }
@@ -73,7 +85,7 @@ mod boundaries {
         }
     }
 
-    impl<B: Backend> Backend for Mortal<B> {
+    impl<B: Backend> Backend for Mortal<Arc<B>> {
         fn create(&self, key: &str, bytes: &[u8]) -> Result<Created, StoreError> {
             // Signs of life come as time goes by, and would make the count another each time.
             if key.starts_with("lease/") { self.0.create(key, bytes) } else { between(|| self.0.create(key, bytes)) }

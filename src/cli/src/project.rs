@@ -12,8 +12,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+use wharf_bucket::BucketBackend;
 use wharf_lang::{Defaults, IncludeError, Problems, Request, Resolved, Severity, SourceFile, load, with_included};
-use wharf_model::{Deployment, Fingerprint, SecretName, SecretSource, ServiceSpec};
+use wharf_model::{Deployment, Fingerprint, SecretName, SecretSource, ServiceSpec, StateSpec};
 use wharf_plan::Files;
 use wharf_provider::SecretValues;
 
@@ -29,6 +30,8 @@ pub(crate) struct Project {
     pub(crate) resolved: Resolved,
     /// The values of the secrets that it uses.
     pub(crate) secrets: SecretValues,
+    /// The bucket that holds its record; none where that is in its folder.
+    pub(crate) bucket: Option<Arc<BucketBackend>>,
 }
 
 /// More problems than that are counted, but not shown: nobody reads them, and each repeats its line.
@@ -100,7 +103,11 @@ impl Project {
             return Err(Fault::told());
         };
         let values = values(&deployment, &read.into_inner());
-        Ok(Self { dir, files: loaded.files, deployment, resolved, secrets: values })
+        let bucket = match &deployment.state {
+            StateSpec::Folder => None,
+            StateSpec::Bucket(spec) => Some(Arc::new(BucketBackend::new(spec.clone()))),
+        };
+        Ok(Self { dir, files: loaded.files, deployment, resolved, secrets: values, bucket })
     }
 
     /// Digests of its files, and of what they come to with their inputs in this environment.

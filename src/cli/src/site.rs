@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
+use wharf_bucket::BucketBackend;
 use wharf_docker::{DockerProvider, DockerReader, DockerSettings, Logins};
 use wharf_local::{LocalProvider, LocalReader, LocalSettings};
 use wharf_model::{
@@ -21,7 +22,7 @@ use wharf_plan::{Input, Plan, Selection, plan, sources};
 #[cfg(debug_assertions)]
 use wharf_provider::ServedMemory;
 use wharf_provider::{Execute, Observe, Owner, ProviderError, Scope, SecretValues};
-use wharf_store::{Author, Backend, FolderBackend, Holder, Judgement, Patience, Reader, Times, Waiting, Writer};
+use wharf_store::{Author, Backend, FolderBackend, Holder, Judgement, Moved, Patience, Reader, Waiting, Writer};
 
 /// The time.
 pub(crate) fn now() -> Timestamp {
@@ -31,24 +32,58 @@ pub(crate) fn now() -> Timestamp {
 
 /// Where the record is kept.
 pub(crate) fn store(project: &Project) -> Arc<dyn Backend> {
-    mortal::store(FolderBackend::new(project.state_dir()))
+    match &project.bucket {
+        Some(bucket) => mortal::store(bucket.clone()),
+        None => mortal::store(Arc::new(FolderBackend::new(project.state_dir()))),
+    }
 }
 
 /// The reading half of the record.
-pub(crate) fn record(project: &Project) -> Reader {
+pub(crate) fn record(project: &Project) -> Ends<Reader> {
     let Deployment { project: name, environment, .. } = &project.deployment;
-    Reader::new(project.state_dir(), name.clone(), environment.clone())
+    let here = Reader::new(project.state_dir(), name.clone(), environment.clone());
+    let Some(bucket) = &project.bucket else { return Ok(here) };
+    let there = Reader::over(bucket.clone(), name.clone(), environment.clone());
+    // One that was moved says so itself.
+    if here.serials().is_ok_and(|serials| !serials.is_empty()) && there.serials()?.is_empty() {
+        let attempt = format!("the record of {environment} is in {} still", project.state_dir().display());
+        let help = "`wharf state migrate --from folder` brings it to the bucket that the files name";
+        return Err(Fault::new(attempt).help(help));
+    }
+    Ok(there)
 }
 
 /// The writing half of the record, locked for `doing`. Waits for another holder as long as `wait` says.
 pub(crate) fn lock(project: &Project, doing: &str, wait: Duration) -> Ends<Writer> {
     let Deployment { project: name, environment, .. } = &project.deployment;
     let holder = Holder::this(who(), doing, now());
-    let reader = record(project);
+    let reader = record(project)?;
+    if let Some(bucket) = &project.bucket {
+        admit(bucket, &reader)?;
+    }
     let mut told = Told::default();
     let mut tell = |waiting: &Waiting| told.tell(&reader, waiting);
-    let patience = Patience { wait, times: Times::default(), told: &mut tell };
+    let patience = Patience { wait, times: mortal::times(), told: &mut tell };
     Ok(Writer::open(store(project), name.clone(), environment.clone(), &holder, patience)?)
+}
+
+/// Brings the record from another place to where the files say, with the lock on both.
+pub(crate) fn migrate(project: &Project, from: &Arc<dyn Backend>) -> Ends<Moved> {
+    let Deployment { project: name, environment, .. } = &project.deployment;
+    if let Some(bucket) = &project.bucket {
+        admit(bucket, &Reader::over(bucket.clone(), name.clone(), environment.clone()))?;
+    }
+    let holder = Holder::this(who(), "state migrate", now());
+    let mut patience = Patience { wait: Duration::ZERO, times: mortal::times(), told: &mut |_| {} };
+    Ok(wharf_store::migrate(from, &store(project), (name, environment), &holder, &mut patience)?)
+}
+
+/// Sees whether a bucket can hold a record, before anything is written there.
+fn admit(bucket: &BucketBackend, reader: &Reader) -> Ends<()> {
+    if reader.key()?.is_none() {
+        bucket.probe()?;
+    }
+    Ok(())
 }
 
 /// What was said to one who waits: a line when it begins, and whenever the holder does something else.

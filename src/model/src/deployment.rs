@@ -3,8 +3,7 @@
 use crate::{
     Address, CallRecords, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Ignore, NetworkName,
     NetworkSpec, NlbName, NlbSpec, NotifySpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName, RegistryHost,
-    RegistrySpec,
-    RouteSpec, SecretDigest, SecretName, ServiceName, ServiceSpec,
+    RegistrySpec, RouteSpec, SecretDigest, SecretName, ServiceName, ServiceSpec, StateSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,6 +16,8 @@ pub struct Deployment {
     pub environment: EnvironmentName,
     /// Where it runs.
     pub provider: ProviderSpec,
+    /// Where its record is kept.
+    pub state: StateSpec,
     /// Where the values of secrets come from.
     pub secrets: BTreeMap<SecretName, SecretSource>,
     /// The gateways.

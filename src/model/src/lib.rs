@@ -25,6 +25,7 @@ mod quantity;
 mod record;
 mod rename;
 mod spec;
+mod state;
 mod time;
 
 pub use address::{Address, AddressError, Kind};
@@ -54,4 +55,5 @@ pub use record::{
     RecordedService, Rest, Revision, Wanted,
 };
 pub use spec::*;
+pub use state::{BucketSpec, BucketStyle, StateSpec};
 pub use time::{Date, DateError, Timestamp};

@@ -4,7 +4,7 @@ use crate::{Author, Backend, Created, Look, StoreError, format};
 use std::collections::BTreeMap;
 use wharf_model::{Lineage, PlanId, Record, Timestamp};
 
-const FOLDER: &str = "commits";
+pub(crate) const FOLDER: &str = "commits";
 
 /// One commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +47,16 @@ pub(crate) fn serials(look: &(impl Look + ?Sized)) -> Result<Vec<u64>, StoreErro
     Ok(serials)
 }
 
-/// Reads the newest commit; none when nothing was ever committed.
+/// Reads the newest commit; none when nothing was ever committed. A list may be out of date where objects are not, so its
+/// end is looked past.
 pub(crate) fn newest(look: &(impl Look + ?Sized)) -> Result<Option<Commit>, StoreError> {
-    let Some(serial) = serials(look)?.pop() else { return Ok(None) };
-    read(look, serial)
+    let mut serial = serials(look)?.pop().unwrap_or(0);
+    let mut newest = if serial == 0 { None } else { read(look, serial)? };
+    while let Some(next) = read(look, serial + 1)? {
+        serial = next.serial;
+        newest = Some(next);
+    }
+    Ok(newest)
 }
 
 /// Reads a commit; none when it is not kept.

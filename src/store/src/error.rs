@@ -1,7 +1,25 @@
 //! What can go wrong with a store, and what helps.
 
 use crate::lease::Lease;
-use std::io;
+use std::{error::Error, fmt, io};
+
+/// What was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// To read.
+    Read,
+    /// To write.
+    Write,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
+}
 
 /// Why the store could not be read or written. The message names the place and the attempt; the cause is apart.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +39,18 @@ pub enum StoreError {
         at: String,
         /// Why.
         source: io::Error,
+    },
+    /// A server did not do what was asked.
+    #[error("cannot {attempt} {at}")]
+    Remote {
+        /// What was tried.
+        attempt: Attempt,
+        /// Where.
+        at: String,
+        /// The way out.
+        help: String,
+        /// Why.
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The record of a commit, or a lease, is not what was written.
     #[error("{at} is damaged: {problem}")]
@@ -56,6 +86,22 @@ pub enum StoreError {
         /// Whose lease, where that can be read.
         lease: Option<Box<Lease>>,
     },
+    /// The record was moved.
+    #[error("the record is in {place} no more: it was moved to {to}")]
+    Moved {
+        /// Where it was.
+        place: String,
+        /// Where it is.
+        to: String,
+    },
+    /// A place that a record was to be moved to holds another.
+    #[error("{place} holds another record: {why}")]
+    OtherHistory {
+        /// The place.
+        place: String,
+        /// What is there.
+        why: String,
+    },
     /// The lease was ours, and is not any more.
     #[error("the lock on this environment was lost: {why}")]
     LeaseLost {
@@ -78,6 +124,7 @@ impl StoreError {
     pub fn help(&self) -> String {
         match self {
             Self::Read { source, .. } | Self::Write { source, .. } => of_cause(source.kind()).to_owned(),
+            Self::Remote { help, .. } => help.clone(),
             Self::Damaged { at, .. } => format!(
                 "nothing is lost: every journal is kept until long after its commit. Move {at} elsewhere and apply: the \
                  commit before it and the journal behind that tell the same"
@@ -91,6 +138,13 @@ impl StoreError {
                 "wait until it has ended, then run the command again; `--wait 10m` waits, `wharf lock status` shows what it \
                  does"
                     .to_owned()
+            }
+            Self::Moved { to, .. } => format!(
+                "let the environment's `state` name {to}; or move it back: `wharf state migrate --from PLACE` brings it to \
+                 where the files say"
+            ),
+            Self::OtherHistory { .. } => {
+                "nothing was changed there. Move to an empty place, another `prefix=` say, or remove what is there".to_owned()
             }
             Self::LeaseLost { .. } | Self::Overtaken { .. } => {
                 "what was begun stands in the journal: run the command again when the other has ended, and it is taken up"

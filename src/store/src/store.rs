@@ -4,7 +4,7 @@ use crate::{
     Backend, Commit, Created, Entry, Epoch, FolderBackend, Holder, Journal, Lease, Look, Made, Patience, Presence,
     Requests, StoreError, Want, commit,
     journal::{self, JournalId, Lines},
-    lease, retention,
+    lease, moving, retention,
 };
 use std::{
     collections::BTreeMap,
@@ -64,6 +64,12 @@ impl Reader {
     /// # Errors
     /// When something cannot be read or is not what was written.
     pub fn read(&self) -> Result<Standing, StoreError> {
+        moving::check(&*self.look)?;
+        self.standing()
+    }
+
+    /// The record as it stands here, wherever it went.
+    pub(crate) fn standing(&self) -> Result<Standing, StoreError> {
         let newest = commit::newest(&*self.look)?;
         let mut absorbed = BTreeMap::new();
         let mut standing = match newest {
@@ -90,6 +96,7 @@ impl Reader {
     /// # Errors
     /// When they cannot be listed.
     pub fn serials(&self) -> Result<Vec<u64>, StoreError> {
+        moving::check(&*self.look)?;
         commit::serials(&*self.look)
     }
 
@@ -129,7 +136,7 @@ impl Reader {
     }
 }
 
-const KEY: &str = "key";
+pub(crate) const KEY: &str = "key";
 
 impl Standing {
     fn at(serial: u64, record: Record) -> Self {
@@ -223,6 +230,7 @@ impl Writer {
         mut patience: Patience<'_>,
     ) -> Result<Self, StoreError> {
         let lease = lease::acquire(&backend, holder, &mut patience)?;
+        moving::check(&*backend)?;
         let reader = Reader::over(backend.clone(), project, environment);
         if reader.key()?.is_none() {
             // One that was made meanwhile is as good.

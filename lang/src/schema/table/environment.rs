@@ -13,6 +13,20 @@ pub(super) const ROWS: &[NodeSchema] = &[
     ]),
     node("environment.provider.image", Optional, "\"host\" lets the host stand in for the image that a service names")
         .takes(&[value("image", Type::Word(&["host"]))]),
+    node(
+        "environment.state",
+        Optional,
+        "where the record is kept; when it is not there, in the project's folder `.wharf`",
+    )
+    .elsewhere(&["backend"])
+    .takes(&[value("kind", Type::Word(&["s3"]))])
+    .has(&[
+        property("bucket", Type::Text, "the bucket").must(),
+        property("prefix", Type::Text, "the folder in it; when not given, the bucket holds nothing else"),
+        property("region", Type::Text, "its region; when not given, that of the endpoint or of the user's settings"),
+        property("endpoint", Type::Text, "the server; when not given, Amazon's"),
+        property("style", Type::Word(&["path", "host"]), "where the bucket's name stands in addresses; known of most"),
+    ]),
     node("environment.registry", Many, "changes the login of a registry in this environment")
         .takes(HOST)
         .has(&[

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use wharf_apply::{Applied, Cancel, Ended, Event, Settings, Summary, apply, recover};
 use wharf_model::{
     Access, Deployment, EnvValue, Expose, FolderPath, GatewaySpec, InstanceId, Mount, Origins, Program, ProviderSpec,
-    RolloutPolicy, ServiceSpec, Shared, Template, Timestamp,
+    RolloutPolicy, ServiceSpec, Shared, StateSpec, Template, Timestamp,
 };
 use wharf_plan::{Input, Plan, check, plan, sources};
 use wharf_provider::{Execute, MemoryProvider, Observe, Scope, SecretValues};
@@ -35,6 +35,7 @@ pub(crate) fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
         project: "chat".parse().unwrap(),
         environment: "dev".parse().unwrap(),
         provider: ProviderSpec::Local { host_is_image: false },
+        state: StateSpec::default(),
         secrets: BTreeMap::new(),
         gateways,
         services: services.iter().map(|(name, spec)| (name.parse().unwrap(), spec.clone())).collect(),

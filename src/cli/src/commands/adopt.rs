@@ -18,7 +18,7 @@ pub(super) async fn run(shared: &Shared, agreement: &Agreement) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Needed, Told::Errors)?;
     let desired = &project.deployment;
     if agreement.plan_only {
-        let (reader, runtime) = (site::record(&project), site::reader(&project)?);
+        let (reader, runtime) = (site::record(&project)?, site::reader(&project)?);
         let record = reader.read()?.record;
         let sight = site::look(&project, desired, reader.key()?.as_ref(), &*runtime).await?;
         return Ok(show_only(&plan(&project, &sight.input(desired, &record, &*runtime))?));

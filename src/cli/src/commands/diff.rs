@@ -13,7 +13,7 @@ use wharf_report::{became, became_between_json};
 
 pub(super) fn run(shared: &Shared, range: &str, format: Format) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
-    let reader = site::record(&project);
+    let reader = site::record(&project)?;
     let (from, to) = history::range(&reader, range)?;
     let (before, after) = (history::read(&reader, from)?, history::read(&reader, to)?);
     let all = between(&before.record, &after.record);

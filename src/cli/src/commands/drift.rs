@@ -16,7 +16,7 @@ use wharf_report::{EditedFile, Layout, drift_markdown, drift_prometheus, drift_s
 
 pub(super) async fn run(shared: &Shared, format: DriftFormat, since: Option<&Path>) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
-    let standing = site::record(&project).read()?;
+    let standing = site::record(&project)?.read()?;
     if !standing.unresolved.is_empty() {
         out::note(format!("{} an earlier apply did not finish; the next one looks into it", warn("note:")));
     }

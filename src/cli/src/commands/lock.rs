@@ -31,7 +31,7 @@ fn word(lease: &Lease, presence: Presence) -> &'static str {
 }
 
 fn status(project: &Project, format: Format) -> Ends<Exit> {
-    let reader = site::record(project);
+    let reader = site::record(project)?;
     let (lease, open) = (reader.lease()?, reader.read()?.unresolved);
     match format {
         Format::Json => out::result(format_args!("{:#}\n", as_json(lease.as_ref(), &open))),
@@ -77,7 +77,7 @@ fn as_json(lease: Option<&(Lease, Presence)>, open: &[Intent]) -> serde_json::Va
 }
 
 fn give_up(project: &Project) -> Ends<Exit> {
-    let reader = site::record(project);
+    let reader = site::record(project)?;
     match release(site::store(project), &reader)? {
         Released::Nobody => out::note("Nobody has the lock."),
         Released::From(lease) => out::note(format!(

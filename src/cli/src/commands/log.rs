@@ -15,7 +15,7 @@ use wharf_store::{Commit, Reader};
 
 pub(super) fn run(shared: &Shared, limit: usize, format: Format) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
-    let reader = site::record(&project);
+    let reader = site::record(&project)?;
     let serials = reader.serials()?;
     if serials.is_empty() && format == Format::Human {
         out::note("Nothing was ever applied in this environment.");

@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(super) async fn run(shared: &Shared, services: &[String], follow: bool, tail: usize) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
-    let recorded = site::record(&project).read()?.record;
+    let recorded = site::record(&project)?.read()?.record;
     let known =
         |name: &ServiceName| recorded.services.contains_key(name) || project.deployment.services.contains_key(name);
     let mut wanted = BTreeSet::new();

@@ -13,7 +13,7 @@ use wharf_store::{Logged, Verdict};
 
 pub(super) fn run(shared: &Shared, limit: usize, since: Option<Since>, format: Format) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
-    let reader = site::record(&project);
+    let reader = site::record(&project)?;
     // The calls that led to a commit stand behind the one before.
     let behind = match since {
         Some(Since::Commit(serial)) => serial.saturating_sub(1),

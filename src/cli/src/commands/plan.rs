@@ -26,7 +26,7 @@ pub(super) struct Wanted {
 
 pub(super) async fn run(shared: &Shared, wanted: &Wanted) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Needed, Told::All)?;
-    let record = site::record(&project);
+    let record = site::record(&project)?;
     let (standing, key) = (record.read()?, record.key()?);
     if !standing.unresolved.is_empty() {
         let open = standing.unresolved.len();

@@ -45,7 +45,7 @@ pub(super) async fn run(shared: &Shared, what: &[String], agreement: &Agreement)
 
 /// Holds only what can look.
 async fn show(project: &Project, service: Option<&ServiceName>, at: Option<u64>) -> Ends<Exit> {
-    let reader = site::record(project);
+    let reader = site::record(project)?;
     let record = reader.read()?.record;
     let commit = find(&reader, &record, service, at)?;
     let back = back(project, &record, &commit, service, &digests(project, &reader)?)?;
@@ -136,7 +136,7 @@ fn tell(back: &Rollback, commit: &Commit) {
 
 /// The files still ask for what was left: says what the next apply would make of that.
 async fn tell_files(project: &Project, runtime: &dyn Observe) -> Ends<()> {
-    let reader = site::record(project);
+    let reader = site::record(project)?;
     let record = reader.read()?.record;
     let plan = site::make_plan(project, &project.deployment, &record, reader.key()?.as_ref(), runtime).await?;
     if plan.is_empty() {

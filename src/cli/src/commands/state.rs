@@ -9,6 +9,7 @@ use crate::{
     exit::Exit,
     fault::{Ends, Fault},
     out,
+    place::Place,
     project::{Project, Secrets, Told},
     site,
 };
@@ -16,7 +17,8 @@ use std::collections::BTreeSet;
 use wharf_lang::did_you_mean;
 use wharf_model::{Address, Record};
 use wharf_plan::{CannotMove, Input, Plan, forget, history::entries, rename};
-use wharf_report::{addresses, bad, record, record_json, warn};
+use wharf_report::{addresses, bad, good, record, record_json, warn};
+use wharf_store::Moved;
 
 pub(super) async fn run(shared: &Shared, command: &State) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
@@ -25,11 +27,12 @@ pub(super) async fn run(shared: &Shared, command: &State) -> Ends<Exit> {
         State::Show { address, format } => show(&project, address, *format),
         State::Rm { addresses, agreement } => rm(&project, addresses, agreement).await,
         State::Mv { from, to, agreement } => mv(&project, &parse(from)?, &parse(to)?, agreement).await,
+        State::Migrate { from } => migrate(&project, from),
     }
 }
 
 fn list(project: &Project, format: Format) -> Ends<Exit> {
-    let standing = site::record(project).read()?;
+    let standing = site::record(project)?.read()?;
     match format {
         Format::Human if standing.record.is_empty() => out::note("Nothing is recorded in this environment."),
         Format::Human => out::result(addresses(&standing.record)),
@@ -39,7 +42,7 @@ fn list(project: &Project, format: Format) -> Ends<Exit> {
 }
 
 fn show(project: &Project, address: &str, format: Format) -> Ends<Exit> {
-    let standing = site::record(project).read()?;
+    let standing = site::record(project)?.read()?;
     let known = entries(&standing.record);
     let address: Address = parse(address)?;
     // An instance is told of with its service.
@@ -56,6 +59,20 @@ fn show(project: &Project, address: &str, format: Format) -> Ends<Exit> {
             out::result(format_args!("{:#}\n", record_json(standing.serial, &standing.record, Some(&address))));
         }
     }
+    Ok(Exit::Done)
+}
+
+/// Brings the record from another place to where the files say.
+fn migrate(project: &Project, from: &Place) -> Ends<Exit> {
+    let from = from.backend(project)?;
+    let Moved { commits, serial, copied } = site::migrate(project, &from)?;
+    if commits == 0 && copied == 0 {
+        out::note(format!("There is nothing recorded in {}.", from.place("")));
+        return Ok(Exit::Done);
+    }
+    let to = site::store(project).place("");
+    out::note(format!("{} {commits} commits, up to {serial}, to {to}; {copied} objects were copied.", good("Moved")));
+    out::note(format!("{} says so, and is used no more.", from.place("")));
     Ok(Exit::Done)
 }
 
@@ -103,7 +120,7 @@ async fn edit(
 ) -> Ends<Exit> {
     let desired = &project.deployment;
     if agreement.plan_only {
-        let (reader, runtime) = (site::record(project), site::reader(project)?);
+        let (reader, runtime) = (site::record(project)?, site::reader(project)?);
         let record = reader.read()?.record;
         let sight = site::look(project, desired, reader.key()?.as_ref(), &*runtime).await?;
         return Ok(show_only(&plan(&sight.input(desired, &record, &*runtime))?));

@@ -14,7 +14,7 @@ use wharf_report::{StatusInput, status, status_json};
 
 pub(super) async fn run(shared: &Shared, format: Format) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
-    let recorded = site::record(&project).read()?.record;
+    let recorded = site::record(&project)?.read()?.record;
     let runtime = site::reader(&project)?;
     let observed = runtime.observe(&Scope { services: None, probe: true, sources: BTreeSet::new() }).await?;
     let input = StatusInput {

@@ -7,6 +7,7 @@
 
 mod balancers;
 mod boundaries;
+mod bucket;
 mod canaries;
 mod destroy;
 mod disk;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wharf_model::{
     Access, Address, DataSpec, Deployment, EnvValue, Expose, FolderPath, GatewaySpec, GroupPolicy, GroupSpec,
     Membership, Mount, MountSource, NetworkPlace, NetworkSpec, NlbSpec, Origins, Program, ProviderSpec, RegistrySpec,
-    SecretSource, ServiceSpec, Shared, Template, TokenSpec,
+    SecretSource, ServiceSpec, Shared, StateSpec, Template, TokenSpec,
 };
 
 /// What is drawn for a service.
@@ -117,6 +117,7 @@ fn deployment(has: &Has, names: &[&'static str], drawn: &[Drawn]) -> Deployment 
         project: "shop".parse().unwrap(),
         environment: "dev".parse().unwrap(),
         provider: ProviderSpec::Local { host_is_image: true },
+        state: StateSpec::default(),
         ignores: Vec::new(),
         secrets: BTreeMap::from([("token".parse().unwrap(), SecretSource::Env(Arc::from("TOKEN")))]),
         gateways: has.gateways.iter().map(gateway).collect(),

@@ -8,7 +8,7 @@ use wharf_model::{
     Access, Capabilities, ContentDigest, Cost, Deployment, Effect, Ending, EndpointState, EnvValue, Expose, Field,
     FolderPath, GatewaySpec, Generation, InstanceId, Intent, IntentId, Mount, Observed, ObservedGateway,
     ObservedInstance, ObservedRoute, Origins, Outcome, Phase, ProbeAnswer, Program, ProviderSpec, Record, ServiceSpec,
-    Shared, Slot, SourcePin, SourceRef, Template, Timestamp, Told,
+    Shared, Slot, SourcePin, SourceRef, StateSpec, Template, Timestamp, Told,
 };
 use wharf_plan::{
     Input, Plan, Step, check,
@@ -91,6 +91,7 @@ fn deployment(resources: usize) -> Deployment {
         project: "bench".parse().unwrap(),
         environment: "bench".parse().unwrap(),
         provider: ProviderSpec::Local { host_is_image: false },
+        state: StateSpec::default(),
         secrets: BTreeMap::new(),
         gateways: BTreeMap::from([("public".parse().unwrap(), gateway)]),
         services: (0..services).map(|number| (format!("service-{number}").parse().unwrap(), service(number))).collect(),

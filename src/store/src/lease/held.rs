@@ -81,16 +81,23 @@ pub(crate) fn acquire(
 ) -> Result<Held, StoreError> {
     let began = Instant::now();
     let mut watch = Watch::new(patience.times.lease);
+    // The turn that we know to be another's.
+    let mut taken = None;
     loop {
         let guard = claim_guard(&**backend)?;
-        let sign = latest(&**backend)?;
+        let listed = latest(&**backend)?;
+        let is_older = |sign: &Sign| taken.as_ref().is_some_and(|taken: &Sign| taken.epoch > sign.epoch);
+        let sign = if listed.as_ref().is_none_or(is_older) { taken.or(listed) } else { listed };
         let judgement = judge(&**backend, &guard, sign.as_ref(), holder, &mut watch, began.elapsed())?;
         if matches!(judgement, Judgement::Free | Judgement::Abandoned) {
             let epoch = Epoch(sign.map_or(1, |sign| sign.epoch.0.saturating_add(1)));
             match try_claim(&**backend, epoch, holder)? {
                 Created::Now => return Held::begin(backend, epoch, guard, patience.times),
-                // Somebody was faster; whoever it was gets a whole lease.
-                Created::Before => continue,
+                // Somebody was faster, or a list is out of date; whoever it was gets a whole lease.
+                Created::Before => {
+                    taken = Some(Sign { epoch, beat: 0, ended: false });
+                    continue;
+                }
             }
         }
         let certain = matches!(guard, Guard::Taken) || judgement == Judgement::Alive;

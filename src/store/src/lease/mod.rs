@@ -10,7 +10,7 @@ mod watch;
 
 pub(crate) use held::{Held, Pulse, acquire};
 pub use held::{Patience, Waiting};
-pub(crate) use sign::{Sign, read, release};
+pub(crate) use sign::{Sign, read, release, try_claim};
 pub use watch::{Judgement, Watch};
 
 use std::{fmt, fs, time::Duration};

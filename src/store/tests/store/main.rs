@@ -8,6 +8,7 @@ mod commits;
 mod hardship;
 mod journals;
 mod leases;
+mod moving;
 mod support;
 
 use std::sync::Arc;

@@ -28,6 +28,12 @@ service "other" {
 }
 "#;
 
+impl Local {
+    pub(super) fn on(site: Site) -> Self {
+        Self(site)
+    }
+}
+
 impl Stage for Local {
     type Shape = Shape;
 

@@ -5,10 +5,12 @@
 //! disturbed. It is played on two stages: processes of this host, and a runtime in memory that this test serves and
 //! looks into. `make kill-test` plays every n; the tests play a few.
 
+mod bucket;
 mod local;
 mod memory;
 
 use crate::support::{Running, Site};
+use bucket::Bucket;
 use local::Local;
 use memory::Memory;
 use std::{
@@ -123,6 +125,13 @@ fn a_life_that_is_cut_off_here_and_there_ends_the_same() {
     let Tally { kills, failed } = lives::<Local>("kill-some", [1, 4, 9, 14, 22, 31].into_iter(), 3);
     assert!(failed.is_empty(), "cut off at {failed:?}, it ended otherwise");
     assert!(kills >= 30, "only {kills} were killed in time");
+}
+
+#[test]
+fn a_life_in_a_bucket_that_is_cut_off_here_and_there_ends_the_same() {
+    let Tally { kills, failed } = lives::<Bucket>("kill-bucket", [2, 5, 12, 19, 27].into_iter(), 3);
+    assert!(failed.is_empty(), "cut off at {failed:?}, it ended otherwise");
+    assert!(kills >= 20, "only {kills} were killed in time");
 }
 
 #[test]

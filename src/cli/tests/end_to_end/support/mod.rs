@@ -12,6 +12,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Read,
+    net::SocketAddr,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -20,6 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+use wharf_bucket_server::{ACCESS_KEY, BUCKET, SECRET_KEY};
 
 /// No command and no state is waited for longer than this.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -95,6 +97,22 @@ impl Site {
         site.write("wharf.kdl", &site.filled(&PROJECT.replace("@NAME", name)));
         site.write("app/app.py", PROGRAM);
         site.write("secrets/hello-token", TOKEN);
+        site
+    }
+
+    /// The same with its record in the bucket of a server.
+    pub(crate) fn in_bucket(name: &str, server: SocketAddr) -> Self {
+        let mut site = Self::hello(name);
+        let state = format!("state \"s3\" bucket=\"{BUCKET}\" prefix=\"{name}\" endpoint=\"http://{server}\"");
+        site.write("where.kdl", &format!("environment \"default\" {{\n    provider \"local\"\n    {state}\n}}\n"));
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+            // There is no such service where tests run, and whoever asks for it waits.
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("WHARF_LEASE_MS", "2000"),
+        ];
+        site.env.extend(keys.map(|(name, value)| (name.to_owned(), value.to_owned())));
         site
     }
 

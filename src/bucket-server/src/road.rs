@@ -1,0 +1,241 @@
+//! The road to a server, on which things go wrong: each request meets the mishap that a script chooses for it.
+
+use socket2::SockRef;
+use std::{
+    collections::HashMap,
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+/// A request, as it is seen from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Which one it is, from 0.
+    pub number: usize,
+    /// The method.
+    pub method: String,
+    /// The path and the query.
+    pub target: String,
+}
+
+impl Asked {
+    /// Whether it asks for a list.
+    pub fn is_list(&self) -> bool {
+        self.target.contains("list-type=2")
+    }
+}
+
+/// What happens to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// Nothing.
+    None,
+    /// It takes so long to arrive.
+    Late(Duration),
+    /// The connection breaks before it arrives.
+    Lost,
+    /// It arrives, and the connection breaks before the answer does.
+    AnswerLost,
+    /// The server says that it has too much to do.
+    SlowDown,
+    /// The answer breaks off in the middle.
+    Cut,
+    /// It arrives twice, and the second answer is the one that comes back.
+    Twice,
+    /// The answer is the one that the same request got the first time.
+    Stale,
+}
+
+/// A road, for as long as it is held.
+#[derive(Debug)]
+pub struct Road {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    listening: Option<JoinHandle<()>>,
+}
+
+type Script = Box<dyn FnMut(&Asked) -> Mishap + Send>;
+
+struct Shared {
+    to: SocketAddr,
+    script: Mutex<Script>,
+    asked: Mutex<Vec<Asked>>,
+    /// The first answer to each request for a list.
+    first: Mutex<HashMap<String, Vec<u8>>>,
+    closed: AtomicBool,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("to", &self.to).finish_non_exhaustive()
+    }
+}
+
+/// Neither side is waited for longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+const SLOW_DOWN: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>SlowDown</Code>\
+    <Message>Please reduce your request rate.</Message></Error>";
+
+impl Road {
+    /// A road that leads to a server, with the script of what happens on it.
+    ///
+    /// # Panics
+    /// When this machine does not let us listen.
+    pub fn to(to: SocketAddr, script: impl FnMut(&Asked) -> Mishap + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it listens");
+        let shared = Arc::new(Shared {
+            to,
+            script: Mutex::new(Box::new(script)),
+            asked: Mutex::default(),
+            first: Mutex::default(),
+            closed: AtomicBool::new(false),
+        });
+        let ours = shared.clone();
+        let listening = thread::spawn(move || {
+            for stream in listener.incoming() {
+                if ours.closed.load(Ordering::SeqCst) {
+                    return;
+                }
+                let (Ok(stream), ours) = (stream, ours.clone()) else { continue };
+                // What becomes of one connection is seen by who made it.
+                thread::spawn(move || drop(ours.serve(&stream)));
+            }
+        });
+        Self { address, shared, listening: Some(listening) }
+    }
+
+    /// Where it begins.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// All that came this way.
+    pub fn asked(&self) -> Vec<Asked> {
+        locked(&self.shared.asked).clone()
+    }
+
+    /// From now on another script holds.
+    pub fn now(&self, script: impl FnMut(&Asked) -> Mishap + Send + 'static) {
+        *locked(&self.shared.script) = Box::new(script);
+    }
+}
+
+impl Drop for Road {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        // Wakes the listener, which then sees that it is over.
+        drop(TcpStream::connect(self.address));
+        drop(self.listening.take().map(JoinHandle::join));
+    }
+}
+
+fn locked<T>(kept: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn serve(&self, client: &TcpStream) -> io::Result<()> {
+        client.set_read_timeout(Some(PATIENCE))?;
+        let (head, body) = read_request(client)?;
+        let mut words = head.split_ascii_whitespace();
+        let method = words.next().unwrap_or_default().to_owned();
+        let target = words.next().unwrap_or_default().to_owned();
+        let asked = {
+            let mut all = locked(&self.asked);
+            let asked = Asked { number: all.len(), method, target };
+            all.push(asked.clone());
+            asked
+        };
+        let mishap = (locked(&self.script))(&asked);
+        let forward = || self.forward(&head, &body, &asked);
+        match mishap {
+            Mishap::None => answer(client, &forward()?),
+            Mishap::Late(time) => {
+                thread::sleep(time);
+                answer(client, &forward()?)
+            }
+            Mishap::Lost => reset(client),
+            Mishap::AnswerLost => forward().and_then(|_| reset(client)),
+            Mishap::SlowDown => {
+                let length = SLOW_DOWN.len();
+                let head = format!(
+                    "HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+                );
+                answer(client, &[head.as_bytes(), SLOW_DOWN].concat())
+            }
+            Mishap::Cut => {
+                let whole = forward()?;
+                let body = whole.windows(4).position(|end| end == b"\r\n\r\n").map_or(0, |end| end + 4);
+                answer(client, &whole[..body + (whole.len() - body) / 2])?;
+                reset(client)
+            }
+            Mishap::Twice => {
+                forward()?;
+                answer(client, &forward()?)
+            }
+            Mishap::Stale => {
+                let first = locked(&self.first).get(&asked.target).cloned();
+                answer(client, &first.map_or_else(forward, Ok)?)
+            }
+        }
+    }
+
+    fn forward(&self, head: &str, body: &[u8], asked: &Asked) -> io::Result<Vec<u8>> {
+        let mut server = TcpStream::connect(self.to)?;
+        server.set_read_timeout(Some(PATIENCE))?;
+        server.write_all(head.as_bytes())?;
+        server.write_all(body)?;
+        let mut whole = Vec::new();
+        server.read_to_end(&mut whole)?;
+        if asked.is_list() {
+            locked(&self.first).entry(asked.target.clone()).or_insert_with(|| whole.clone());
+        }
+        Ok(whole)
+    }
+}
+
+/// The head of a request, which asks for the connection to end with the answer, and its body.
+fn read_request(mut client: &TcpStream) -> io::Result<(String, Vec<u8>)> {
+    let mut reader = BufReader::new(client);
+    let (mut head, mut length, mut waits) = (String::new(), 0, false);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let lower = line.to_ascii_lowercase();
+        if let Some(value) = lower.strip_prefix("content-length:") {
+            length = value.trim().parse().map_err(io::Error::other)?;
+        }
+        waits |= lower.starts_with("expect:");
+        if line == "\r\n" {
+            break;
+        }
+        if !lower.starts_with("connection:") && !lower.starts_with("expect:") {
+            head.push_str(&line);
+        }
+    }
+    head.push_str("Connection: close\r\n\r\n");
+    if waits {
+        client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok((head, body))
+}
+
+fn answer(mut client: &TcpStream, whole: &[u8]) -> io::Result<()> {
+    client.write_all(whole)
+}
+
+/// Breaks the connection off, so that the other side notices at once.
+fn reset(client: &TcpStream) -> io::Result<()> {
+    SockRef::from(client).set_linger(Some(Duration::ZERO))
+}

@@ -1,0 +1,169 @@
+//! A server in this process, over files. Its habits are those of servers that were met.
+
+use async_trait::async_trait;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto::Builder,
+};
+use s3s::{S3, S3Request, S3Response, S3Result, auth::SimpleAuth, dto::*, s3_error, service::S3ServiceBuilder};
+use s3s_fs::FileSystem;
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, runtime::Runtime, sync::Mutex};
+
+/// The bucket that there is.
+pub const BUCKET: &str = "state";
+/// The one who may use it.
+pub const ACCESS_KEY: &str = "test-access-key";
+/// By what it is known that it is them.
+pub const SECRET_KEY: &str = "test-secret-key";
+
+/// What a server makes of the wish to make an object only where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
+    /// It honours it.
+    Honours,
+    /// It overwrites, and says that all went well.
+    Overwrites,
+    /// It looks first and writes then, and lets others in between.
+    Races,
+    /// It says that it does not know such a thing.
+    Refuses,
+    /// It knows the header of Alibaba Cloud's, and not the usual one.
+    Oss,
+}
+
+/// A server, for as long as it is held.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    folder: TempDir,
+    runtime: Option<Runtime>,
+}
+
+impl Server {
+    /// Starts a server with an empty bucket.
+    ///
+    /// # Panics
+    /// When this machine does not let us.
+    pub fn start(habit: Habit) -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        fs::create_dir(folder.path().join(BUCKET)).expect("a folder can be made");
+        let files = FileSystem::new(folder.path()).expect("the folder is there");
+        let runtime = Runtime::new().expect("threads can be begun");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port is free");
+        let address = listener.local_addr().expect("it listens");
+        let mut builder =
+            S3ServiceBuilder::new(Kept { folder: folder.path().to_owned(), files, habit, turn: Mutex::new(()) });
+        builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        let service = builder.build();
+        runtime.spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let service = service.clone();
+                tokio::spawn(async move {
+                    let http = Builder::new(TokioExecutor::new());
+                    // Who breaks a connection off is not ours to judge.
+                    drop(http.serve_connection(TokioIo::new(socket), service).await);
+                });
+            }
+        });
+        Self { address, folder, runtime: Some(runtime) }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The folder that holds what is in the bucket.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join(BUCKET)
+    }
+
+    /// The names of all objects, in order.
+    ///
+    /// # Panics
+    /// When they cannot be listed.
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        gather(&self.folder(), "", &mut keys);
+        keys.sort();
+        keys
+    }
+}
+
+fn gather(folder: &Path, below: &str, keys: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("a folder can be listed") {
+        let entry = entry.expect("a folder can be listed");
+        let name = format!("{below}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            gather(&entry.path(), &format!("{name}/"), keys);
+        } else {
+            keys.push(name);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
+    }
+}
+
+/// The files, one writer at a time.
+struct Kept {
+    folder: PathBuf,
+    files: FileSystem,
+    habit: Habit,
+    turn: Mutex<()>,
+}
+
+#[async_trait]
+impl S3 for Kept {
+    async fn put_object(&self, mut req: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let asked = req.input.if_none_match.is_some();
+        match self.habit {
+            Habit::Honours => {}
+            Habit::Overwrites => req.input.if_none_match = None,
+            Habit::Races => {
+                if req.input.if_none_match.take().is_some()
+                    && self.folder.join(&req.input.bucket).join(&req.input.key).exists()
+                {
+                    return Err(s3_error!(PreconditionFailed, "Object already exists"));
+                }
+                // Long enough for all who race.
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Habit::Refuses if asked => {
+                return Err(s3_error!(NotImplemented, "A header you provided is not implemented."));
+            }
+            Habit::Refuses => {}
+            Habit::Oss if asked => return Err(s3_error!(NotImplemented, "If-None-Match is not implemented.")),
+            Habit::Oss => {
+                if req.headers.get("x-oss-forbid-overwrite").is_some_and(|value| value == "true") {
+                    req.input.if_none_match = Some(ETagCondition::Any);
+                }
+            }
+        }
+        let _turn = self.turn.lock().await;
+        self.files.put_object(req).await
+    }
+
+    async fn delete_object(&self, req: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let _turn = self.turn.lock().await;
+        self.files.delete_object(req).await
+    }
+
+    async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
+        self.files.get_object(req).await
+    }
+
+    async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+        self.files.list_objects_v2(req).await
+    }
+}
