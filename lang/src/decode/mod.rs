@@ -45,9 +45,7 @@ use std::{
     str::FromStr,
     sync::Arc,
 };
-use wharf_model::{
-    Address, Deployment, Field, FieldPath, Origin, ProjectName, ProviderSpec, SecretName, Shared,
-};
+use wharf_model::{Address, Deployment, Field, FieldPath, Origin, ProjectName, ProviderSpec, SecretName, Shared};
 
 /// The work of decoding one environment of a project.
 pub(crate) struct Decode<'a> {

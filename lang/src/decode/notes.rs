@@ -25,8 +25,8 @@ pub(super) struct Notes {
     pub(super) renamed: BTreeMap<Address, Address>,
     /// Where each secret is used first.
     pub(super) used: BTreeMap<SecretName, Place>,
-    /// Which service each path of a gateway leads to.
-    pub(super) paths: BTreeMap<(GatewayName, Arc<str>), (ServiceName, Option<Place>)>,
+    /// Which service or group each path of a gateway leads to.
+    pub(super) paths: BTreeMap<(GatewayName, Arc<str>), (Address, Option<Place>)>,
     /// The rules of services for drift.
     pub(super) ignores: Vec<Ignore>,
     /// The gateways so far, and where it is written on which port each listens.
@@ -38,9 +38,10 @@ pub(super) struct Notes {
 impl Notes {
     /// Whether all can be true together.
     fn agree(all: &[&Self]) -> bool {
-        let (mut paths, mut old) = (BTreeSet::new(), BTreeSet::new());
+        let (mut paths, mut old) = (BTreeMap::new(), BTreeSet::new());
         let once = |notes: &&Self| {
-            notes.paths.keys().all(|path| paths.insert(path.clone()))
+            // A path of a group is that of all its services.
+            notes.paths.iter().all(|(path, (owner, _))| *paths.entry(path.clone()).or_insert(owner.clone()) == *owner)
                 && notes.renamed.values().all(|was| old.insert(was.clone()))
         };
         all.iter().all(once)
@@ -56,7 +57,9 @@ impl Notes {
         for (secret, at) in later.used {
             self.used.entry(secret).or_insert(at);
         }
-        self.paths.extend(later.paths);
+        for (path, claim) in later.paths {
+            self.paths.entry(path).or_insert(claim);
+        }
         self.ignores.extend(later.ignores);
         self.listens.extend(later.listens);
         self.allowing.extend(later.allowing);
