@@ -2,7 +2,7 @@
 
 use super::*;
 
-const ENDING: Type = Type::Word(&["done", "interrupted", "rolled-back", "failed", "halted"]);
+const ENDING: Type = Type::Word(&["done", "paused", "interrupted", "rolled-back", "failed", "halted"]);
 
 pub(super) const ROWS: &[NodeSchema] = &[
     node("notify", Many, "somebody who is told how each apply ended: a summary in JSON, posted to a webhook")

@@ -221,6 +221,7 @@ pub(super) async fn finish(
 async fn tell_others(project: &Project, head: &Head<'_>, tail: &Tail<'_>) {
     let ended = match tail.summary.ended() {
         Ended::Done => NotifyOn::Done,
+        Ended::Paused => NotifyOn::Paused,
         Ended::Interrupted => NotifyOn::Interrupted,
         Ended::RolledBack => NotifyOn::RolledBack,
         Ended::Failed => NotifyOn::Failed,

@@ -27,7 +27,7 @@ pub(super) async fn run(shared: &Shared, every: Duration) -> Ends<Exit> {
             () = tokio::time::sleep(every) => {}
         }
         let observed = runtime.observe(&scope).await?;
-        let recorded = site::record(&project).read()?.record;
+        let recorded = site::record(&project)?.read()?.record;
         let now = StatusInput {
             project: &project.deployment.project,
             environment: &project.deployment.environment,

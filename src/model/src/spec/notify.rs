@@ -13,6 +13,8 @@ words! {
     NotifyOn {
         /// All of it was done.
         Done => "done",
+        /// A rollout waits for somebody.
+        Paused => "paused",
         /// Somebody asked to stop.
         Interrupted => "interrupted",
         /// A service went back to the revision before.

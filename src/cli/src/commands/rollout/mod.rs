@@ -58,8 +58,8 @@ async fn wish(shared: &Shared, wish: Wish, service: Option<&str>, agreement: &Ag
             Err(fault) if fault.exit() == Exit::Locked => {}
             Err(fault) => return Err(fault),
         }
-        let Some((lease, _)) = site::record(&project).lease()?.filter(|(lease, _)| !lease.ended) else { continue };
-        let record = site::record(&project).read()?.record;
+        let Some((lease, _)) = site::record(&project)?.lease()?.filter(|(lease, _)| !lease.ended) else { continue };
+        let record = site::record(&project)?.read()?.record;
         let service = find(&record, service)?;
         if another(&project, &lease, wish, &service)? {
             let what = match wish {
@@ -81,7 +81,7 @@ fn another(project: &Project, lease: &Lease, wish: Wish, service: &ServiceName) 
     let asked = ask(site::store(project), lease.epoch, &Request { service: service.clone(), wish, by, at })?;
     let began = Instant::now();
     while asked.is_waiting()? {
-        let holds = site::record(project).lease()?.is_some_and(|(now, _)| now.epoch == lease.epoch && !now.ended);
+        let holds = site::record(project)?.lease()?.is_some_and(|(now, _)| now.epoch == lease.epoch && !now.ended);
         if !holds {
             asked.withdraw()?;
             return Ok(false);

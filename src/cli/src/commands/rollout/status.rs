@@ -33,7 +33,7 @@ struct Stands {
 
 pub(super) async fn run(shared: &Shared, service: Option<&str>, format: Format) -> Ends<Exit> {
     let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
-    let reader = site::record(&project);
+    let reader = site::record(&project)?;
     let record = reader.read()?.record;
     let holder = reader.lease()?.filter(|(lease, presence)| !lease.ended && *presence != Presence::Nobody);
     let at_work = holder.map(|(lease, _)| lease.holder.to_string());
