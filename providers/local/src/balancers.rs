@@ -121,8 +121,12 @@ impl Balancers {
     ) -> Result<(), ProviderError> {
         let _turn = self.turn.lock().await;
         let endpoint = wharf_serving::endpoint(instance, address, probe);
-        let attempt = format!("cannot write down that {instance} gets requests");
-        labels::write(&self.layout.instance(instance).routed(), &endpoint).map_err(disk(attempt))?;
+        let folder = self.layout.instance(instance);
+        // One whose folder is gone is not found by later balancers either.
+        if folder.path().exists() {
+            let attempt = format!("cannot write down that {instance} gets requests");
+            labels::write(&folder.routed(), &endpoint).map_err(disk(attempt))?;
+        }
         self.change_all(|config| wharf_serving::join(config, instance, &endpoint)).await
     }
 
