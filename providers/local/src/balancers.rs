@@ -96,11 +96,7 @@ impl Balancers {
     fn routed(&self) -> io::Result<Vec<(InstanceId, Endpoint)>> {
         let known = |name: String| {
             let instance: InstanceId = name.parse().ok()?;
-            let folder = self.layout.instance(&instance);
-            let mut endpoint: Endpoint = labels::read(&folder.routed())?;
-            if folder.drained().exists() {
-                endpoint.state = wharf_gateway::EndpointState::Draining;
-            }
+            let endpoint: Endpoint = labels::read(&self.layout.instance(&instance).routed())?;
             Some((instance, endpoint))
         };
         Ok(files::names(&self.layout.instances())?.into_iter().filter_map(known).collect())
@@ -121,14 +117,27 @@ impl Balancers {
     ) -> Result<(), ProviderError> {
         let _turn = self.turn.lock().await;
         let endpoint = wharf_serving::endpoint(instance, address, probe);
-        let attempt = format!("cannot write down that {instance} gets requests");
-        labels::write(&self.layout.instance(instance).routed(), &endpoint).map_err(disk(attempt))?;
+        self.write_down(instance, &endpoint)?;
         self.change_all(|config| wharf_serving::join(config, instance, &endpoint)).await
+    }
+
+    /// Writes down how an instance was let in, for balancers that come later.
+    fn write_down(&self, instance: &InstanceId, endpoint: &Endpoint) -> Result<(), ProviderError> {
+        let folder = self.layout.instance(instance);
+        // One whose folder is gone is not found by later balancers either.
+        if !folder.path().exists() {
+            return Ok(());
+        }
+        let attempt = format!("cannot write down how {instance} gets requests");
+        labels::write(&folder.routed(), endpoint).map_err(disk(attempt))
     }
 
     /// Joins no new connections to an instance; the open ones go on.
     pub(crate) async fn drain(&self, instance: &InstanceId) -> Result<(), ProviderError> {
         let _turn = self.turn.lock().await;
+        if let Some(known) = labels::read::<Endpoint>(&self.layout.instance(instance).routed()) {
+            self.write_down(instance, &Endpoint { state: wharf_gateway::EndpointState::Draining, ..known })?;
+        }
         self.change_all(|config| wharf_serving::drain(config, instance)).await
     }
 

@@ -182,7 +182,8 @@ fn seen_row(input: &StatusInput<'_>, id: &InstanceId, seen: &ObservedInstance) -
 
 fn endpoint_states<'a>(input: &StatusInput<'a>, id: &InstanceId) -> Vec<&'a EndpointState> {
     let gateways = input.observed.gateways.values().filter(|gateway| gateway.running);
-    gateways.filter_map(|gateway| gateway.routes.get(&id.service)?.endpoints.get(id)).collect()
+    let routed = gateways.filter_map(|gateway| gateway.routes.get(&id.service)?.endpoints.get(id));
+    routed.chain(input.observed.balanced.get(id)).collect()
 }
 
 fn table(out: &mut String, rows: &[Row]) {
