@@ -4,7 +4,7 @@
 use crate::{
     client::{Client, Listed, Patience},
     connect::Identity,
-    fault::{BucketError, Told},
+    fault::BucketError,
     own::Own,
     probe,
     waiting::Waiting,
@@ -189,7 +189,8 @@ impl Shared {
         }
         let mut parts = BTreeMap::new();
         while let Some(read) = reads.join_next().await {
-            let (key, found) = read.map_err(|ended| BucketError::Random(Told(ended.to_string())))?;
+            let (key, found) =
+                read.map_err(|ended| BucketError::broken(&self.client.spec().bucket, ended.to_string()))?;
             parts.extend(found?.map(|bytes| (key, bytes)));
         }
         Ok(parts)
