@@ -1,7 +1,7 @@
 //! Object storage: the one client, and a store's [`Backend`](wharf_store::Backend) on it.
 //!
 //! A bucket makes an object on the condition that there is none, and that is all that a store asks of it. Where a bucket
-//! does not keep to that, [`probe`] sees it before anything is written. Who we are is found where users and pipelines keep
+//! does not keep to that, a probe sees it before anything is written. Who we are is found where users and pipelines keep
 //! it (environment, profile, web identity, instance role), and stands in no project. What the objects mean is for others.
 
 mod backend;

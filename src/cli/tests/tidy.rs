@@ -101,7 +101,8 @@ fn pages_point_at_what_exists() {
         let text = fs::read_to_string(root().join(page)).unwrap();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let outside = target.starts_with("http");
-            let beside = root().join(page).with_file_name(target);
+            let file = target.split('#').next().unwrap_or_default();
+            let beside = root().join(page).with_file_name(file);
             assert!(outside || beside.exists(), "{page} points at {target}");
         }
     }

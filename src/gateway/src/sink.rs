@@ -131,7 +131,7 @@ impl Open {
         let open = || OpenOptions::new().append(true).create(true).mode(0o600).open(path);
         let file = match (open(), path.parent()) {
             (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
-                DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                DirBuilder::new().mode(0o700).create(folder)?;
                 open()?
             }
             (opened, _) => opened?,

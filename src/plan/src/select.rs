@@ -1,6 +1,6 @@
 //! Some services of a plan, with all that they need; and what is left out, and why.
 
-use crate::{Plan, Step, StepId, part::step_of};
+use crate::{Plan, Step, StepId, What, part::step_of};
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_model::{Address, ServiceName, Verb};
 
@@ -49,8 +49,9 @@ impl Plan {
             return self;
         }
         let all: BTreeSet<StepId> = self.operations().steps().map(|(id, _)| id).collect();
-        let chosen = if selection.only.is_empty() { all } else { self.with_needs(&selection.only) };
-        let without = self.with_dependents(&selection.except);
+        let (only, except) = (self.by_all_names(&selection.only), self.by_all_names(&selection.except));
+        let chosen = if only.is_empty() { all } else { self.with_needs(&only) };
+        let without = self.with_dependents(&except);
         let kept = chosen.iter().copied().filter(|id| !without.contains_key(id)).collect();
         let blocked: BTreeMap<Address, Address> = without
             .iter()
@@ -58,7 +59,7 @@ impl Plan {
             .collect();
         let (plan, left) = self.part(&kept);
         let why = |address: &Address| match blocked.get(&step_of(address)) {
-            _ if address.service().is_some_and(|service| selection.except.contains(service)) => WhyLeftOut::Excepted,
+            _ if address.service().is_some_and(|service| except.contains(service)) => WhyLeftOut::Excepted,
             Some(root) => WhyLeftOut::Needs(root.clone()),
             None => WhyLeftOut::NotSelected,
         };
@@ -68,6 +69,17 @@ impl Plan {
             why: why(&change.address),
         });
         Self { selection: selection.clone(), left_out: left_out.collect(), ..plan }
+    }
+
+    /// The services, each by its old name and its new one: a rename is one change, whether one goes on under the other
+    /// name or goes when the other has come.
+    fn by_all_names(&self, services: &BTreeSet<ServiceName>) -> BTreeSet<ServiceName> {
+        let moves = self.changes().iter().filter_map(|change| match (&change.address, &change.what) {
+            (Address::Service(to), What::Move { from: Address::Service(from), .. }) => Some([to, from]),
+            _ => None,
+        });
+        let named = moves.filter(|both| both.iter().any(|name| services.contains(*name)));
+        services.iter().chain(named.flatten()).cloned().collect()
     }
 
     /// The steps of the services, with all that they wait for, and the contents that nobody else needs afterwards.

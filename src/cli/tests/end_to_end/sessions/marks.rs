@@ -49,7 +49,10 @@ pub(super) fn mark(text: &str, site: &Site) -> String {
 
 /// Takes away what gateways have counted: which instance was chosen is chance.
 fn without_figures(text: &str) -> String {
-    let line = |line: &str| line.split_once("  answered ").map_or(line, |(before, _)| before).to_owned();
+    let line = |line: &str| match line.split_once("  answered ") {
+        Some((before, counted)) if counted.starts_with(|letter: char| letter.is_ascii_digit()) => before.to_owned(),
+        _ => line.to_owned(),
+    };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
