@@ -123,7 +123,7 @@ const ROLLOUTS: &[&str] = &[
     "",
     "; batch \"20%\" interval=\"30s\"",
     "; partition \"50%\"; paused",
-    "\n        canary { step \"10%\" bake=\"10m\" { gate error-rate=\"1%\" }; step \"50%\"; gate latency-p99=\"800ms\" }",
+    "\n        canary { step \"10%\" for=\"10m\" { gate error-rate=\"1%\" }; step \"50%\"; gate latency-p99=\"800ms\" }",
 ];
 
 const CHECKS: &[&str] = &[
@@ -154,6 +154,8 @@ fn service(number: usize) -> String {
         return classic(number);
     }
     let (gateway, secret) = (number % GATEWAYS, number % SECRETS);
+    // The services of a group let in the same callers.
+    let door = gateway % SECRETS;
     let program = match number % 4 {
         0 => "script \"\"\"\n        set -eu\n        exec python /mnt/data/app.py --port \"$PORT\"\n        \"\"\"",
         1 if number.is_multiple_of(3) => "args \"--tag\" \"${input.tag}\"",
@@ -194,7 +196,7 @@ service "chat-{number}" {{
     rollout {{ max-surge "25%"; max-unavailable 0; min-ready "5s"; deadline "10m"; on-failure "rollback"{rollout} }}
     shutdown {{ grace "30s"; sigterm #true }}
     timeout "15s"{parts}{group}
-    auth {{ token (secret)"token-{secret}" }}
+    auth {{ token (secret)"token-{door}" }}
     expose "public-{gateway}" path="/topics/{number}"
 }}
 "#
