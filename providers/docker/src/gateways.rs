@@ -146,7 +146,7 @@ impl Gateways {
             SocketAddr::V4(_) => IpAddr::from([0, 0, 0, 0]),
             SocketAddr::V6(_) => IpAddr::from([0_u16; 8]),
         };
-        let listener = wharf_serving::listener(gateway, spec, (everywhere, listen.port()).into());
+        let listener = wharf_serving::listener(gateway, spec, (everywhere, listen.port()).into())?;
         let stays = found.as_ref().is_some_and(|found| found.runs && found.labels.listen == listen);
         if let (true, Some(status)) = (stays, &seen.status) {
             let config = Config { listeners: vec![listener], ..before.clone() };

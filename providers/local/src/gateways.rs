@@ -97,22 +97,22 @@ impl Gateways {
         };
         let made = files::private_folder(&folder).and_then(|()| labels.write(&labels_of(&folder)));
         made.map_err(disk(format!("cannot create gateway {gateway}")))?;
-        let listener = self.listener(gateway, spec);
+        let listener = self.listener(gateway, spec)?;
         self.door(gateway).bring(|config| config.listeners = vec![listener.clone()]).await?;
         labels.settled = true;
         labels.write(&labels_of(&folder)).map_err(disk(format!("cannot label gateway {gateway}")))
     }
 
-    fn listener(&self, gateway: &GatewayName, spec: &GatewaySpec) -> Listener {
+    fn listener(&self, gateway: &GatewayName, spec: &GatewaySpec) -> Result<Listener, ProviderError> {
         // The certificate's key is in the same file.
         let certificate = |domain: &wharf_model::Domain| {
             let file = self.project.join(&**domain.certificate.as_ref()?);
             Some(Certificate { domain: domain.name.to_string(), chain: file.clone(), key: file })
         };
-        Listener {
+        Ok(Listener {
             certificates: spec.domain.iter().filter_map(certificate).collect(),
-            ..wharf_serving::listener(gateway, spec, SocketAddr::new(spec.address, spec.port))
-        }
+            ..wharf_serving::listener(gateway, spec, SocketAddr::new(spec.address, spec.port))?
+        })
     }
 
     /// Stops the gateway and removes what belongs to it. One that is gone is fine.

@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 use std::{fmt::Display, net::SocketAddr, path::PathBuf, time::Duration};
 use wharf_gateway::{Endpoint, Entry, Limits, Listener, Protocol, Records, Route, Timeouts, TokenDigest};
 use wharf_model::{
-    Check, GatewayName, GatewaySpec, InstanceId, Membership, Probe, RouteSpec, ServiceName, TokenSpec, entry_path,
+    Check, Cidr, GatewayName, GatewaySpec, InstanceId, Membership, Probe, RouteSpec, ServiceName, TokenSpec, entry_path,
 };
 use wharf_provider::{ProviderError, SecretValues};
 
@@ -24,16 +24,26 @@ pub fn endpoint(instance: &InstanceId, address: SocketAddr, probe: &Probe) -> En
 }
 
 /// A gateway's listener at an address, without certificates: where their files are is for the runtime to say.
-#[must_use]
-pub fn listener(gateway: &GatewayName, spec: &GatewaySpec, address: SocketAddr) -> Listener {
-    Listener {
-        allow: spec.allow.iter().filter_map(|range| range.to_string().parse().ok()).collect(),
+///
+/// # Errors
+/// A range of callers that the gateway does not understand. Leaving it out would let others in, or everybody.
+pub fn listener(gateway: &GatewayName, spec: &GatewaySpec, address: SocketAddr) -> Result<Listener, ProviderError> {
+    let range = |range: &Cidr| {
+        range.to_string().parse().map_err(|why: String| ProviderError::Rejected {
+            attempt: format!("cannot tell gateway {gateway} who may call it: {why}"),
+            help: "write the range in `allow` as an address and a count of bits".to_owned(),
+            source: None,
+        })
+    };
+    Ok(Listener {
+        allow: spec.allow.iter().map(range).collect::<Result<_, _>>()?,
         limits: Limits { rate: spec.rate_limit, concurrency: spec.concurrency_limit, ..Limits::default() },
         ..Listener::plain(gateway.to_string(), address)
-    }
+    })
 }
 
-/// A route without endpoints, and without records: where those are kept is for the runtime to say. The gateway gets to know tokens by their digests alone.
+/// A route without endpoints, and without records: where those are kept is for the runtime to say. The gateway gets to
+/// know tokens by their digests alone.
 ///
 /// # Errors
 /// A token's value is not among `secrets`.

@@ -74,7 +74,7 @@ fn a_listener_has_the_limits_and_the_ranges_of_its_gateway() {
         concurrency_limit: limits.1,
         ..GatewaySpec::listening(address.ip(), 1)
     };
-    let listener = listener(&public(), &spec, address);
+    let listener = listener(&public(), &spec, address).unwrap();
     assert_eq!((listener.address, listener.limits.rate, listener.limits.concurrency), (address, Some(7), Some(8)));
     assert_eq!(listener.allow.len(), 1);
 }
