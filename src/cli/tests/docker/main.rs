@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(clippy::disallowed_methods, reason = "what is tested is files, processes and time")]
 
+mod canaries;
 mod drift;
 #[path = "../../../../providers/docker/tests/support/mod.rs"]
 mod engine;
