@@ -10,6 +10,22 @@
 //! - looking: [`DockerReader`] with `observe`, `logs`, `window`; nothing in there changes anything;
 //! - calls: [`DockerProvider`] with `image`, `network`, `start`, `stop`, `content`, `objects`, `gateways`, `program`, `resolve`, `run`;
 //! - what runs in a gateway's container beside the gateway: [`play_role`], in `desk`.
+//!
+//! Whoever has the reading half alone cannot write:
+//!
+//! ```
+//! fn writes(_: impl wharf_provider::Execute) {}
+//! fn whole(runtime: wharf_docker::DockerProvider) {
+//!     writes(runtime)
+//! }
+//! ```
+//!
+//! ```compile_fail,E0277
+//! fn writes(_: impl wharf_provider::Execute) {}
+//! fn half(runtime: wharf_docker::DockerReader) {
+//!     writes(runtime)
+//! }
+//! ```
 
 #![allow(clippy::disallowed_methods, reason = "folders and the own program are read to be sent to the engine")]
 
