@@ -1,28 +1,24 @@
 //! What `apply` and `destroy` share: lock, recover, look, plan, ask, run, and say how it ended.
 
-use super::consent::{Ask, Consent};
+use super::{
+    consent::{Ask, Consent},
+    ending,
+};
 use crate::{
-    arguments::{Format, Select, View},
+    arguments::{Select, View},
     exit::Exit,
     fault::Ends,
-    notify::{Told, notify},
     out, progress,
     project::Project,
     site::{self, Runtime, Sight},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-};
-use wharf_apply::{
-    Applied, Cancel, Ended, Failed, Head, Recovered, Settings, Skipped, Summary, Tail, apply, note, print_summary,
-    recover,
-};
-use wharf_model::{Deployment, Effect, NotifyOn, Record, RecordedRollout, Rest};
-use wharf_plan::{Notice, Plan, SavedPlan, rollout::Failure};
+use tokio::signal::unix::{SignalKind, signal};
+use wharf_apply::{Applied, Cancel, Head, Recovered, Settings, Tail, apply, note, recover};
+use wharf_model::{Deployment, Effect, Record};
+use wharf_plan::{Notice, Plan, SavedPlan};
 use wharf_provider::{Execute, Observe};
-use wharf_report::{Layout, bad, dim, duration, good, warn};
+use wharf_report::Layout;
 use wharf_store::{Author, Made, Reader, Writer};
 
 /// What is to be done.
@@ -61,8 +57,6 @@ const CALLS: usize = 64;
 const ROLLOUTS: usize = 10;
 /// How often instances of a rollout are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How many of a failing instance's last lines are shown.
-const LAST_LINES: usize = 15;
 
 /// Brings the environment to `desired`. Answers the runtime too, for what a command does afterwards.
 pub(super) async fn carry_out(work: Work<'_>) -> Ends<(Exit, Runtime)> {
@@ -145,7 +139,7 @@ pub(super) async fn begin(project: &Project, doing: &str, wait: Duration) -> End
     let mut writer = site::lock(project, doing, wait)?;
     let by = site::author(project);
     let recovered = recover(&*platform, &mut writer, &by, site::now()).await?;
-    tell_recovered(&recovered);
+    ending::tell_recovered(&recovered);
     Ok(Begun { runtime, platform, writer, by, recovered })
 }
 
@@ -156,17 +150,50 @@ pub(super) async fn finish(
     plan: &Plan,
     consent: Consent<'_>,
 ) -> Ends<(Exit, Runtime)> {
-    let Begun { runtime, platform, mut writer, by, recovered } = begun;
     out::note(wharf_report::terminal(plan, None, Layout { width: out::width() }).trim_end());
     if plan.is_empty() {
         let waits = plan.notices().iter().any(|notice| matches!(notice, Notice::Resting { .. }));
-        return Ok((if waits { Exit::Paused } else { Exit::Done }, runtime));
+        return Ok((if waits { Exit::Paused } else { Exit::Done }, begun.runtime));
     }
     if let Some(exit) = consent.objection(plan)? {
-        return Ok((exit, runtime));
+        return Ok((exit, begun.runtime));
     }
-    let Consent { doing, desired, view, .. } = consent;
-    let settings = Settings {
+    let Begun { runtime, platform, mut writer, by, recovered } = begun;
+    let settings = settings(project, by, consent.doing);
+    let id = plan.id();
+    let head = Head {
+        project: &project.deployment.project,
+        environment: &project.deployment.environment,
+        doing: consent.doing,
+        by: &settings.by,
+        plan: &id,
+        steps: plan.operations().len(),
+    };
+    let (events, shown) = progress::begin(consent.view, &head, plan, writer.reader())?;
+    let cancel = Cancel::default();
+    let watch = tokio::spawn(watch_signals(cancel.clone()));
+    let began = tokio::time::Instant::now();
+    let applied = apply(plan, recovered, platform, &mut writer, &settings, &cancel, events).await;
+    watch.abort();
+    // The view ends with the events; one that failed has nothing more to show.
+    let stream = shown.await.ok();
+    let Applied { summary, serial, .. } = applied?;
+    let addresses = ending::addresses(consent.desired);
+    let tail = Tail { summary: &summary, commit: serial, took: began.elapsed(), addresses: &addresses };
+    if let Some(mut stream) = stream {
+        stream.end(&tail);
+    }
+    ending::tell_summary(&tail);
+    let places = wharf_report::ending(plan, &summary.done, out::width());
+    if !places.is_empty() {
+        out::note(places.trim_end());
+    }
+    ending::tell_others(project, &head, &tail).await;
+    Ok((summary.ended().into(), runtime))
+}
+
+fn settings(project: &Project, by: Author, doing: &str) -> Settings {
+    Settings {
         secrets: site::share(&project.secrets),
         by,
         doing: doing.to_owned(),
@@ -174,92 +201,6 @@ pub(super) async fn finish(
         calls: CALLS,
         rollouts: ROLLOUTS,
         look_every: LOOK_EVERY,
-    };
-    let cancel = Cancel::default();
-    let watch = tokio::spawn(watch_signals(cancel.clone()));
-    let (events, told) = mpsc::unbounded_channel();
-    let mut stream = progress::Stream::open(
-        view.and_then(|view| view.events.as_deref()),
-        view.is_some_and(|view| view.format == Format::Json),
-    )?;
-    let id = plan.id();
-    let head = Head {
-        project: &project.deployment.project,
-        environment: &project.deployment.environment,
-        doing,
-        by: &settings.by,
-        plan: &id,
-        steps: plan.operations().len(),
-    };
-    stream.begin(&head);
-    let newest = writer.reader().serials()?.last().copied().unwrap_or(0);
-    // The board is only a view: where history cannot be read, it goes without.
-    let history = writer.reader().operations(newest.saturating_sub(progress::EXAMPLES)).unwrap_or_default();
-    let foresight = progress::Foresight::of(plan, &history);
-    let follower = tokio::spawn(progress::follow(told, stream, foresight));
-    let began = tokio::time::Instant::now();
-    let applied = apply(plan, recovered, platform, &mut writer, &settings, &cancel, events).await;
-    watch.abort();
-    // The view ends with the events; one that failed has nothing more to show.
-    let stream = follower.await.ok();
-    let Applied { summary, serial, .. } = applied?;
-    let addresses = addresses(desired);
-    let tail = Tail { summary: &summary, commit: serial, took: began.elapsed(), addresses: &addresses };
-    if let Some(mut stream) = stream {
-        stream.end(&tail);
-    }
-    tell_summary(&summary, serial, tail.took);
-    let ending = wharf_report::ending(plan, &summary.done, out::width());
-    if !ending.is_empty() {
-        out::note(ending.trim_end());
-    }
-    tell_others(project, &head, &tail).await;
-    Ok((summary.ended().into(), runtime))
-}
-
-/// Tells those whom the project names how it ended.
-async fn tell_others(project: &Project, head: &Head<'_>, tail: &Tail<'_>) {
-    let ended = match tail.summary.ended() {
-        Ended::Done => NotifyOn::Done,
-        Ended::Paused => NotifyOn::Paused,
-        Ended::Interrupted => NotifyOn::Interrupted,
-        Ended::RolledBack => NotifyOn::RolledBack,
-        Ended::Failed => NotifyOn::Failed,
-        Ended::Halted => NotifyOn::Halted,
-    };
-    for Told { name, problem } in notify(project, ended, &print_summary(head, tail, site::now())).await {
-        match problem {
-            None => out::note(dim(format!("{name} was told"))),
-            Some(problem) => {
-                out::alert(format!("{} {name} could not be told how this ended: {problem}", warn("note:")))
-            }
-        }
-    }
-}
-
-/// Where the services of a project can be called, once they are there.
-fn addresses(desired: &Deployment) -> Vec<String> {
-    let of = |(name, spec): (&wharf_model::ServiceName, &wharf_model::ServiceSpec)| {
-        let gateways = spec.exposes.keys().filter_map(|gateway| desired.gateways.get(gateway));
-        let url = |gateway: &wharf_model::GatewaySpec| {
-            let address = std::net::SocketAddr::new(gateway.address, gateway.port);
-            format!("http://{address}{}/", Deployment::path_of(name, spec))
-        };
-        gateways.map(url).collect::<Vec<_>>()
-    };
-    desired.services.iter().flat_map(of).collect()
-}
-
-fn tell_recovered(recovered: &Recovered) {
-    if recovered.unfinished {
-        out::note(format!("{} an earlier apply did not finish; its record was brought up to date", warn("note:")));
-    }
-    for (intent, made) in &recovered.resolved {
-        let what = if *made { "was made" } else { "was not made" };
-        out::note(format!("  {} {what}", intent.operation));
-    }
-    for (intent, why) in &recovered.unknown {
-        out::alert(format!("{} nobody can tell what became of `{}`: {why}", warn("note:"), intent.operation));
     }
 }
 
@@ -282,85 +223,5 @@ async fn watch_signals(cancel: Cancel) {
         }
         asked = true;
         cancel.ask();
-    }
-}
-
-fn tell_summary(summary: &Summary, serial: Option<u64>, took: Duration) {
-    for (address, failed) in &summary.failed {
-        match failed {
-            Failed::Call { error, help } => {
-                out::alert(format!("{} {address}: {error}", bad("✗")));
-                if let Some(help) = help {
-                    out::alert(format!("  {} {help}", dim("help:")));
-                }
-            }
-            Failed::Unknown { operation, why } => {
-                out::alert(format!(
-                    "{} {address} was left alone: nobody can tell what became of `{operation}`: {why}",
-                    bad("✗")
-                ));
-                out::alert(format!("  {} `wharf recover --explain` shows what was asked and answered", dim("help:")));
-            }
-            Failed::RolledBack(failure) => {
-                out::alert(format!("{} {address} was rolled back: {failure}", bad("✗")));
-                tell_failure(failure);
-            }
-            Failed::Halted(failure) => {
-                out::alert(format!("{} {address} was halted: {failure}", bad("✗")));
-                tell_failure(failure);
-            }
-        }
-    }
-    for (service, rollout) in &summary.resting {
-        let RecordedRollout { to, passed, steps, rest, .. } = rollout;
-        let why = match rest {
-            Some(Rest::Partition) => "the others stay as they are".to_owned(),
-            Some(Rest::Pause) => format!("behind step {passed} of {steps}"),
-            Some(Rest::Asked) | None => "as somebody asked".to_owned(),
-        };
-        out::alert(format!("{} service.{service} waits on its way to {to}: {why}", warn("‖")));
-        out::alert(format!(
-            "  {} `wharf rollout resume {service}` goes on, `wharf rollout abort {service}` goes back",
-            dim("help:")
-        ));
-    }
-    for (address, skipped) in &summary.skipped {
-        let why = match skipped {
-            Skipped::Needs(other) => format!("it needs {other}, which failed"),
-            Skipped::Waits(other) => format!("it needs {other}, whose rollout waits"),
-            Skipped::Stopped => "you asked to stop".to_owned(),
-        };
-        out::alert(format!("{} {address} was skipped: {why}", warn("-")));
-    }
-    let tail = dim(serial.map_or("not committed: the journal has it".to_owned(), |serial| format!("commit {serial}")));
-    let took = duration(took);
-    match summary.ended() {
-        Ended::Done => out::note(format!("{} in {took}.   {tail}", good("Done"))),
-        Ended::Paused => out::alert(format!("{} after {took}; what stands serves on.   {tail}", warn("Paused"))),
-        Ended::Interrupted => out::alert(format!("{} after {took}; apply again to go on.   {tail}", warn("Stopped"))),
-        Ended::RolledBack => {
-            out::alert(format!("{} in {took}; what served before serves on.   {tail}", bad("Rolled back")))
-        }
-        Ended::Failed => out::alert(format!("{} after {took}.   {tail}", bad("Failed"))),
-        Ended::Halted => {
-            out::alert(format!("{} after {took}; correct the cause and apply again.   {tail}", bad("Halted")))
-        }
-    }
-}
-
-fn tell_failure(failure: &Failure) {
-    match (failure, failure.answer()) {
-        (_, Some(answer)) => out::alert(format!("  {} {answer}", dim("its probe heard last:"))),
-        (Failure::Ended { .. }, None) => {
-            out::alert(format!("  {} the process ended before it was asked", dim("its probe heard nothing:")));
-        }
-        _ => {}
-    }
-    let lines = failure.last_lines();
-    if let (Some(instance), false) = (failure.instance(), lines.is_empty()) {
-        out::alert(format!("  {}", dim(format!("the last lines of {instance}:"))));
-        for line in lines.iter().skip(lines.len().saturating_sub(LAST_LINES)) {
-            out::alert(format!("  {} {}", bad("│"), wharf_report::tame(line)));
-        }
     }
 }

@@ -9,6 +9,7 @@ mod destroy;
 mod diff;
 mod diff_env;
 mod drift;
+mod ending;
 mod exec;
 mod explain;
 mod fmt;
