@@ -256,7 +256,7 @@ pub struct Rollout {
     generations: BTreeMap<Slot, Generation>,
     high_water: u32,
     progress_at: Timestamp,
-    /// Whether instances of another revision stood when it began.
+    /// Whether instances of another revision stood when it began, or are to stand until it has replaced them.
     replaces: bool,
     pace: pace::Progress,
     /// Why it goes no further, and how many instances of the goal there are then.
@@ -275,13 +275,14 @@ impl Rollout {
         now: Timestamp,
     ) -> Self {
         let mut rollout = Self {
-            order,
             phase: Phase::Forward,
             instances: BTreeMap::new(),
             generations,
             high_water: 0,
             progress_at: now,
-            replaces: false,
+            // Those that have ended in the meantime are no reason to go faster, or on where it is to wait.
+            replaces: order.before.is_some_and(|before| before.revision != order.goal.revision && before.count > 0),
+            order,
             pace: pace::Progress::default(),
             rest: None,
             revived: 0,

@@ -609,3 +609,23 @@ fn a_rollout_that_rests_brings_back_what_ends_of_the_old_revision() {
     assert_eq!((world.new_ones().count(), world.ready_capacity()), (1, 4));
     assert!(!world.bodies.contains_key(&old));
 }
+
+#[test]
+fn a_rollout_that_rests_waits_on_even_when_all_of_the_old_revision_have_gone() {
+    let shape = Shape { old: 4, count: 4, surge: 1, unavailable: 0, can_go_back: true, pace: PAUSED };
+    let mut world = World::new(shape);
+    while !matches!(world.rollout.phase(), Phase::Resting(Rest::Pause)) {
+        world.tick(Weather::Fair);
+    }
+    world.bodies.retain(|_, body| body.new);
+    let (name, _) = world.bodies.first_key_value().unwrap();
+    let standing = [(name.clone(), Standing { revision: NEW, traffic: Traffic::Served })];
+    let generations = (0..4).map(|slot| (Slot(slot), Generation(2))).collect();
+    let order = Order { passed: 1, rest: Some(Rest::Pause), ..order(shape) };
+    world.rollout = Rollout::new(order, standing, generations, world.now);
+    while !world.over() {
+        world.tick(Weather::Fair);
+    }
+    assert_eq!(world.rollout.phase(), &Phase::Resting(Rest::Pause));
+    assert_eq!((world.new_ones().count(), world.ready_capacity()), (1, 4));
+}
