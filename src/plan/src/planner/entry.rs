@@ -136,29 +136,30 @@ impl Planner<'_> {
         let (gateway, service) = (&route.gateway, &route.service);
         let address = Address::Route(gateway.clone(), service.clone());
         let recorded = self.input.recorded.routes.get(&(gateway.clone(), service.clone())).map(|known| &known.spec);
-        let what = match recorded {
+        let (what, risks) = match recorded {
             None => {
                 let because = Cause::Declared(self.declared(&address));
-                What::Create { because, entries: route.entries(), preview: None }
+                (What::Create { because, entries: route.entries(), preview: None }, Vec::new())
             }
             Some(recorded) => {
                 let written = Address::Service(service.clone());
                 let same = recorded == route;
                 let differences = if same { Vec::new() } else { compare(recorded.entries(), route.entries()) };
+                let risks = differences.iter().any(is_lost_path).then_some(Risk::Downtime);
                 let mut because = self.written(&written, differences);
                 because.extend(self.route_drift(recorded));
                 if because.is_empty() {
                     self.kept += 1;
                     return None;
                 }
-                What::Update { because, preview: None }
+                (What::Update { because, preview: None }, risks.into_iter().collect())
             }
         };
         let step = self.call(address.clone(), Call::PutRoute { route: route.clone() });
         if let Some(gateway) = self.gateway_steps.get(gateway) {
             self.operations.order(*gateway, step);
         }
-        self.changes.push(Change { address, what, risks: Vec::new() });
+        self.changes.push(Change { address, what, risks });
         self.wanted.routes.insert((gateway.clone(), service.clone()), route.clone());
         Some((step, recorded.is_none()))
     }
@@ -222,6 +223,11 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// Whether requests find a service no more where they find it now.
+fn is_lost_path(difference: &Difference) -> bool {
+    difference.path.field == Field::Path && difference.after.is_none()
 }
 
 /// What was seen of an object that is otherwise than recorded: the first thing, as all are repaired together.

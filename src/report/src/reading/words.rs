@@ -101,13 +101,25 @@ pub(super) fn risks(change: &Change) -> Vec<(Level, String)> {
     let told = |risk: &Risk| match (risk, &change.address) {
         (Risk::DataLoss { what }, it) => (Level::Loss, format!("will lose {}", tame(what).replace(&address(it), "it"))),
         (Risk::Downtime, Address::Service(_)) => (Level::Downtime, "will have no ready instance".to_owned()),
-        (Risk::Downtime, _) => (Level::Downtime, "will be out of reach where it is now".to_owned()),
+        (Risk::Downtime, _) => (Level::Downtime, format!("will be out of reach {}", lost(&change.what))),
         (Risk::CapacityDip { lowest, wanted }, _) => {
             (Level::Dip, format!("will have {lowest} of {wanted} instances ready at the lowest"))
         }
         (Risk::Replacement, _) => (Level::Replacement, replaced(&change.what).to_owned()),
     };
     change.risks.iter().map(told).collect()
+}
+
+/// Where callers find nothing any more.
+fn lost(what: &What) -> String {
+    let path = |cause: &Cause| match cause {
+        Cause::Written { difference, .. } if difference.path.field == Field::Path && difference.after.is_none() => {
+            difference.path.key.as_deref().map(tame)
+        }
+        _ => None,
+    };
+    let paths: Vec<String> = what.causes().iter().filter_map(path).collect();
+    if paths.is_empty() { "where it is now".to_owned() } else { format!("at {}", paths.join(", ")) }
 }
 
 fn replaced(what: &What) -> &'static str {
