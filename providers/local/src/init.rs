@@ -4,6 +4,7 @@
 //! It also ends with its supervisor, by whatever means that dies.
 
 use crate::{
+    dump::Undumped,
     format::{Document, End, Report},
     isolate::{self, Refused, by_kernel},
     view,
@@ -40,6 +41,7 @@ pub(crate) fn run() -> ExitCode {
 
 fn attend() -> io::Result<()> {
     set_pdeathsig(Signal::SIGKILL)?;
+    let undumped = Undumped::begin()?;
     let mut line = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let document = hear(&mut line)?;
     // A supervisor that died before the call above is not noticed by it, but has left the line.
@@ -51,7 +53,7 @@ fn attend() -> io::Result<()> {
         return say(&mut line, &Report::Refused { refuser, attempt, why: source.to_string() });
     }
     let signals = watch_children()?;
-    match start(&document) {
+    match start(&document, &undumped) {
         Ok(main) => {
             drop(document);
             say(&mut line, &Report::Started)?;
@@ -94,7 +96,7 @@ fn watch_children() -> io::Result<SignalFd> {
     Ok(SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }
 
-fn start(document: &Document) -> io::Result<Pid> {
+fn start(document: &Document, undumped: &Undumped) -> io::Result<Pid> {
     setsid()?;
     let (program, arguments) = document.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
@@ -103,7 +105,7 @@ fn start(document: &Document) -> io::Result<Pid> {
     // A child starts with the mask of its parent, and should find none.
     let mask = SigSet::thread_get_mask()?;
     SigSet::empty().thread_set_mask()?;
-    let started = command.spawn();
+    let started = undumped.start(|| command.spawn());
     mask.thread_set_mask()?;
     let main = Pid::from_child(&started?);
     Ok(main)

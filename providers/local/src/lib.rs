@@ -34,6 +34,7 @@ mod capability;
 mod clock;
 mod content;
 mod doors;
+mod dump;
 mod error;
 mod files;
 mod format;

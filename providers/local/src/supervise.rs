@@ -6,7 +6,9 @@
 //! kernel allows no other.
 
 use crate::{
-    clock, files,
+    clock,
+    dump::Undumped,
+    files,
     format::{Document, End, FORMAT, Report, StoredExit, Word},
     isolate::{self, Refused, by_files},
     layout::InstanceFolder,
@@ -51,11 +53,12 @@ pub(crate) fn run(folder: InstanceFolder) -> ExitCode {
 
 fn watch(folder: InstanceFolder) -> io::Result<()> {
     setsid()?;
+    let undumped = Undumped::begin()?;
     let lock = patiently_locked(&folder)?;
     say(&Word::Locked)?;
     let document = hear()?;
     let signals = block_signals()?;
-    let init = match start_init(&folder, &document) {
+    let init = match start_init(&folder, &document, &undumped) {
         Ok(init) => init,
         Err(Refused { refuser, attempt, source }) => {
             return say(&Word::Refused { refuser, attempt, why: source.to_string() });
@@ -112,22 +115,20 @@ struct Init {
     line: UnixStream,
 }
 
-fn start_init(folder: &InstanceFolder, document: &Document) -> Result<Init, Refused> {
+fn start_init(folder: &InstanceFolder, document: &Document, undumped: &Undumped) -> Result<Init, Refused> {
     isolate::isolate()?;
-    spawn_init(folder, document).map_err(by_files("cannot start the first process of the instance"))
+    spawn_init(folder, document, undumped).map_err(by_files("cannot start the first process of the instance"))
 }
 
-fn spawn_init(folder: &InstanceFolder, document: &Document) -> io::Result<Init> {
+fn spawn_init(folder: &InstanceFolder, document: &Document, undumped: &Undumped) -> io::Result<Init> {
     let (mut line, theirs) = UnixStream::pair()?;
     let name = folder.path().file_name().unwrap_or_default();
-    let process = Command::new("/proc/self/exe")
-        .arg0("wharf")
-        .args(roles::init(name))
-        .env_clear()
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let mut init = Command::new("/proc/self/exe");
+    init.arg0("wharf").args(roles::init(name)).env_clear();
+    init.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let process = undumped.start(|| init.spawn())?;
+    // It holds the other end of the line.
+    drop(init);
     let text = serde_json::to_vec(document)?;
     line.write_all(&(text.len() as u64).to_le_bytes())?;
     line.write_all(&text)?;

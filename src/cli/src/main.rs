@@ -6,6 +6,7 @@
 mod arguments;
 mod author;
 mod commands;
+mod dump;
 mod exit;
 mod fault;
 mod history;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
             return if told.use_stderr() { Exit::Error.into() } else { Exit::Done.into() };
         }
     };
+    dump::forbid(&arguments.command);
     out::set_up(&arguments.shared);
     match commands::run(arguments) {
         Ok(exit) => exit.into(),

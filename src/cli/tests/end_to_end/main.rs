@@ -11,6 +11,7 @@ mod bucket;
 mod canaries;
 mod destroy;
 mod disk;
+mod dumps;
 mod events;
 mod examples;
 mod gateway;

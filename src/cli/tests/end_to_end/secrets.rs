@@ -85,10 +85,15 @@ fn proof(value: &str) -> String {
 #[test]
 fn a_value_shows_up_nowhere_but_where_it_is_needed() {
     let site = site("secret-canary");
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 33] = [
         &["validate", "-vvv"],
+        &["show", "--expanded", "--defaults"],
+        &["explain", "service.hello"],
         &["plan", "-vvv"],
-        &["plan", "--format", "json", "-vvv"],
+        &["plan", "--format", "json", "-vvv", "--out", "plan.json"],
+        &["plan", "--format", "markdown", "--since", "plan.json"],
+        &["plan", "--format", "svg"],
+        &["plan", "--format", "html"],
         &["apply", "--yes", "-vvv", "--events", "events.ndjson", "--format", "json"],
         &["plan", "-vvv"],
         &["lock", "status", "-vvv"],
@@ -98,7 +103,22 @@ fn a_value_shows_up_nowhere_but_where_it_is_needed() {
         &["status", "--format", "json", "-vvv"],
         &["invoke", "--include", "-vvv"],
         &["logs", "-vvv"],
+        &["drift", "-vvv"],
+        &["drift", "--format", "json"],
+        &["drift", "--format", "markdown"],
+        &["drift", "--format", "sarif"],
+        &["drift", "--format", "prometheus"],
+        &["state", "list"],
+        &["state", "show", "service.hello", "--format", "json"],
+        &["state", "show", "route.public/hello", "--format", "json"],
+        &["show", "@1", "--format", "json"],
+        &["log", "--format", "json"],
+        &["log", "--operations", "--format", "json"],
+        &["graph", "--format", "json"],
+        &["rollout", "status", "--format", "json"],
+        &["top", "--every", "100ms"],
         &["apply", "--yes", "-vvv"],
+        &["state", "migrate", "--from", "folder"],
     ];
     for command in commands {
         assert_untold(&site, &site.done(command), &command.join(" "));
