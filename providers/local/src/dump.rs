@@ -29,7 +29,7 @@ impl Undumped {
     pub(crate) fn start<T>(&self, start: impl FnOnce() -> std::io::Result<T>) -> std::io::Result<T> {
         let before = dumpable_behavior()?;
         set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-        setrlimit(Resource::Core, self.given.clone())?;
+        setrlimit(Resource::Core, self.given)?;
         let started = start();
         limit(NOTHING, &self.given)?;
         set_dumpable_behavior(before)?;
