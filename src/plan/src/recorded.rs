@@ -56,8 +56,22 @@ fn with(
     services: BTreeMap<ServiceName, ServiceSpec>,
     shared: Shared,
 ) -> Deployment {
-    let (renamed, origins, ignores) = (BTreeMap::new(), Origins::default(), Vec::new());
-    Deployment { gateways, services, shared, renamed, origins, ignores, ..files.clone() }
+    // Field by field: the services of the files may be many, and are replaced.
+    Deployment {
+        project: files.project.clone(),
+        environment: files.environment.clone(),
+        provider: files.provider.clone(),
+        state: files.state.clone(),
+        secrets: files.secrets.clone(),
+        gateways,
+        services,
+        shared,
+        ignores: Vec::new(),
+        renamed: BTreeMap::new(),
+        policies: files.policies.clone(),
+        notifies: files.notifies.clone(),
+        origins: Origins::default(),
+    }
 }
 
 /// What services shared, as it was last made.

@@ -14,10 +14,11 @@ pub type Accept = Vec<Edit>;
 /// Notes for each finding the changes of the files that accept it.
 pub(super) fn note(findings: &mut [Finding], input: &DriftInput<'_>) {
     let mut counts = BTreeMap::new();
+    let exposed = exposed(findings, input.files);
     for finding in findings {
         finding.origin = origin(finding, input.files);
         finding.accept = match (&finding.address, finding.class, &finding.aspect) {
-            (Address::Gateway(name), Class::Missing, _) => without_gateway(name, input.files),
+            (Address::Gateway(name), Class::Missing, _) => without_gateway(name, &exposed, input.files),
             (Address::Route(gateway, service), Class::Missing, _) => without_route(gateway, service, input.files),
             (address, Class::Changed, Aspect::Field(path)) => {
                 set(address, path, finding.observed.as_ref(), input.files)
@@ -49,10 +50,25 @@ fn origin(finding: &Finding, files: &Deployment) -> Option<wharf_model::Origin> 
     files.origins.of(&finding.address, &path).or_else(|| files.origins.of(&owner, &path)).cloned()
 }
 
-fn without_gateway(name: &GatewayName, files: &Deployment) -> Option<Accept> {
+/// The services that the files open through each gateway, where one is missing.
+fn exposed<'a>(findings: &[Finding], files: &'a Deployment) -> BTreeMap<&'a GatewayName, Vec<&'a ServiceName>> {
+    let missing = |finding: &Finding| finding.class == Class::Missing && matches!(finding.address, Address::Gateway(_));
+    let mut exposed: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    if findings.iter().any(missing) {
+        for (service, spec) in &files.services {
+            spec.exposes.keys().for_each(|gateway| exposed.entry(gateway).or_default().push(service));
+        }
+    }
+    exposed
+}
+
+fn without_gateway(
+    name: &GatewayName,
+    exposed: &BTreeMap<&GatewayName, Vec<&ServiceName>>,
+    files: &Deployment,
+) -> Option<Accept> {
     let at = files.origins.declared(&Address::Gateway(name.clone()))?.clone();
-    let exposed = files.services.iter().filter(|(_, spec)| spec.exposes.contains_key(name));
-    let exposes = exposed.filter_map(|(service, _)| expose(name, service, files));
+    let exposes = exposed.get(name).into_iter().flatten().filter_map(|service| expose(name, service, files));
     Some(std::iter::once(Edit::Remove { at }).chain(exposes).collect())
 }
 

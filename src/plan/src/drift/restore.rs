@@ -1,25 +1,35 @@
 //! What `apply` would do about drift: the plan that leads back to the record.
+//!
+//! It is made of the services alone that findings lie in, so that little drift of a large project costs little. Services
+//! depend on each other only through what they share.
 
 use super::{Class, DriftInput, Finding};
 use crate::{
     Input, plan_pinned,
     recorded::{self, as_desired},
 };
-use std::collections::BTreeMap;
-use wharf_model::Address;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+use wharf_model::{Address, ContentRef, Observed, ObservedGateway, Record, ServiceName};
 
 /// Notes for each finding which changes of that plan bring it back.
 pub(super) fn note(findings: &mut [Finding], input: &DriftInput<'_>) {
     if findings.is_empty() {
         return;
     }
-    let wanted = as_desired(input.recorded, input.files);
+    let (recorded, observed) = match concerned(findings, input) {
+        Some((recorded, observed)) => (Cow::Owned(recorded), Cow::Owned(observed)),
+        None => (Cow::Borrowed(input.recorded), Cow::Borrowed(input.observed)),
+    };
+    let wanted = as_desired(&recorded, input.files);
     let planned = plan_pinned(
         &Input {
             desired: &wanted.deployment,
             capabilities: input.capabilities,
-            recorded: input.recorded,
-            observed: input.observed,
+            recorded: &recorded,
+            observed: &observed,
             digests: &wanted.digests,
         },
         &wanted.pins,
@@ -38,6 +48,53 @@ pub(super) fn note(findings: &mut [Finding], input: &DriftInput<'_>) {
         let exact = actions.get_key_value(&finding.address).or_else(|| actions.get_key_value(&owner?));
         finding.restore = exact.map(|(address, action)| (*action, (*address).clone())).into_iter().collect();
     }
+}
+
+/// The part of the record and of the look that the findings lie in, with all that it stands on; none when that is all
+/// there is, or something is concerned that services share.
+fn concerned(findings: &[Finding], input: &DriftInput<'_>) -> Option<(Record, Observed)> {
+    let (recorded, observed) = (input.recorded, input.observed);
+    let addresses = recorded.objects.keys().chain(observed.objects.keys().map(|id| &id.address));
+    let shared = addresses.chain(findings.iter().map(|finding| &finding.address));
+    if shared.clone().any(|address| address.service().is_none()) {
+        return None;
+    }
+    let names: BTreeSet<&ServiceName> = findings.iter().filter_map(|finding| finding.address.service()).collect();
+    if names.len() * 2 > recorded.services.len() {
+        return None;
+    }
+    let of = |address: &Address| address.service().is_some_and(|name| names.contains(name));
+    let services = || names.iter().filter_map(|name| recorded.services.get_key_value(*name));
+    let contents: BTreeSet<ContentRef> =
+        services().flat_map(|(_, known)| known.revisions.values()).flat_map(|revision| revision.contents()).collect();
+    let gateways = observed.gateways.iter().map(|(name, gateway)| {
+        let routes = names.iter().filter_map(|name| gateway.routes.get_key_value(*name)).map(owned).collect();
+        let ObservedGateway { running, listen, fingerprint, told, .. } = gateway;
+        let (running, listen, fingerprint, told) = (*running, *listen, *fingerprint, told.clone());
+        (name.clone(), ObservedGateway { running, listen, fingerprint, routes, told })
+    });
+    let record = Record {
+        project: recorded.project.clone(),
+        environment: recorded.environment.clone(),
+        gateways: recorded.gateways.clone(),
+        routes: recorded.routes.iter().filter(|((_, service), _)| names.contains(service)).map(owned).collect(),
+        services: services().map(owned).collect(),
+        objects: recorded.objects.iter().filter(|(address, _)| of(address)).map(owned).collect(),
+        contents: recorded.contents.intersection(&contents).copied().collect(),
+    };
+    let look = Observed {
+        gateways: gateways.collect(),
+        instances: observed.instances.iter().filter(|(id, _)| names.contains(&id.service)).map(owned).collect(),
+        objects: observed.objects.iter().filter(|(id, _)| of(&id.address)).map(owned).collect(),
+        balanced: observed.balanced.iter().filter(|(id, _)| names.contains(&id.service)).map(owned).collect(),
+        contents: observed.contents.intersection(&contents).copied().collect(),
+        sources: BTreeMap::new(),
+    };
+    Some((record, look))
+}
+
+fn owned<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
+    (key.clone(), value.clone())
 }
 
 /// Whether the files ask for something else than was recorded. What they point at is not looked at.
