@@ -15,7 +15,7 @@ pub(crate) use row::{Line, Row, Subject};
 pub(crate) use words::{Action, Level};
 
 use crate::text::{plural, tame};
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{BTreeSet, HashMap, HashSet, hash_map::Entry};
 use wharf_model::{Address, Origin, PlanId, ServiceName};
 use wharf_plan::{Change, LeftOut, Plan, RolloutStep, Ruling, Step, Verdict};
 
@@ -342,8 +342,22 @@ fn owned(plan: &Plan) -> Vec<(Owner, Vec<(usize, &Change)>)> {
     owned
 }
 
+/// Of each service that is left out: who needs what is prepared for it all the same.
+fn shared(plan: &Plan) -> HashMap<ServiceName, BTreeSet<Address>> {
+    let left: HashSet<&Address> = plan.left_out().iter().map(|left| &left.address).collect();
+    let mut shared: HashMap<ServiceName, BTreeSet<Address>> = HashMap::new();
+    for (id, step) in plan.operations().steps().filter(|_| !left.is_empty()) {
+        let Some(name) = step.address().service().cloned() else { continue };
+        if left.contains(&Address::Service(name.clone())) {
+            let users = plan.operations().after(id).filter_map(|id| plan.operations().step(id)).map(Step::address);
+            shared.entry(name).or_default().extend(users);
+        }
+    }
+    shared
+}
+
 fn groups(plan: &Plan) -> Vec<Group> {
-    let rollouts = rollouts(plan);
+    let (rollouts, shared) = (rollouts(plan), shared(plan));
     let mut groups: Vec<Group> = Vec::new();
     let mut known: HashMap<Vec<(usize, Subject, Option<u32>)>, usize> = HashMap::new();
     for (owner, mut changes) in owned(plan) {
@@ -353,7 +367,13 @@ fn groups(plan: &Plan) -> Vec<Group> {
             Entry::Occupied(group) => groups[*group.get()].join(owner.name(), &changes),
             Entry::Vacant(vacant) => {
                 vacant.insert(groups.len());
-                groups.push(Group::of(owner.name(), &changes, &rollouts));
+                let mut group = Group::of(owner.name(), &changes, &rollouts);
+                let others = match &owner {
+                    Owner::Service(name) => shared.get(name),
+                    Owner::Nobody(_) | Owner::Content(_) => None,
+                };
+                group.rows.iter_mut().for_each(|row| row.add_users(others.into_iter().flatten()));
+                groups.push(group);
             }
         }
     }

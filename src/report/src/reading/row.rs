@@ -6,7 +6,7 @@ use super::{
     words,
 };
 use crate::text::tame;
-use wharf_model::{Address, Difference, Entry, Generation, InstanceId, Origin, Value};
+use wharf_model::{Address, Difference, Entry, Field, Generation, InstanceId, Origin, Value};
 use wharf_plan::{Cause, Change, Incarnation, What};
 
 /// One change, or several of instances that say the same.
@@ -122,6 +122,15 @@ impl Row {
             lines: lines(change),
             rollout: change.what.preview().and_then(|preview| Rollout::of(preview, order)),
             risks: words::risks(change),
+        }
+    }
+
+    /// Says who else needs it, behind its first reason.
+    pub(super) fn add_users<'a>(&mut self, users: impl Iterator<Item = &'a Address>) {
+        let users: Vec<_> = users.map(words::address).collect();
+        if !users.is_empty() {
+            let words = format!("{} needs it as well", users.join(" and "));
+            self.lines.insert(self.lines.len().min(1), Line::Because { words, place: Place::default() });
         }
     }
 
@@ -241,7 +250,8 @@ fn lines(change: &Change) -> Vec<Line> {
         "fewer instances are asked for".clone_into(words);
     }
     if let What::Create { entries, .. } = &change.what {
-        lines.extend(entries.iter().map(value));
+        // Which incarnation of an object it begins with is said where that is made.
+        lines.extend(entries.iter().filter(|entry| entry.path.field != Field::Incarnation).map(value));
     }
     if let What::Move { from, in_place: false, .. } = &change.what {
         let words = format!("this runtime cannot rename it: it is made anew, and {} goes", words::address(from));
