@@ -93,7 +93,7 @@ needs-bench:
 	fi
 
 # The tests run real programs: Python with pip, setpriv to become an ordinary user, and a Docker Engine of their own with
-# images from busybox and from the system's Python, and a registry.
+# images from busybox and from the system's Python, and a registry. The example pipelines need curl and jq.
 needs:
 	@set -e; missing=; \
 	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
@@ -106,6 +106,8 @@ needs:
 	file=/bin/busybox; test -x $$file && ! ldd $$file >/dev/null 2>&1 || missing="$$missing busybox-static"; \
 	command -v iptables >/dev/null || missing="$$missing iptables"; \
 	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	command -v curl >/dev/null || missing="$$missing curl ca-certificates"; \
+	command -v jq >/dev/null || missing="$$missing jq"; \
 	if [ -n "$$missing" ]; then \
 	    if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; \
 	    $$as apt-get update -q && $$as apt-get install -y -q --no-install-recommends $$missing; \

@@ -1,5 +1,5 @@
 //! The example pipelines hold together: they are YAML, their scripts are shell, what they run of others is pinned, and what
-//! they ask of wharf exists. Those for GitHub are carried out, step by step, on a project of this host.
+//! they ask of wharf exists. They are carried out, step by step, on a project of this host.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![allow(clippy::disallowed_methods, reason = "what is tested is files and a program")]
@@ -7,6 +7,9 @@
 #[allow(dead_code, reason = "the other suite uses the rest")]
 #[path = "end_to_end/support/mod.rs"]
 mod support;
+
+#[path = "pipelines/gitlab.rs"]
+mod gitlab;
 
 use std::{
     fs,
