@@ -67,10 +67,6 @@ fn cost(field: Field) -> Cost {
             "write it in the environments that run elsewhere",
         ),
         Field::CrashBlock => lacks("a program that crashed always stays down here", "leave it out: it is as you wish"),
-        Field::Paused => lacks(
-            "a rollout waits where it is asked to, and not because of a line",
-            "leave it out here: `pause=#true` at a step waits behind it, and `wharf rollout pause` wherever it is",
-        ),
         Field::Container | Field::ContainerEnv => {
             lacks("an instance is one container", "make it a service of its own, or put it into the image")
         }
@@ -162,6 +158,7 @@ fn cost(field: Field) -> Cost {
         | Field::Rollout
         | Field::Batch
         | Field::Partition
+        | Field::Paused
         | Field::Canary
         | Field::Gate
         | Field::Shutdown

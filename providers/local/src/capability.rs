@@ -94,10 +94,6 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "write it in the environments that run elsewhere",
         ),
         Field::CrashBlock => lacks("a program that crashed always stays down here", "leave it out: it is as you wish"),
-        Field::Paused => lacks(
-            "a rollout waits where it is asked to, and not because of a line",
-            "leave it out here: `pause=#true` at a step waits behind it, and `wharf rollout pause` wherever it is",
-        ),
         Field::TrafficQueue => lacks(
             "its instances take as many requests at once as come, and none waits",
             "set `concurrency-limit` in this environment, and the queue in the others",
@@ -176,6 +172,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Rollout
         | Field::Batch
         | Field::Partition
+        | Field::Paused
         | Field::Canary
         | Field::Gate
         | Field::Shutdown

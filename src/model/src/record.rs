@@ -97,11 +97,11 @@ pub struct RecordedRollout {
     pub steps: u32,
     /// Since when it stands there.
     pub since: Timestamp,
-    /// Why it waits until somebody lets it go on, if it does.
+    /// Why it does not go on by itself, if it does not.
     pub rest: Option<Rest>,
 }
 
-/// Why a rollout waits until somebody lets it go on.
+/// Why a rollout does not go on by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rest {
     /// The file says so behind the last step that it passed.
@@ -110,11 +110,15 @@ pub enum Rest {
     Partition,
     /// Somebody asked.
     Asked,
+    /// The file says so, whatever was passed.
+    File,
+    /// Somebody asked for it to be taken back, and it is not back yet.
+    Aborted,
 }
 
 impl Rest {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Pause, Self::Partition, Self::Asked];
+    pub const ALL: [Self; 5] = [Self::Pause, Self::Partition, Self::Asked, Self::File, Self::Aborted];
 
     /// One word.
     pub fn as_str(self) -> &'static str {
@@ -122,6 +126,8 @@ impl Rest {
             Self::Pause => "pause",
             Self::Partition => "partition",
             Self::Asked => "asked",
+            Self::File => "file",
+            Self::Aborted => "aborted",
         }
     }
 }

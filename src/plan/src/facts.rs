@@ -8,7 +8,7 @@ use crate::{Input, Step};
 use std::collections::BTreeMap;
 use wharf_model::{
     Address, Call, ContentRef, Effect, EndpointState, Entry, Generation, Mount, ObjectId, Observed, ObservedGateway,
-    ObservedObject, Phase, RecordedService, ServiceName, SourceRef, Value,
+    ObservedObject, Phase, RecordedService, Rest, ServiceName, SourceRef, Value,
 };
 
 /// Fields with their values, as a plan shows them.
@@ -208,7 +208,11 @@ fn service(known: &RecordedService) -> Fields {
         trouble.as_ref().map(|(number, _)| ("last rollout".to_owned(), format!("to {number} did not end well"))),
     );
     all.extend(rollout.as_ref().map(|rollout| {
-        let rest = if rollout.rest.is_some() { " and waits" } else { "" };
+        let rest = match rollout.rest {
+            Some(Rest::Aborted) => " and goes back",
+            Some(_) => " and waits",
+            None => "",
+        };
         (
             "rollout".to_owned(),
             format!("to {} has passed {} of {} steps{rest}", rollout.to, rollout.passed, rollout.steps),

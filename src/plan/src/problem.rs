@@ -150,12 +150,16 @@ impl fmt::Display for Notice {
             }
             Self::Resting { address, rollout } => {
                 let RecordedRollout { to, passed, steps, rest, .. } = rollout;
+                let name = bare(address);
                 let why = match rest {
                     Some(Rest::Partition) => "as its file keeps the others as they are".to_owned(),
                     Some(Rest::Pause) => format!("behind step {passed} of {steps}, as its file says"),
-                    Some(Rest::Asked) | None => "as somebody asked".to_owned(),
+                    Some(Rest::File) => {
+                        write!(f, "the rollout of {address} to {to} waits as long as its file says `paused`: ")?;
+                        return write!(f, "take that away and apply, or `wharf rollout abort {name}` goes back");
+                    }
+                    Some(Rest::Asked | Rest::Aborted) | None => "as somebody asked".to_owned(),
                 };
-                let name = bare(address);
                 write!(f, "the rollout of {address} to {to} waits {why}; `wharf rollout resume {name}` goes on, ")?;
                 write!(f, "`wharf rollout abort {name}` goes back")
             }

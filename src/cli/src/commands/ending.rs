@@ -69,13 +69,15 @@ fn tell_resting(service: &ServiceName, rollout: &RecordedRollout) {
     let why = match rest {
         Some(Rest::Partition) => "the others stay as they are".to_owned(),
         Some(Rest::Pause) => format!("behind step {passed} of {steps}"),
-        Some(Rest::Asked) | None => "as somebody asked".to_owned(),
+        Some(Rest::File) => "its file says `paused`".to_owned(),
+        Some(Rest::Asked | Rest::Aborted) | None => "as somebody asked".to_owned(),
     };
     out::alert(format!("{} service.{service} waits on its way to {to}: {why}", warn("‖")));
-    out::alert(format!(
-        "  {} `wharf rollout resume {service}` goes on, `wharf rollout abort {service}` goes back",
-        dim("help:")
-    ));
+    let on = match rest {
+        Some(Rest::File) => "an apply without that line".to_owned(),
+        _ => format!("`wharf rollout resume {service}`"),
+    };
+    out::alert(format!("  {} {on} goes on, `wharf rollout abort {service}` goes back", dim("help:")));
 }
 
 fn tell_skipped(address: &Address, skipped: &Skipped) {

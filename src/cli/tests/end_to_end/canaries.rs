@@ -183,3 +183,62 @@ fn a_canary_whose_apply_is_killed_is_finished_by_the_next() {
     assert!(site.done(&["invoke"]).contains("two"));
     assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
 }
+
+#[test]
+fn a_rollout_waits_as_long_as_its_file_says_so() {
+    let site = Site::hello("paused");
+    site.replace("wharf.kdl", "deadline \"30s\" }", "deadline \"30s\"; paused #true }");
+    // Whoever starts for the first time replaces nothing, so there is nothing to wait with.
+    site.done(&["apply", "--yes", "-q"]);
+    site.assert_settled("paused before there was anything");
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    let plan = site.done(&["plan"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(plan.contains("waits as long as its file says `paused`"), "{plan}");
+    let apply = site.run(&["apply", "--yes", "-q"]);
+    assert_eq!(apply.code, 8, "{}", apply.said);
+    assert!(apply.said.contains("an apply without that line goes on"), "{}", apply.said);
+    assert_eq!(sides(&site), (2, 0, Some("file".to_owned())));
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    assert_eq!(site.run(&["apply", "--yes", "-q"]).code, 8);
+    assert_eq!(site.run(&["drift"]).code, 0);
+    for word in ["resume", "promote"] {
+        let asked = site.run(&["rollout", word, "--yes"]);
+        assert_eq!(asked.code, 1, "{}", asked.said);
+        assert!(asked.said.contains("take that away and apply"), "{}", asked.said);
+    }
+    assert!(site.done(&["invoke"]).contains("one"));
+    site.replace("wharf.kdl", "; paused #true }", " }");
+    site.done(&["apply", "--yes", "-q"]);
+    assert!(site.done(&["invoke"]).contains("two"));
+    site.assert_settled("without that line");
+}
+
+/// Killed anywhere on its way back, the next apply goes on with that; the one after it goes by the files again.
+#[test]
+fn what_is_being_taken_back_is_taken_back_by_the_next_apply() {
+    let mut site = site("abort-killed", "step \"50%\" for=\"0s\" pause=#true");
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    assert_eq!(site.run(&["apply", "--yes", "-q"]).code, 8);
+    let mut cut_off = 0;
+    for at in (2_u32..).step_by(7) {
+        site.env.insert("WHARF_DIES_AT".to_owned(), at.to_string());
+        let abort = site.run(&["rollout", "abort", "--yes", "-q"]);
+        site.env.remove("WHARF_DIES_AT");
+        if abort.code == 0 {
+            break;
+        }
+        assert_eq!(abort.code, 137, "{}", abort.said);
+        if site.done(&["rollout", "status", "--format", "json"]).contains("\"aborted\"") {
+            cut_off += 1;
+            let plan = site.done(&["plan"]).split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(plan.contains("its rollout to r2 is taken back: somebody asked for it"), "{at}: {plan}");
+            site.done(&["apply", "--yes", "-q"]);
+            let instances = site.instances();
+            assert!(instances.len() == 4 && instances.values().all(|state| state == "ready"), "{at}: {instances:?}");
+            assert!(site.done(&["invoke"]).contains("one"), "{at}");
+        }
+        assert_eq!(site.run(&["apply", "--yes", "-q"]).code, 8, "{at}");
+        assert_eq!(sides(&site), (2, 2, Some("pause".to_owned())), "{at}");
+    }
+    assert!(cut_off >= 3, "only {cut_off} were killed on the way back");
+}

@@ -2,22 +2,23 @@
 
 use super::{Planner, standing::Stand};
 use crate::{
-    Cause, Change, Incarnation, Notice, ReplaceOrder, Risk, RolloutStep, Step, StepId, What,
+    Cause, Change, Incarnation, Notice, ReplaceOrder, Risk, RolloutStep, Step, StepId, What, recorded,
     rollout::{Goal, Order, Preview, preview},
 };
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
 use wharf_model::{
     Address, Call, Cost, Difference, Effect, Ending, GatewayName, InstanceId, Pins, RecordedRollout, RecordedService,
-    Rest, Revision, RevisionNumber, ServiceName, ServiceSpec, compare,
+    Rest, Revision, RevisionNumber, ServiceName, ServiceSpec, Timestamp, compare,
 };
 
 /// What was found out about one service.
 struct Case<'a> {
     name: &'a ServiceName,
-    spec: &'a ServiceSpec,
+    spec: Cow<'a, ServiceSpec>,
     recorded: Option<&'a RecordedService>,
     revision: Arc<Revision>,
     /// Fields that differ from the record.
@@ -25,6 +26,8 @@ struct Case<'a> {
     /// Whether one of them takes new instances.
     rolls: bool,
     stand: Stand,
+    /// The revision that it is taken back from, where somebody asked for that and it was cut off.
+    taken_back: Option<RevisionNumber>,
 }
 
 impl Case<'_> {
@@ -36,7 +39,7 @@ impl Case<'_> {
     fn order(&self) -> Order {
         let grace = self.spec.shutdown.grace;
         let mut order = Order::new(self.name.clone(), self.goal(), self.back(), &self.spec.rollout, grace);
-        let Some(recorded) = self.recorded.filter(|recorded| recorded.rollout.is_some()) else { return order };
+        let Some(recorded) = self.recorded else { return order };
         match recorded.rollout {
             Some(known) if known.to == order.goal.revision => {
                 order.passed = order.pace.len().min(known.passed as usize);
@@ -47,8 +50,11 @@ impl Case<'_> {
                 }
             }
             // Back to what serves: there is nothing to try out.
-            _ if recorded.current == Some(order.goal.revision) => order.pace.clear(),
+            Some(_) if recorded.current == Some(order.goal.revision) => order.pace.clear(),
             _ => {}
+        }
+        if self.spec.rollout.paused && recorded.current.is_some_and(|current| current != order.goal.revision) {
+            order.rest = Some(Rest::File);
         }
         order
     }
@@ -59,6 +65,8 @@ impl Case<'_> {
         let new = || self.stand.instances.values().filter(|standing| standing.revision == order.goal.revision).count();
         match rest {
             Rest::Asked => true,
+            // The file is read afresh, and what was taken back begins anew.
+            Rest::File | Rest::Aborted => false,
             Rest::Pause => step.is_some(),
             Rest::Partition => step.is_some_and(|step| step.share as usize == new()),
         }
@@ -82,15 +90,16 @@ impl<'a> Planner<'a> {
     }
 
     fn service(&mut self, name: &'a ServiceName, spec: &'a ServiceSpec, pins: &Pins) {
-        let case = self.case(name, spec, pins);
+        let case = self.case(name, Cow::Borrowed(spec), pins);
+        let case = self.on_its_way_back(&case).unwrap_or(case);
         self.notices(&case);
         let before = case.recorded.and_then(RecordedService::current_revision).cloned();
         let mut waits = self.prepare(name, &case.revision, before.as_deref());
         let (routes, new_routes) = self.routes(name);
         waits.extend(routes);
-        let data = spec.template.data().map(|(path, _)| Address::Mount(name.clone(), path.clone()));
-        waits.extend(self.objects_of(spec, data));
-        waits.extend(spec.exposes.keys().filter_map(|gateway| self.gateway_steps.get(gateway)));
+        let data = case.spec.template.data().map(|(path, _)| Address::Mount(name.clone(), path.clone()));
+        waits.extend(self.objects_of(&case.spec, data));
+        waits.extend(case.spec.exposes.keys().filter_map(|gateway| self.gateway_steps.get(gateway)));
         for (gateway, step) in &new_routes {
             // Before any of them may be drained: a gateway must not learn of an instance that has gone.
             waits.extend(self.introduce(&case, gateway, *step));
@@ -100,14 +109,25 @@ impl<'a> Planner<'a> {
             self.kept += 1;
             return self.keep_contents(&case, None);
         }
+        self.note_paused(&case);
         let moves = !case.stand.is_at(case.goal()) || self.is_unsettled(&case);
-        self.wanted.services.insert(name.clone(), (spec.clone(), case.revision.clone()));
+        self.wanted.services.insert(name.clone(), (case.spec.clone().into_owned(), case.revision.clone()));
         let end = if moves { Some(self.roll(&case, &waits)) } else { self.settle_in_place(&case) };
         self.service_steps.extend(end.map(|end| (name.clone(), end)));
         self.keep_contents(&case, end);
     }
 
-    fn case(&self, name: &'a ServiceName, spec: &'a ServiceSpec, pins: &Pins) -> Case<'a> {
+    /// What somebody asked to be taken back goes back, as long as the files ask for nothing newer: whoever asked expects
+    /// no less of an apply that takes up one that was cut off.
+    fn on_its_way_back(&self, case: &Case<'a>) -> Option<Case<'a>> {
+        let recorded = case.recorded?;
+        let known = recorded.rollout.filter(|known| known.rest == Some(Rest::Aborted))?;
+        let current = recorded.current_revision().filter(|_| known.to == case.revision.number)?;
+        let back = self.case(case.name, Cow::Owned(recorded::service(recorded)), &current.pins);
+        Some(Case { taken_back: Some(known.to), ..back })
+    }
+
+    fn case(&self, name: &'a ServiceName, spec: Cow<'a, ServiceSpec>, pins: &Pins) -> Case<'a> {
         let recorded = self.input.recorded.services.get(name);
         let current = recorded.and_then(RecordedService::current_revision);
         let differences = match (recorded, current) {
@@ -128,11 +148,11 @@ impl<'a> Planner<'a> {
         });
         let revision = match current {
             Some(current) if !rolls => current.clone(),
-            _ => self.new_revision(recorded, spec, pins),
+            _ => self.new_revision(recorded, &spec, pins),
         };
         let seen = self.instances.get(name).map(Vec::as_slice).unwrap_or_default();
         let stand = Stand::of(recorded, seen, self.input.observed, &self.recorded_gateways(name));
-        Case { name, spec, recorded, revision, differences, rolls, stand }
+        Case { name, spec, recorded, revision, differences, rolls, stand, taken_back: None }
     }
 
     /// The revision to go to: one that an earlier, unfinished apply made of the same, else the next.
@@ -162,7 +182,7 @@ impl<'a> Planner<'a> {
 
     /// Whether the record does not yet say that the service is where it is to be.
     fn is_unsettled(&self, case: &Case<'_>) -> bool {
-        case.recorded.is_none_or(|recorded| recorded.current != Some(case.revision.number))
+        case.taken_back.is_some() || case.recorded.is_none_or(|recorded| recorded.current != Some(case.revision.number))
     }
 
     fn notices(&mut self, case: &Case<'_>) {
@@ -183,16 +203,41 @@ impl<'a> Planner<'a> {
         case.recorded?.rollout.filter(|_| mends.steps.is_empty())
     }
 
+    /// Says of a rollout that is to be written down and not begun why that is so.
+    fn note_paused(&mut self, case: &Case<'_>) {
+        let order = case.order();
+        if order.rest == Some(Rest::File) {
+            let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+            let (passed, steps) = (number(order.passed), number(order.pace.len()));
+            let (to, rest) = (order.goal.revision, order.rest);
+            let rollout = RecordedRollout { to, passed, steps, since: Timestamp(0), rest };
+            self.notices.push(Notice::Resting { address: Address::Service(case.name.clone()), rollout });
+        }
+    }
+
     fn roll(&mut self, case: &Case<'_>, waits: &[StepId]) -> StepId {
         let step = self.rollout_step(case, case.order());
         let ready = |id: &InstanceId| case.stand.running.contains(id) && !case.stand.unready.contains_key(id);
         let preview = preview(&step.order, &step.standing, &step.generations, ready);
         self.note_service(case, preview);
+        let abort = self.note_abort(case);
         let id = self.operations.add(Step::Rollout(Box::new(step)));
-        for wait in waits {
+        for wait in waits.iter().chain(&abort) {
             self.operations.order(*wait, id);
         }
         id
+    }
+
+    /// Has it recorded that a rollout is taken back, before anything is: whoever takes that up must not mend it instead.
+    fn note_abort(&mut self, case: &Case<'_>) -> Option<StepId> {
+        let recorded = case.recorded?;
+        let known = recorded.rollout.filter(|known| known.to != case.revision.number)?;
+        let new = recorded.current == Some(case.revision.number) && known.rest != Some(Rest::Aborted);
+        new.then(|| {
+            let rollout = RecordedRollout { rest: Some(Rest::Aborted), ..known };
+            let effect = Effect::RolloutStands { service: case.name.clone(), rollout };
+            self.operations.add(Step::Note(Address::Service(case.name.clone()), effect))
+        })
     }
 
     fn rollout_step(&self, case: &Case<'_>, order: Order) -> RolloutStep {
@@ -215,7 +260,13 @@ impl<'a> Planner<'a> {
     fn note_service(&mut self, case: &Case<'_>, preview: Preview) {
         let address = Address::Service(case.name.clone());
         let risks = risks(case, &preview);
-        let written = self.written(&address, case.differences.clone());
+        let mut written = self.written(&address, case.differences.clone());
+        written.extend(case.taken_back.map(|to| {
+            let asked = "somebody asked for it, and the apply that began to was cut off";
+            Cause::Unfinished(format!(
+                "its rollout to {to} is taken back: {asked}; the apply after this goes by the files"
+            ))
+        }));
         let what = match case.recorded.and_then(|recorded| recorded.current) {
             Some(from) if case.rolls => What::Roll { because: written, from, to: case.revision.number, preview },
             Some(_) => {

@@ -46,6 +46,8 @@ impl Rollout {
                 true
             }
             Wish::Pause => false,
+            // Whoever wants that says so in the file.
+            Wish::Resume | Wish::Promote if matches!(self.rest, Some((Rest::File, _))) => false,
             Wish::Resume => self.rest.take().is_some(),
             Wish::Promote => {
                 self.rest = None;
@@ -109,6 +111,8 @@ impl Rollout {
         let (passed, rest) = match &self.phase {
             Phase::Forward => (passed, None),
             Phase::Resting(why) => (passed, Some(*why)),
+            // Whoever takes this up goes on with it.
+            Phase::Back(Failure::Asked { .. }) => (0, Some(Rest::Aborted)),
             Phase::Back(_) => (0, None),
             Phase::Done | Phase::RolledBack(_) | Phase::Halted(_) => return None,
         };

@@ -21,7 +21,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
-use wharf_model::{Effect, Record, RecordedRollout, Rest, ServiceName};
+use wharf_model::{Address, Effect, Field, Record, RecordedRollout, Rest, ServiceName};
 use wharf_plan::{
     Plan, Selection,
     history::{BackInput, way_back},
@@ -138,6 +138,7 @@ async fn ourselves(
             let input = sight.input(desired, &released, begun.observe());
             let only = BTreeSet::from([service.clone()]);
             let plan = site::plan_of(project, &input)?.select(&Selection { only, except: BTreeSet::new() });
+            is_let_go(project, &service)?;
             goes_there(&plan, &service, known)?;
             if agreement.plan_only {
                 return Ok(show_only(&plan));
@@ -168,6 +169,17 @@ fn released(record: &Record, service: &ServiceName, wish: Wish) -> Record {
         }
     }
     record
+}
+
+/// Whether its file lets it go on.
+fn is_let_go(project: &Project, service: &ServiceName) -> Ends<()> {
+    if project.deployment.services.get(service).is_none_or(|spec| !spec.rollout.paused) {
+        return Ok(());
+    }
+    let at = project.deployment.origins.written(&Address::Service(service.clone()), Field::Paused);
+    let at = at.map_or(String::new(), |at| format!(" ({at})"));
+    let fault = Fault::new(format!("the rollout of {service} waits as long as its file says `paused`{at}"));
+    Err(fault.help("take that away and apply"))
 }
 
 /// Whether the files still ask for what is being rolled out.

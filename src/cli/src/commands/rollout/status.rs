@@ -101,6 +101,9 @@ fn wait(stands: &Stands) -> String {
         (Some(Rest::Pause), _) => "waits for somebody: its file pauses behind this step".to_owned(),
         (Some(Rest::Partition), _) => "waits for somebody: its file keeps the others as they are".to_owned(),
         (Some(Rest::Asked), _) => "waits for somebody: it was asked to".to_owned(),
+        (Some(Rest::File), _) => "waits as long as its file says `paused`".to_owned(),
+        (Some(Rest::Aborted), Some(who)) => format!("goes back: {who} is at work"),
+        (Some(Rest::Aborted), None) => "its way back was cut off; `wharf apply` goes on with that".to_owned(),
         (None, Some(who)) => format!("goes on: {who} is at work"),
         (None, None) => "its apply ended before it was done; `wharf apply` goes on".to_owned(),
     }
@@ -118,9 +121,13 @@ fn in_words(stands: &Stands, now: Timestamp) -> String {
     for (instance, heard) in waits {
         text.push_str(&format!("  {instance} is not ready: {heard}\n"));
     }
-    let rests = rollout.is_some_and(|rollout| rollout.rest.is_some());
-    let first = if rests { ("resume", "goes on") } else { ("pause", "waits where it is") };
-    for (word, what) in [first, ("promote", "goes all the way at once"), ("abort", "goes back")] {
+    let (resume, promote) = (("resume", "goes on"), ("promote", "goes all the way at once"));
+    let forward = match rollout.and_then(|rollout| rollout.rest) {
+        Some(Rest::File) => Vec::new(),
+        Some(_) => vec![resume, promote],
+        None => vec![("pause", "waits where it is"), promote],
+    };
+    for (word, what) in forward.into_iter().chain([("abort", "goes back")]) {
         text.push_str(&format!("  {}\n", dim(format!("wharf rollout {word:<7} {service}  {what}"))));
     }
     text
