@@ -64,12 +64,11 @@ fn limit(process: &Process) -> String {
     row.split_whitespace().nth(4).unwrap().to_owned()
 }
 
-/// Ends an apply that waits for an instance by a signal that leaves a dump.
-fn ends_without_a_dump(signal: Signal, name: &str) {
+/// Ends an apply that waits for an instance by a signal that leaves a dump. Says whether there could have been one.
+fn ends_without_a_dump(signal: Signal, name: &str) -> bool {
     let site = site(name);
     if !others_are_dumped(&site) {
-        eprintln!("skipped: this host dumps nobody");
-        return;
+        return false;
     }
     for dump in dumps(&site.dir) {
         fs::remove_file(site.dir.join(dump)).unwrap();
@@ -82,16 +81,21 @@ fn ends_without_a_dump(signal: Signal, name: &str) {
     assert_eq!(status.signal(), Some(signal.as_raw()));
     assert!(!status.core_dumped(), "it left a dump");
     assert_eq!(dumps(&site.dir), [""; 0]);
+    true
 }
 
 #[test]
 fn a_command_that_aborts_leaves_no_dump() {
-    ends_without_a_dump(Signal::ABORT, "dump-abort");
+    if !ends_without_a_dump(Signal::ABORT, "dump-abort") {
+        eprintln!("skipped: this host dumps nobody");
+    }
 }
 
 #[test]
 fn a_command_that_is_told_to_quit_leaves_no_dump() {
-    ends_without_a_dump(Signal::QUIT, "dump-quit");
+    if !ends_without_a_dump(Signal::QUIT, "dump-quit") {
+        eprintln!("skipped: this host dumps nobody");
+    }
 }
 
 #[test]
