@@ -4,6 +4,7 @@
 //! A request's body is counted against the route's limit. An answer's body keeps the request counted as in flight until
 //! it has ended or is dropped, and gives the connection back. Both break off when nothing moves for too long.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,11 +13,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use thiserror::Error;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::boundary::Events;
+use crate::endpoint::LiveEndpoint;
 use crate::story::{Side, Visit};
 use crate::upstream::Lent;
 
@@ -24,7 +25,7 @@ use crate::upstream::Lent;
 pub(crate) const IDLE_LIMIT: Duration = Duration::from_secs(600);
 
 /// Why a body broke off.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     #[error("the body is larger than {limit} bytes")]
     TooLarge { limit: u64 },
@@ -33,7 +34,9 @@ pub(crate) enum BodyError {
     #[error("the answer took longer than it may")]
     TooLong,
     #[error("the other side broke off")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the caller is gone")]
+    Caller,
 }
 
 /// How long a body may take.
@@ -177,7 +180,7 @@ struct Passed {
 
 /// A stream of events, which goes on until somebody ends it.
 #[derive(Debug)]
-struct EventStream {
+pub(crate) struct EventStream {
     events: Events,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     ends: bool,
@@ -204,11 +207,17 @@ impl AnswerBody {
         if let Source::Passed(passed) = &mut self.source
             && let Some(lent) = &passed.lent
         {
-            let cut = Box::pin(lent.in_flight.endpoint().cut().cancelled_owned());
-            let events = EventStream { events: Events::default(), cut, ends: false, ended: false };
-            passed.events = Some(Box::new(events));
+            passed.events = Some(Box::new(EventStream::new(lent.in_flight.endpoint())));
         }
         self
+    }
+
+    /// All of an answer of the gateway's own.
+    pub(crate) fn into_whole(mut self) -> Bytes {
+        match &mut self.source {
+            Source::Whole(bytes) => bytes.take().unwrap_or_default(),
+            Source::Passed(_) => Bytes::new(),
+        }
     }
 
     /// Keeps the visit until the answer has ended.
@@ -218,8 +227,13 @@ impl AnswerBody {
 }
 
 impl EventStream {
+    pub(crate) fn new(endpoint: &LiveEndpoint) -> Self {
+        let cut = Box::pin(endpoint.cut().cancelled_owned());
+        Self { events: Events::default(), cut, ends: false, ended: false }
+    }
+
     /// Looks whether the stream is to end, and ends it if it may.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> bool {
         if !self.ends && self.cut.as_mut().poll(cx).is_ready() {
             self.ends = true;
         }
@@ -228,15 +242,10 @@ impl EventStream {
     }
 
     /// What of a piece is passed on.
-    fn pass(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
-        match frame.into_data() {
-            Ok(data) => {
-                let end = self.events.feed(&data);
-                self.ended |= self.ends && end < data.len();
-                Frame::data(if self.ends { data.slice(..end) } else { data })
-            }
-            Err(trailers) => trailers,
-        }
+    pub(crate) fn pass(&mut self, data: &[u8]) -> usize {
+        let end = self.events.feed(data);
+        self.ended |= self.ends && end < data.len();
+        if self.ends { end } else { data.len() }
     }
 }
 
@@ -246,8 +255,12 @@ impl Passed {
             return Poll::Ready(None);
         }
         let frame = ready!(self.clock.poll(cx, &mut self.incoming))?;
+        let pass = |events: &mut EventStream, frame: Frame<Bytes>| match frame.into_data() {
+            Ok(data) => Frame::data(data.slice(..events.pass(&data))),
+            Err(trailers) => trailers,
+        };
         let frame = match &mut self.events {
-            Some(events) => frame.map(|frame| events.pass(frame)),
+            Some(events) => frame.map(|frame| pass(events, frame)),
             None => frame,
         };
         self.bytes += frame.as_ref().and_then(Frame::data_ref).map_or(0, |data| data.len() as u64);
@@ -296,7 +309,7 @@ impl Body for AnswerBody {
         };
         if let Some(visit) = visit {
             match &frame {
-                Some(Ok(frame)) => visit.see(frame),
+                Some(Ok(frame)) => visit.see(frame.data_ref().map_or(&[], |data| data)),
                 Some(Err(error)) => visit.broke(error),
                 None => visit.finish(),
             }
@@ -360,7 +373,7 @@ impl Clock {
                 let next = self.next();
                 self.timer.as_mut().into_iter().for_each(|timer| timer.as_mut().reset(next));
             }
-            return Poll::Ready(frame.transpose().map_err(BodyError::Broken));
+            return Poll::Ready(frame.transpose().map_err(|error| BodyError::Broken(error.into())));
         }
         if self.timer.is_none() {
             self.timer = Some(Box::pin(tokio::time::sleep_until(self.next())));

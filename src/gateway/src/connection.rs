@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::header::{CONNECTION, HeaderValue};
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::entrance::Entrance;
 use crate::framing::{LARGEST_HEAD, MOST_HEADERS};
+use crate::http1::{self, Ended, Rewound};
 use crate::join;
 use crate::outgoing::Guest;
 use crate::proxy::Proxy;
@@ -94,6 +95,18 @@ async fn secured(arrival: Arrival, tls: Arc<ServerConfig>, stream: TcpStream, pe
     if agreed { http2(visitor, stream).await } else { http1(visitor, stream).await }
 }
 
+/// Speaks HTTP/1, until a request is for a service that speaks HTTP/2.
+async fn http1<S>(visitor: Visitor, stream: S) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let head = visitor.arrival.entrance.rules.load().head.unwrap_or(HEAD_LIMIT);
+    match http1::serve(&visitor, stream, head).await? {
+        Ended::Closed => Ok(()),
+        Ended::Elsewhere(stream, read) => translated(visitor, Rewound::new(stream, read)).await,
+    }
+}
+
 async fn greet(tls: Arc<ServerConfig>, stream: TcpStream) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
     timeout(GREETING_LIMIT, TlsAcceptor::from(tls).accept(stream)).await?
 }
@@ -116,8 +129,8 @@ async fn begins_http2(stream: &TcpStream) -> io::Result<bool> {
 
 /// One client, for all its requests.
 #[derive(Clone)]
-struct Visitor {
-    arrival: Arrival,
+pub(crate) struct Visitor {
+    pub(crate) arrival: Arrival,
     client: HeaderValue,
     scheme: &'static str,
 }
@@ -128,12 +141,17 @@ impl Visitor {
         Self { arrival, client: client.unwrap_or_else(|_| HeaderValue::from_static("unknown")), scheme }
     }
 
-    fn guest(&self) -> Guest<'_> {
+    pub(crate) fn guest(&self) -> Guest<'_> {
         Guest { client: &self.client, scheme: self.scheme }
+    }
+
+    /// Whether connections are to end with what they do now.
+    pub(crate) fn leaves(&self) -> bool {
+        self.arrival.leaving.is_cancelled() || self.arrival.closing.is_cancelled()
     }
 }
 
-async fn http1<S>(visitor: Visitor, stream: S) -> io::Result<()>
+async fn translated<S>(visitor: Visitor, stream: S) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -155,7 +173,7 @@ where
             Ok::<_, Infallible>(response)
         }
     });
-    let mut http = http1::Builder::new();
+    let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(head)
         .max_headers(MOST_HEADERS)

@@ -12,7 +12,7 @@ use hyper::{Request, Response, StatusCode, Version};
 use tokio::time::{Instant, timeout_at};
 
 use crate::body::{AnswerBody, RequestBody, Upload};
-use crate::endpoint::InFlight;
+use crate::endpoint::{InFlight, LiveEndpoint};
 use crate::headers;
 use crate::live::{LiveRoute, Search, Turned};
 use crate::outgoing::{Outgoing, copy};
@@ -200,7 +200,8 @@ impl Proxy {
     ) -> Result<Response<AnswerBody>, Refusal> {
         lent.in_flight.note_answered(response.status().as_u16());
         if let Some(visit) = visit {
-            visit.answered(lent.in_flight.endpoint(), response.status().as_u16(), response.headers());
+            let headers = response.headers();
+            visit.answered(lent.in_flight.endpoint(), response.status().as_u16(), |how| how.headers(headers));
         }
         let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         let instance = switched.then(|| hyper::upgrade::on(&mut response));
@@ -250,18 +251,22 @@ struct Failure {
 }
 
 impl Failure {
-    /// What comes next. Tells the endpoint what it did.
     fn next(&self, repeatable: bool, retried: bool) -> Next {
-        let next = Attempt { reached: self.reached, reused: self.reused, repeatable, retried }.next();
-        let endpoint = self.in_flight.endpoint();
-        tracing::debug!(endpoint = endpoint.name, reached = ?self.reached, ?next, "no answer");
-        match next {
-            Next::OtherEndpoint | Next::CannotConnect => endpoint.note_fault(Fault::Unreachable),
-            Next::ConnectionLost => endpoint.note_fault(Fault::NoAnswer),
-            Next::FreshConnection => {}
-        }
-        next
+        let attempt = Attempt { reached: self.reached, reused: self.reused, repeatable, retried };
+        next(attempt, self.in_flight.endpoint())
     }
+}
+
+/// What comes after an attempt that failed. Tells the endpoint what it did.
+pub(crate) fn next(attempt: Attempt, endpoint: &LiveEndpoint) -> Next {
+    let next = attempt.next();
+    tracing::debug!(endpoint = endpoint.name, reached = ?attempt.reached, ?next, "no answer");
+    match next {
+        Next::OtherEndpoint | Next::CannotConnect => endpoint.note_fault(Fault::Unreachable),
+        Next::ConnectionLost => endpoint.note_fault(Fault::NoAnswer),
+        Next::FreshConnection => {}
+    }
+    next
 }
 
 impl From<Turned> for Refusal {

@@ -4,7 +4,7 @@
 //! starts. The parser refuses most of that itself; what it lets through, because some server somewhere sends it, is
 //! refused here. Plain functions.
 
-use hyper::header::{HOST, TRANSFER_ENCODING};
+use hyper::header::{HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Uri, Version};
 
@@ -14,31 +14,40 @@ pub(crate) const MOST_HEADERS: usize = 100;
 /// So large a request's head may be, in bytes.
 pub(crate) const LARGEST_HEAD: usize = 64 << 10;
 
+/// What is said of a body in a coding that another reader may not know.
+pub(crate) const CODING: &str = "its Transfer-Encoding is not `chunked` alone";
+
 /// Says what is ambiguous about a head, if anything is.
 pub(crate) fn ambiguity(version: Version, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next()
         && (codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
     {
-        return Some("its Transfer-Encoding is not `chunked` alone");
+        return Some(CODING);
     }
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
-        return Some("it has more than one Host");
+    let hosts = headers.get_all(HOST).iter();
+    let named = uri.authority().map(Authority::as_str);
+    let host = headers.get(HOST).map(HeaderValue::as_bytes);
+    judge_host(version != Version::HTTP_11, named, hosts.count(), host).err()
+}
+
+/// Whether it is clear for whom a request is that says `host` in so many headers, and whose address may name one.
+/// Requests before HTTP/1.1 need to say none, nor do those of HTTP/2, whose address does.
+pub(crate) fn judge_host(
+    may_lack: bool,
+    named: Option<&str>,
+    hosts: usize,
+    host: Option<&[u8]>,
+) -> Result<(), &'static str> {
+    if hosts > 1 {
+        return Err("it has more than one Host");
     }
-    let named = uri.authority();
-    match host {
-        None if version == Version::HTTP_11 => Some("it has no Host"),
-        None => None,
-        Some(host) => {
-            let Some(host) = host.to_str().ok().filter(|host| is_host(host)) else {
-                return Some("its Host is not a host");
-            };
-            let differs = named.is_some_and(|named| !named.as_str().eq_ignore_ascii_case(host));
-            differs.then_some("its Host is not the one that its address names")
-        }
-    }
+    let Some(host) = host else { return if may_lack { Ok(()) } else { Err("it has no Host") } };
+    let Some(host) = std::str::from_utf8(host).ok().filter(|host| is_host(host)) else {
+        return Err("its Host is not a host");
+    };
+    let differs = named.is_some_and(|named| !named.eq_ignore_ascii_case(host));
+    if differs { Err("its Host is not the one that its address names") } else { Ok(()) }
 }
 
 /// Whether it is a host, perhaps with a port. An empty one is allowed by the standard.
@@ -56,7 +65,7 @@ pub(crate) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::{HeaderName, HeaderValue};
+    use hyper::header::HeaderName;
 
     /// Judges a head written as `address`, then headers one per line.
     fn check(version: Version, address: &str, lines: &str, expected: Option<&str>) {

@@ -116,17 +116,32 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 /// Whether a request is one of gRPC.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+    headers.get(CONTENT_TYPE).is_some_and(|kind| is_grpc_type(kind.as_bytes()))
+}
+
+/// Whether a type of content is one of gRPC's.
+pub(crate) fn is_grpc_type(kind: &[u8]) -> bool {
+    kind.starts_with(b"application/grpc")
 }
 
 /// Whether an answer is a stream of events.
 pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+    headers.get(CONTENT_TYPE).is_some_and(|kind| is_event_stream_type(kind.as_bytes()))
+}
+
+/// Whether a type of content is that of events.
+pub(crate) fn is_event_stream_type(kind: &[u8]) -> bool {
+    kind.starts_with(b"text/event-stream")
 }
 
 /// The number of the trace that a request belongs to, if it brings one that is well formed (W3C Trace Context).
 pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(TRACE)?.to_str().ok()?;
+    trace_id_of(headers.get(TRACE)?.as_bytes())
+}
+
+/// The number of the trace that `traceparent` tells, if it is well formed.
+pub(crate) fn trace_id_of(value: &[u8]) -> Option<&str> {
+    let value = std::str::from_utf8(value).ok()?;
     let (version, rest) = value.split_at_checked(3)?;
     let (trace, rest) = rest.split_at_checked(33)?;
     let (parent, flags) = rest.split_at_checked(17)?;

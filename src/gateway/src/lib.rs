@@ -39,6 +39,7 @@ mod forward;
 mod framing;
 mod handover;
 mod headers;
+mod http1;
 mod join;
 mod limit;
 mod listen;

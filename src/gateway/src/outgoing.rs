@@ -84,7 +84,8 @@ impl Outgoing {
     }
 }
 
-fn patience(route: &LiveRoute) -> Patience {
+/// How long the bodies of a request to this route may take, from now on.
+pub(crate) fn patience(route: &LiveRoute) -> Patience {
     let millis = std::time::Duration::from_millis;
     Patience {
         idle: route.timeouts.between_bytes_ms.map_or(IDLE_LIMIT, millis),

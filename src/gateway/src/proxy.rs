@@ -3,10 +3,11 @@
 //! The rules are elsewhere (`framing`, `paths`, `token`, `load`, `choice`, `retry`, `headers`); this file asks them in
 //! order and obeys. Dropping the future, as happens when the client goes away, cancels the request at the instance.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use hyper::body::{Body, Incoming};
-use hyper::header::HeaderValue;
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, Version};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -44,6 +45,50 @@ pub(crate) struct TurnedAway {
     route: Option<Arc<LiveRoute>>,
 }
 
+impl TurnedAway {
+    /// The caller was let in to this route.
+    pub(crate) fn from(route: Arc<LiveRoute>, refusal: Refusal) -> Self {
+        Self { refusal, route: Some(route) }
+    }
+
+    /// The caller was let in nowhere.
+    pub(crate) fn nowhere(refusal: Refusal) -> Self {
+        Self { refusal, route: None }
+    }
+}
+
+/// What is asked of a request before it is let in.
+pub(crate) trait Asking {
+    /// Why it could be read in two ways, if it could.
+    fn ambiguity(&self) -> Option<&'static str>;
+
+    fn method(&self) -> &Method;
+
+    /// The values of a header, in order.
+    fn values(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]>;
+
+    /// How long its body is at least.
+    fn least_body(&self) -> u64;
+}
+
+impl<B: Body> Asking for Request<B> {
+    fn ambiguity(&self) -> Option<&'static str> {
+        framing::ambiguity(self.version(), self.uri(), self.headers())
+    }
+
+    fn method(&self) -> &Method {
+        self.method()
+    }
+
+    fn values(&self, name: &HeaderName) -> impl Iterator<Item = &[u8]> {
+        self.headers().get_all(name).iter().map(HeaderValue::as_bytes)
+    }
+
+    fn least_body(&self) -> u64 {
+        self.body().size_hint().lower()
+    }
+}
+
 impl Proxy {
     /// Answers one request that came in through `entrance`.
     pub(crate) async fn answer(
@@ -58,7 +103,7 @@ impl Proxy {
         let tongue = if headers::is_grpc(request.headers()) { Tongue::Grpc } else { Tongue::Http };
         let host = framing::host(request.uri(), request.headers());
         let found = self.live.find(host, request.uri().path(), &self.random);
-        let mut visit = self.begin_visit(&found, &request, guest);
+        let mut visit = self.begin_visit(&found, || &request, guest);
         let away = match self.let_in(found, &request, entrance, &mut visit) {
             Ok(Entered { route, covered, key }) => {
                 let side = visit.as_ref().and_then(|visit| visit.request_side());
@@ -70,36 +115,45 @@ impl Proxy {
                         response.body_mut().ends(visit);
                         return response;
                     }
-                    Err(refusal) => TurnedAway { refusal, route: Some(named) },
+                    Err(refusal) => TurnedAway::from(named, refusal),
                 }
             }
             Err(away) => away,
         };
         let late = matches!(away.refusal, Refusal::TooLate | Refusal::ClientTooSlow);
         let close = unread || (http1 && (late || matches!(away.refusal, Refusal::Malformed { .. })));
-        self.refuse(away, tongue, close, visit, entrance)
+        let mut response = self.turn_away(away, tongue, close, &mut visit, entrance);
+        response.body_mut().ends(visit);
+        response
     }
 
-    fn begin_visit(&self, found: &Found, request: &Request<Incoming>, guest: Guest<'_>) -> Option<Box<Visit>> {
+    /// Begins to tell of a request, where it is to be told of.
+    pub(crate) fn begin_visit<B, R: Borrow<Request<B>>>(
+        &self,
+        found: &Found,
+        request: impl FnOnce() -> R,
+        guest: Guest<'_>,
+    ) -> Option<Box<Visit>> {
         let recording = found.route.as_ref().and_then(|(route, _)| route.recording.as_ref());
         let recording = recording.filter(|how| self.random.next() % 1_000 < how.thousandths);
         if recording.is_none() && found.access.is_none() {
             return None;
         }
         let client = guest.client.to_str().unwrap_or_default();
-        Visit::begin(&self.sink, found.access.clone(), recording.cloned(), request, client).map(Box::new)
+        let (access, recording) = (found.access.clone(), recording.cloned());
+        Visit::begin(&self.sink, access, recording, request().borrow(), client).map(Box::new)
     }
 
     /// Asks whether a request may go on to an instance.
-    pub(crate) fn let_in<B: Body>(
+    pub(crate) fn let_in(
         &self,
         found: Found,
-        request: &Request<B>,
+        request: &impl Asking,
         entrance: &Entrance,
         visit: &mut Option<Box<Visit>>,
     ) -> Result<Entered, TurnedAway> {
-        let refuse = |refusal| Err(TurnedAway { refusal, route: None });
-        if let Some(why) = framing::ambiguity(request.version(), request.uri(), request.headers()) {
+        let refuse = |refusal| Err(TurnedAway::nowhere(refusal));
+        if let Some(why) = request.ambiguity() {
             return refuse(Refusal::Malformed { why });
         }
         if request.method() == Method::CONNECT {
@@ -111,7 +165,7 @@ impl Proxy {
         };
         hold(visit, at_once);
         let Some((route, covered)) = found.route else { return refuse(Refusal::NoRoute) };
-        let Some(caller) = token::admits(&route.tokens, request.headers()) else {
+        let Some(caller) = token::admits(&route.tokens, request.values(&AUTHORIZATION)) else {
             route.load.note_refused(Refusal::NoToken);
             return refuse(Refusal::NoToken);
         };
@@ -123,19 +177,19 @@ impl Proxy {
                 let key = key(&route, caller, request);
                 Ok(Entered { route, covered, key })
             }
-            Err(refusal) => Err(TurnedAway { refusal, route: Some(route) }),
+            Err(refusal) => Err(TurnedAway::from(route, refusal)),
         }
     }
 
-    fn within_limits<B: Body>(
+    fn within_limits(
         &self,
         route: &LiveRoute,
         caller: Caller<'_>,
-        request: &Request<B>,
+        request: &impl Asking,
         visit: &mut Option<Box<Visit>>,
     ) -> Result<(), Refusal> {
         if let Some(limit) = route.max_body
-            && request.body().size_hint().lower() > limit
+            && request.least_body() > limit
         {
             return Err(Refusal::TooLarge { limit });
         }
@@ -147,12 +201,13 @@ impl Proxy {
         Ok(())
     }
 
-    fn refuse(
+    /// The answer to a request that is turned away, which is counted and told of.
+    pub(crate) fn turn_away(
         &self,
         away: TurnedAway,
         tongue: Tongue,
         close: bool,
-        visit: Option<Box<Visit>>,
+        visit: &mut Option<Box<Visit>>,
         entrance: &Entrance,
     ) -> Response<AnswerBody> {
         let TurnedAway { refusal, route } = away;
@@ -163,15 +218,14 @@ impl Proxy {
             tracing::warn!(service, reason = refusal.reason(), "requests are refused");
         }
         tracing::debug!(service, ?refusal, "refused");
-        let mut response = refusal.response(service, tongue, close);
-        if let Some(mut visit) = visit {
+        let response = refusal.response(service, tongue, close);
+        if let Some(visit) = visit {
             visit.refused(refusal, response.status().as_u16());
-            response.body_mut().ends(Some(visit));
         }
         response
     }
 
-    fn request_id(&self) -> HeaderValue {
+    pub(crate) fn request_id(&self) -> HeaderValue {
         let mut digits = [0; 16];
         hex::encode_to_slice(self.random.next().to_be_bytes(), &mut digits)
             .ok()
@@ -185,7 +239,7 @@ impl Proxy {
 pub(crate) struct Entered {
     pub(crate) route: Arc<LiveRoute>,
     /// So many bytes of the path are the route's prefix.
-    covered: usize,
+    pub(crate) covered: usize,
     pub(crate) key: Option<u64>,
 }
 
@@ -197,9 +251,9 @@ fn hold(visit: &mut Option<Box<Visit>>, held: Option<crate::limit::Held>) {
 }
 
 /// Stands for a caller who is to meet the same instance each time.
-fn key<B>(route: &LiveRoute, caller: Caller<'_>, request: &Request<B>) -> Option<u64> {
+fn key(route: &LiveRoute, caller: Caller<'_>, request: &impl Asking) -> Option<u64> {
     match route.sticky.as_ref()? {
-        Stickiness::Header(name) => Some(choice::hash(request.headers().get(name)?.as_bytes())),
+        Stickiness::Header(name) => Some(choice::hash(request.values(name).next()?)),
         Stickiness::Token => Some(choice::hash(&caller.token()?.hash)),
     }
 }

@@ -8,8 +8,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use hyper::body::Frame;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, PROXY_AUTHORIZATION, SET_COOKIE};
 use hyper::{HeaderMap, Request, Version};
 use serde_json::{Map, Value, json};
@@ -46,7 +44,8 @@ impl Recording {
         }
     }
 
-    fn headers(&self, headers: &HeaderMap) -> Value {
+    /// Headers as they may be kept.
+    pub(crate) fn headers(&self, headers: &HeaderMap) -> Value {
         let mut kept = Map::new();
         for name in headers.keys() {
             let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -74,7 +73,7 @@ impl Side {
         Self(Arc::new(Mutex::new(Seen { bytes: Vec::new(), limit, total: 0 })))
     }
 
-    pub(crate) fn see(&self, data: &Bytes) {
+    pub(crate) fn see(&self, data: &[u8]) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let room = seen.limit.saturating_sub(seen.bytes.len()).min(data.len());
         seen.bytes.extend_from_slice(&data[..room]);
@@ -189,22 +188,25 @@ impl Visit {
     }
 
     /// Tells what an instance answered.
-    pub(crate) fn answered(&mut self, endpoint: &LiveEndpoint, status: u16, headers: &HeaderMap) {
+    pub(crate) fn answered(
+        &mut self,
+        endpoint: &LiveEndpoint,
+        status: u16,
+        headers: impl FnOnce(&Recording) -> Value,
+    ) {
         self.tell("instance", endpoint.name.as_str());
         self.tell("revision", endpoint.revision.as_deref());
         self.tell("status", status);
         let Some(story) = &mut self.story else { return };
         story.first_byte = Some(story.begin.elapsed());
         if let Some(record) = &mut story.record {
-            record.told.insert("response_headers".to_owned(), record.how.headers(headers));
+            record.told.insert("response_headers".to_owned(), headers(&record.how));
         }
     }
 
     /// Sees a piece of the answer.
-    pub(crate) fn see(&mut self, frame: &Frame<Bytes>) {
-        if let Some(story) = &mut self.story
-            && let Some(data) = frame.data_ref()
-        {
+    pub(crate) fn see(&mut self, data: &[u8]) {
+        if let Some(story) = &mut self.story {
             story.bytes_out += data.len() as u64;
             if let Some(record) = &story.record {
                 record.response.see(data);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
@@ -41,24 +41,36 @@ impl Upgrade {
     }
 
     /// Joins client and instance. Counted as in flight for as long as it lasts.
-    pub(crate) async fn join(self, instance: OnUpgrade, in_flight: InFlight, mut visit: Option<Box<Visit>>) {
+    pub(crate) async fn join(self, instance: OnUpgrade, in_flight: InFlight, visit: Option<Box<Visit>>) {
+        match tokio::try_join!(self.client, instance) {
+            Ok((client, instance)) => join(TokioIo::new(client), TokioIo::new(instance), in_flight, visit).await,
+            Err(error) => tracing::debug!(%error, "an upgraded connection broke"),
+        }
+    }
+}
+
+/// Joins client and instance. Counted as in flight for as long as it lasts.
+pub(crate) async fn join<C, I>(client: C, instance: I, in_flight: InFlight, mut visit: Option<Box<Visit>>)
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    I: AsyncRead + AsyncWrite + Unpin,
+{
         let cut = in_flight.endpoint().cut();
-        let joined = async {
-            let (client, instance) = tokio::try_join!(self.client, instance).map_err(io::Error::other)?;
-            copy(client, instance, &cut).await
-        };
-        match joined.await {
+        match copy(client, instance, &cut).await {
             Ok(()) => visit.iter_mut().for_each(|visit| visit.finish()),
             Err(error) => {
                 tracing::debug!(endpoint = in_flight.endpoint().name, %error, "an upgraded connection broke");
             }
         }
-    }
 }
 
-async fn copy(client: Upgraded, instance: Upgraded, cut: &CancellationToken) -> io::Result<()> {
-    let (mut from_client, mut to_client) = tokio::io::split(TokioIo::new(client));
-    let (mut from_instance, mut to_instance) = tokio::io::split(TokioIo::new(instance));
+async fn copy<C, I>(client: C, instance: I, cut: &CancellationToken) -> io::Result<()>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_instance, mut to_instance) = tokio::io::split(instance);
     let up = async {
         tokio::io::copy(&mut from_client, &mut to_instance).await?;
         to_instance.shutdown().await

@@ -8,7 +8,10 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::mem::MaybeUninit;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
@@ -44,25 +47,26 @@ pub(crate) struct Pool {
     /// By the endpoint's id: a new endpoint at an old address must not get the old one's connections.
     idle: Mutex<HashMap<u64, Vec<Idle>>>,
     shared: Mutex<HashMap<u64, Vec<Shared>>>,
+    alone: Mutex<HashMap<u64, Vec<Alone>>>,
 }
 
 #[derive(Debug)]
 struct Idle {
     endpoint: Arc<LiveEndpoint>,
-    link: Exclusive,
+    link: Tasked,
     since: Instant,
 }
 
 /// A connection to an instance. Its task ends with it.
 #[derive(Debug)]
 pub(crate) enum Link {
-    Exclusive(Exclusive),
+    Exclusive(Tasked),
     Shared(Shared),
 }
 
 /// A connection for one request at a time.
 #[derive(Debug)]
-pub(crate) struct Exclusive {
+pub(crate) struct Tasked {
     sender: http1::SendRequest<RequestBody>,
     /// The same socket again, to ask it directly whether it is still open.
     socket: std::net::TcpStream,
@@ -90,7 +94,7 @@ impl Link {
     }
 }
 
-impl Exclusive {
+impl Tasked {
     /// Whether the instance has closed the connection, or sent something that nobody asked for. The connection's task
     /// would learn it too, but only when the runtime next looks for events.
     fn spoilt(&self) -> bool {
@@ -135,7 +139,7 @@ impl Pool {
     /// A connection to the endpoint that was made before, most recently used first.
     pub(crate) fn take(&self, endpoint: &LiveEndpoint, protocol: Protocol, repeatable: bool) -> Option<Link> {
         match protocol {
-            Protocol::Http1 => self.take_idle(endpoint, repeatable).map(Link::Exclusive),
+            Protocol::Http1 => self.take_tasked(endpoint, repeatable).map(Link::Exclusive),
             Protocol::H2c => {
                 let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
                 let fits = |link: &&Shared| link.usable() && link.has_room();
@@ -144,7 +148,7 @@ impl Pool {
         }
     }
 
-    fn take_idle(&self, endpoint: &LiveEndpoint, repeatable: bool) -> Option<Exclusive> {
+    fn take_tasked(&self, endpoint: &LiveEndpoint, repeatable: bool) -> Option<Tasked> {
         let kept = if repeatable { KEPT } else { KEPT_FOR_UNREPEATABLE };
         loop {
             let mut idle = self.idle();
@@ -164,7 +168,7 @@ impl Pool {
         }
     }
 
-    fn put(&self, endpoint: &Arc<LiveEndpoint>, link: Exclusive) {
+    fn put(&self, endpoint: &Arc<LiveEndpoint>, link: Tasked) {
         if endpoint.retired() || link.sender.is_closed() {
             return;
         }
@@ -191,6 +195,10 @@ impl Pool {
             });
             !shelf.is_empty()
         });
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, shelf| {
+            shelf.retain(|idle| idle.since.elapsed() <= KEPT && !idle.link.stirs() && !idle.endpoint.retired());
+            !shelf.is_empty()
+        });
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, shelf| {
             shelf.retain(Shared::usable);
             !shelf.is_empty()
@@ -212,7 +220,7 @@ pub(crate) async fn connect(endpoint: &Arc<LiveEndpoint>, protocol: Protocol, li
     }
 }
 
-async fn exclusive(stream: TcpStream, endpoint: &LiveEndpoint) -> io::Result<Exclusive> {
+async fn exclusive(stream: TcpStream, endpoint: &LiveEndpoint) -> io::Result<Tasked> {
     let stream = stream.into_std()?;
     let socket = stream.try_clone()?;
     let stream = TokioIo::new(TcpStream::from_std(stream)?);
@@ -223,7 +231,7 @@ async fn exclusive(stream: TcpStream, endpoint: &LiveEndpoint) -> io::Result<Exc
             tracing::debug!(%address, %error, "a connection to an instance broke");
         }
     });
-    Ok(Exclusive { sender, socket })
+    Ok(Tasked { sender, socket })
 }
 
 async fn shared(stream: TcpStream, endpoint: &Arc<LiveEndpoint>, limit: Duration) -> io::Result<Shared> {
@@ -242,4 +250,100 @@ async fn shared(stream: TcpStream, endpoint: &Arc<LiveEndpoint>, limit: Duration
         }
     });
     Ok(Shared { endpoint: endpoint.clone(), sender, users: Arc::new(()) })
+}
+
+#[derive(Debug)]
+struct Alone {
+    endpoint: Arc<LiveEndpoint>,
+    link: Exclusive,
+    since: Instant,
+}
+
+/// A connection for one request at a time.
+#[derive(Debug)]
+pub(crate) struct Exclusive {
+    pub(crate) stream: TcpStream,
+}
+
+impl Exclusive {
+    /// Whether the instance has closed the connection, or sent something that nobody asked for, as far as the runtime
+    /// knows. It learns that when it next looks for events.
+    fn stirs(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.stream.poll_read_ready(&mut cx).is_ready() && self.spoilt()
+    }
+
+    /// The same as the kernel knows it.
+    fn spoilt(&self) -> bool {
+        let quiet = socket2::SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit()]);
+        !quiet.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// A connection in use for one request, which is counted as in flight.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) link: Exclusive,
+    in_flight: InFlight,
+    pool: Arc<Pool>,
+}
+
+impl Lease {
+    pub(crate) fn new(link: Exclusive, in_flight: InFlight, pool: Arc<Pool>) -> Self {
+        Self { link, in_flight, pool }
+    }
+
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
+    /// Ends the request, of whose body so many bytes went `up`, and of whose answer `down`. The connection is kept for the
+    /// next one if it is `spare`.
+    pub(crate) fn end(self, spare: bool, up: u64, down: u64) {
+        let figures = &self.in_flight.endpoint().figures;
+        figures.bytes_out.fetch_add(down, Ordering::Relaxed);
+        if up > 0 {
+            figures.bytes_in.fetch_add(up, Ordering::Relaxed);
+        }
+        if spare {
+            self.pool.keep(self.in_flight.endpoint(), self.link);
+        }
+    }
+}
+
+impl Pool {
+    /// A connection to the endpoint that was made before, most recently used first.
+    pub(crate) fn take_idle(&self, endpoint: &LiveEndpoint, repeatable: bool) -> Option<Exclusive> {
+        let kept = if repeatable { KEPT } else { KEPT_FOR_UNREPEATABLE };
+        let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        let shelf = alone.get_mut(&endpoint.id)?;
+        loop {
+            if shelf.last()?.since.elapsed() > kept {
+                return None;
+            }
+            let link = shelf.pop()?.link;
+            // A request that can be repeated costs less if the question is left to its sending.
+            if !(if repeatable { link.stirs() } else { link.spoilt() }) {
+                return Some(link);
+            }
+        }
+    }
+
+    fn keep(&self, endpoint: &Arc<LiveEndpoint>, link: Exclusive) {
+        if endpoint.retired() {
+            return;
+        }
+        let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        let shelf = alone.entry(endpoint.id).or_default();
+        if shelf.len() < KEPT_AT_MOST {
+            shelf.push(Alone { endpoint: endpoint.clone(), link, since: Instant::now() });
+        }
+    }
+}
+
+/// Makes a new connection for one request at a time.
+pub(crate) async fn connect_alone(endpoint: &LiveEndpoint, limit: Duration) -> io::Result<Exclusive> {
+    let stream = tokio::time::timeout(limit, TcpStream::connect(endpoint.address)).await??;
+    stream.set_nodelay(true)?;
+    Ok(Exclusive { stream })
 }

@@ -1,0 +1,26 @@
+//! HTTP/1 as the gateway speaks it itself, to callers and to instances: no task and no timer for each request, and a buffer
+//! only while a connection has something to say.
+//!
+//! - plain values and functions: `request` (what a caller's head says), `answer` (what an instance's head says), `fields`
+//!   (which lines mean what), `outbound` (the heads that are sent on), `chunks` and `reading` (where a body ends);
+//! - pieces of connections: `shelf` and `input` (buffers), `alarm` (one timer), `flow` (a body on its way), `link` (a connection
+//!   to an instance);
+//! - `caller` is a caller's connection from its first request to its last, `exchange` one request and its answer on it.
+
+mod alarm;
+mod answer;
+mod caller;
+mod chunks;
+mod exchange;
+mod fields;
+mod flow;
+mod input;
+mod outbound;
+mod reading;
+mod relay;
+mod request;
+mod rewound;
+mod shelf;
+
+pub(crate) use caller::{Ended, serve};
+pub(crate) use rewound::Rewound;
