@@ -18,6 +18,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::boundary::Events;
 use crate::endpoint::LiveEndpoint;
+use crate::http1::Incall;
 use crate::story::{Side, Visit};
 use crate::upstream::Lent;
 
@@ -168,7 +169,7 @@ enum Source {
 /// An instance's answer on its way.
 #[derive(Debug)]
 struct Passed {
-    incoming: Incoming,
+    incoming: Answer,
     clock: Clock,
     /// Taken when the body has ended.
     lent: Option<Lent>,
@@ -176,6 +177,41 @@ struct Passed {
     bytes: u64,
     /// Where it is a stream of events.
     events: Option<Box<EventStream>>,
+}
+
+/// What an instance answers.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// In HTTP/1, on a connection of its own.
+    Alone(Box<Incall>),
+    /// In HTTP/2.
+    Shared(Incoming),
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        match &mut *self {
+            Self::Alone(answer) => Pin::new(answer).poll_frame(cx).map_err(Into::into),
+            Self::Shared(incoming) => Pin::new(incoming).poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Alone(answer) => answer.is_end_stream(),
+            Self::Shared(incoming) => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Alone(answer) => answer.size_hint(),
+            Self::Shared(incoming) => incoming.size_hint(),
+        }
+    }
 }
 
 /// A stream of events, which goes on until somebody ends it.
@@ -196,7 +232,7 @@ impl AnswerBody {
         Self { source: Source::Whole(None), visit: None }
     }
 
-    pub(crate) fn passed(incoming: Incoming, lent: Lent, upload: Option<Arc<Upload>>, patience: Patience) -> Self {
+    pub(crate) fn passed(incoming: Answer, lent: Lent, upload: Option<Arc<Upload>>, patience: Patience) -> Self {
         let clock = Clock::new(patience);
         let passed = Passed { incoming, clock, lent: Some(lent), upload, bytes: 0, events: None };
         Self { source: Source::Passed(passed), visit: None }
@@ -273,16 +309,15 @@ impl Passed {
     fn end(&mut self) {
         if let Some(lent) = self.lent.take() {
             self.count(&lent);
-            lent.give_back();
+            lent.give_back(match &mut self.incoming {
+                Answer::Alone(answer) => answer.spare(),
+                Answer::Shared(_) => None,
+            });
         }
     }
 
     fn count(&self, lent: &Lent) {
-        let figures = &lent.in_flight.endpoint().figures;
-        figures.bytes_out.fetch_add(self.bytes, Ordering::Relaxed);
-        if let Some(upload) = &self.upload {
-            figures.bytes_in.fetch_add(upload.bytes(), Ordering::Relaxed);
-        }
+        lent.count(self.upload.as_ref().map_or(0, |upload| upload.bytes()), self.bytes);
     }
 }
 
@@ -364,7 +399,11 @@ impl Clock {
         self.patience.until.map_or(idle, |until| until.min(idle))
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, body: &mut Incoming) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
+    fn poll<B>(&mut self, cx: &mut Context<'_>, body: &mut B) -> Poll<Result<Option<Frame<Bytes>>, BodyError>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
         if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
             if self.is_over() {
                 return Poll::Ready(Err(BodyError::TooLong));

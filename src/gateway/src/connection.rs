@@ -179,7 +179,7 @@ where
         .max_headers(MOST_HEADERS)
         .max_header_size(LARGEST_HEAD)
         .max_buf_size(BUFFER);
-    let mut connection = http.serve_connection(TokioIo::new(Stall::new(stream, STALL_LIMIT)), service).with_upgrades();
+    let mut connection = http.serve_connection(TokioIo::new(Stall::new(stream, STALL_LIMIT)), service);
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = closing.cancelled() => {
@@ -187,10 +187,8 @@ where
             (&mut connection).await
         }
     };
-    if refused.load(Ordering::Relaxed)
-        && let Some(parts) = connection.into_parts()
-    {
-        linger(parts.io.into_inner().into_inner()).await;
+    if refused.load(Ordering::Relaxed) {
+        linger(connection.into_parts().io.into_inner().into_inner()).await;
     }
     ended.map_err(io::Error::other)
 }

@@ -2,18 +2,20 @@
 //!
 //! Which one it is, and whether a request may be sent again, are decided by `choice.rs` and `retry.rs`.
 
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
-use hyper::{Request, Response, StatusCode, Version};
+use hyper::{Request, Response, Version};
 use tokio::time::{Instant, timeout_at};
 
-use crate::body::{AnswerBody, RequestBody, Upload};
+use crate::body::{Answer, AnswerBody, RequestBody, Upload};
+use crate::config::Protocol;
 use crate::endpoint::{InFlight, LiveEndpoint};
 use crate::headers;
+use crate::http1::{self, Outcall, Unanswered};
 use crate::live::{LiveRoute, Search, Turned};
 use crate::outgoing::{Outgoing, copy};
 use crate::outlier::Fault;
@@ -48,14 +50,18 @@ impl Proxy {
         visit: &mut Option<Box<Visit>>,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let mut in_flight = self.admit(&mut route, quest).await?;
-        let Outgoing { mut request, upload, upgrade, repeatable, patience, http1 } = outgoing;
-        let rest = Rest { upload: upload.clone(), upgrade, patience, http1 };
+        let Outgoing { request, upload, repeatable, patience, http1 } = outgoing;
+        let rest = Rest { upload: upload.clone(), patience, http1 };
+        let mut message = match route.protocol {
+            Protocol::Http1 => Message::Alone(Outcall::new(request)),
+            Protocol::H2c => Message::Shared(request),
+        };
         let (mut fresh, mut retried) = (false, false);
         loop {
             let endpoint = in_flight.endpoint().clone();
             let first_byte = route.timeouts.first_byte_ms.map(|limit| Instant::now() + Duration::from_millis(limit));
             let until = first_byte.map_or(quest.deadline, |limit| limit.min(quest.deadline));
-            let sent = timeout_at(until, self.send(&route, in_flight, request, repeatable, fresh)).await;
+            let sent = timeout_at(until, self.send(&route, in_flight, message, repeatable, fresh)).await;
             let uploading = upload.as_ref().is_some_and(|upload| !upload.ended());
             let Ok(sent) = sent else {
                 // Where the client still sends, it may be what takes so long.
@@ -65,14 +71,14 @@ impl Proxy {
                 return Err(Refusal::TooLate);
             };
             let failure = match sent {
-                Ok((response, lent)) => return self.pass_on(response, lent, rest, visit),
+                Ok((response, lent)) => return Ok(pass_on(response, lent, rest, visit)),
                 Err(failure) => failure,
             };
             if let Some(refusal) = upload.as_ref().and_then(|upload| clients_fault(upload, &route)) {
                 return Err(refusal);
             }
             let next = failure.next(repeatable, retried);
-            request = failure.unsent.ok_or(Refusal::ConnectionLost)?;
+            message = failure.unsent.ok_or(Refusal::ConnectionLost)?;
             in_flight = match next {
                 Next::FreshConnection => failure.in_flight,
                 Next::OtherEndpoint => {
@@ -93,39 +99,76 @@ impl Proxy {
         &self,
         route: &LiveRoute,
         mut in_flight: InFlight,
+        message: Message,
+        repeatable: bool,
+        fresh: bool,
+    ) -> Result<(Response<Answer>, Lent), Failure> {
+        in_flight.note_tried();
+        let limit = route.timeouts.connect_ms.map_or(CONNECT_LIMIT, Duration::from_millis);
+        match message {
+            Message::Alone(request) => self.send_alone(in_flight, request, repeatable, fresh, limit).await,
+            Message::Shared(request) => self.send_shared(in_flight, request, repeatable, fresh, limit).await,
+        }
+    }
+
+    async fn send_alone(
+        &self,
+        in_flight: InFlight,
+        request: Outcall,
+        repeatable: bool,
+        fresh: bool,
+        limit: Duration,
+    ) -> Result<(Response<Answer>, Lent), Failure> {
+        let known = if fresh { None } else { self.pool.take_idle(in_flight.endpoint(), repeatable) };
+        let reused = known.is_some();
+        let link = match known {
+            Some(link) => link,
+            None => match upstream::connect(in_flight.endpoint(), limit).await {
+                Ok(link) => link,
+                Err(error) => return Err(Failure::unconnected(in_flight, error, Message::Alone(request))),
+            },
+        };
+        match http1::call(link, request).await {
+            Ok(response) => {
+                let lent = Lent::new(in_flight, self.pool.clone(), None);
+                Ok((response.map(|answer| Answer::Alone(Box::new(answer))), lent))
+            }
+            Err(unanswered) => {
+                let Unanswered { reached, mut request } = *unanswered;
+                request.again();
+                Err(Failure { reached, reused, in_flight, unsent: Some(Message::Alone(request)) })
+            }
+        }
+    }
+
+    async fn send_shared(
+        &self,
+        in_flight: InFlight,
         request: Request<RequestBody>,
         repeatable: bool,
         fresh: bool,
-    ) -> Result<(Response<Incoming>, Lent), Failure> {
-        in_flight.note_tried();
-        let protocol = route.protocol;
-        let known = if fresh { None } else { self.pool.take(in_flight.endpoint(), protocol, repeatable) };
+        limit: Duration,
+    ) -> Result<(Response<Answer>, Lent), Failure> {
+        let known = if fresh { None } else { self.pool.take_shared(in_flight.endpoint()) };
         let reused = known.is_some();
         let mut link = match known {
             Some(link) => link,
-            None => {
-                let limit = route.timeouts.connect_ms.map_or(CONNECT_LIMIT, Duration::from_millis);
-                match upstream::connect(in_flight.endpoint(), protocol, limit).await {
-                    Ok(link) => link,
-                    Err(error) => {
-                        tracing::debug!(endpoint = in_flight.endpoint().name, %error, "cannot connect");
-                        let reached = Reached::NoConnection;
-                        return Err(Failure { reached, reused, in_flight, unsent: Some(request) });
-                    }
-                }
-            }
+            None => match upstream::connect_shared(in_flight.endpoint(), limit).await {
+                Ok(link) => link,
+                Err(error) => return Err(Failure::unconnected(in_flight, error, Message::Shared(request))),
+            },
         };
         if !reused {
             self.pool.share(&link);
         }
         let copy = (reused && repeatable).then(|| copy(&request));
         match link.send(request).await {
-            Ok(response) => Ok((response, Lent::new(link, in_flight, self.pool.clone()))),
+            Ok(response) => Ok((response.map(Answer::Shared), Lent::new(in_flight, self.pool.clone(), Some(link)))),
             Err(mut error) => {
                 tracing::debug!(endpoint = in_flight.endpoint().name, error = %error.error(), "cannot send");
                 let unsent = error.take_message();
                 let reached = if unsent.is_some() { Reached::NothingSent } else { Reached::Sent };
-                Err(Failure { reached, reused, in_flight, unsent: unsent.or(copy) })
+                Err(Failure { reached, reused, in_flight, unsent: unsent.or(copy).map(Message::Shared) })
             }
         }
     }
@@ -189,48 +232,46 @@ impl Proxy {
     fn search(&self, quest: Quest) -> Search<'_> {
         Search { random: &self.random, key: quest.key, even_unreachable: false }
     }
+}
 
-    /// Turns an instance's response into the one that the client gets.
-    fn pass_on(
-        &self,
-        mut response: Response<Incoming>,
-        mut lent: Lent,
-        rest: Rest,
-        visit: &mut Option<Box<Visit>>,
-    ) -> Result<Response<AnswerBody>, Refusal> {
-        lent.in_flight.note_answered(response.status().as_u16());
-        if let Some(visit) = visit {
-            let headers = response.headers();
-            visit.answered(lent.in_flight.endpoint(), response.status().as_u16(), |how| how.headers(headers));
-        }
-        let switched = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        let instance = switched.then(|| hyper::upgrade::on(&mut response));
-        let (mut head, incoming) = response.into_parts();
-        headers::strip_hop_by_hop(&mut head.headers);
-        head.version = Version::HTTP_11;
-        if let Some(instance) = instance {
-            let upgrade = rest.upgrade.ok_or(Refusal::ConnectionLost)?;
-            headers::restore_upgrade(&mut head.headers, upgrade.protocol.clone());
-            self.upgrades.spawn(upgrade.join(instance, lent.in_flight, visit.take()));
-            return Ok(Response::from_parts(head, AnswerBody::empty()));
-        }
-        if rest.http1 && rest.upload.as_ref().is_some_and(|upload| !upload.ended()) {
-            head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        let mut body = AnswerBody::passed(incoming, lent, rest.upload, rest.patience);
-        if headers::is_event_stream(&head.headers) {
-            body = body.of_events();
-        }
-        Ok(Response::from_parts(head, body))
+/// Turns an instance's response into the one that the client gets.
+fn pass_on(
+    response: Response<Answer>,
+    mut lent: Lent,
+    rest: Rest,
+    visit: &mut Option<Box<Visit>>,
+) -> Response<AnswerBody> {
+    lent.in_flight.note_answered(response.status().as_u16());
+    if let Some(visit) = visit {
+        let headers = response.headers();
+        visit.answered(lent.in_flight.endpoint(), response.status().as_u16(), |how| how.headers(headers));
     }
+    let (mut head, answer) = response.into_parts();
+    headers::strip_hop_by_hop(&mut head.headers);
+    head.version = Version::HTTP_11;
+    if rest.http1 && rest.upload.as_ref().is_some_and(|upload| !upload.ended()) {
+        head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    let mut body = AnswerBody::passed(answer, lent, rest.upload, rest.patience);
+    if headers::is_event_stream(&head.headers) {
+        body = body.of_events();
+    }
+    Response::from_parts(head, body)
 }
 
 /// What of a request is needed when its answer comes.
 struct Rest {
     upload: Option<Arc<Upload>>,
-    upgrade: Option<crate::upgrade::Upgrade>,
     patience: crate::body::Patience,
     http1: bool,
+}
+
+/// A request as it is sent.
+enum Message {
+    /// In HTTP/1, on a connection of its own.
+    Alone(Outcall),
+    /// In HTTP/2.
+    Shared(Request<RequestBody>),
 }
 
 /// Why a request failed, if it was the client who made it fail.
@@ -247,10 +288,15 @@ struct Failure {
     reused: bool,
     in_flight: InFlight,
     /// What can be sent again: the request itself where nothing was sent, else a copy if there may be one.
-    unsent: Option<Request<RequestBody>>,
+    unsent: Option<Message>,
 }
 
 impl Failure {
+    fn unconnected(in_flight: InFlight, error: io::Error, unsent: Message) -> Self {
+        tracing::debug!(endpoint = in_flight.endpoint().name, %error, "cannot connect");
+        Self { reached: Reached::NoConnection, reused: false, in_flight, unsent: Some(unsent) }
+    }
+
     fn next(&self, repeatable: bool, retried: bool) -> Next {
         let attempt = Attempt { reached: self.reached, reused: self.reused, repeatable, retried };
         next(attempt, self.in_flight.endpoint())

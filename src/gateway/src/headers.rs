@@ -41,18 +41,6 @@ fn named_in_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     values.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
 }
 
-/// The protocol that a request wants to change to, if it does: `Connection: upgrade` and `Upgrade`.
-pub(crate) fn wanted_upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    let wanted = headers.get(UPGRADE)?;
-    named_in_connection(headers).contains(&UPGRADE).then(|| wanted.clone())
-}
-
-/// Puts a change of protocol back after [`strip_hop_by_hop`].
-pub(crate) fn restore_upgrade(headers: &mut HeaderMap, protocol: HeaderValue) {
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, protocol);
-}
-
 /// Makes sure that there is a `Host`: what the request's address says, else what the client sent, else the service.
 pub(crate) fn name_host(headers: &mut HeaderMap, address: &Uri, service: &str) {
     let named = address.authority().map(Authority::as_str);
@@ -178,12 +166,8 @@ mod tests {
             let (name, value) = line.split_once(": ").unwrap();
             headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        let upgrade = wanted_upgrade(&headers);
         let client = HeaderValue::from_static("10.0.0.7");
         forward(&mut headers, &client, "http", || HeaderValue::from_static("made"));
-        if let Some(protocol) = upgrade {
-            restore_upgrade(&mut headers, protocol);
-        }
         let lines = headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
         let mut lines: Vec<_> = lines.collect();
         lines.sort();
@@ -235,20 +219,6 @@ mod tests {
              X-Request-Id: abc",
             "x-forwarded-for: 192.0.2.1, 192.0.2.2, 10.0.0.7
              x-request-id: abc",
-        );
-    }
-
-    #[test]
-    fn a_wanted_upgrade_goes_through() {
-        check(
-            "Connection: keep-alive, Upgrade
-             Upgrade: websocket
-             Sec-WebSocket-Key: x",
-            "connection: upgrade
-             sec-websocket-key: x
-             upgrade: websocket
-             x-forwarded-for: 10.0.0.7
-             x-request-id: made",
         );
     }
 

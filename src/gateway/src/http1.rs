@@ -16,6 +16,7 @@ mod fields;
 mod flow;
 mod input;
 mod outbound;
+mod outcall;
 mod reading;
 mod relay;
 mod request;
@@ -23,4 +24,5 @@ mod rewound;
 mod shelf;
 
 pub(crate) use caller::{Ended, serve};
+pub(crate) use outcall::{Incall, Outcall, Unanswered, call};
 pub(crate) use rewound::Rewound;

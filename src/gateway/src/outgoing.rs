@@ -14,14 +14,12 @@ use crate::config::Protocol;
 use crate::live::LiveRoute;
 use crate::retry::repeatable;
 use crate::story::Side;
-use crate::upgrade::Upgrade;
 use crate::{headers, paths};
 
 /// A request on its way, ready to be sent.
 pub(crate) struct Outgoing {
     pub(crate) request: Request<RequestBody>,
     pub(crate) upload: Option<Arc<Upload>>,
-    pub(crate) upgrade: Option<Upgrade>,
     pub(crate) repeatable: bool,
     /// How long its bodies may take.
     pub(crate) patience: Patience,
@@ -41,7 +39,7 @@ pub(crate) struct Guest<'a> {
 impl Outgoing {
     /// `covered` bytes of the path are the route's prefix. `side` sees the body pass.
     pub(crate) fn new(
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
         route: &LiveRoute,
         covered: usize,
         guest: Guest<'_>,
@@ -49,7 +47,6 @@ impl Outgoing {
         make_id: impl FnOnce() -> HeaderValue,
     ) -> Self {
         let http1 = request.version() != Version::HTTP_2;
-        let upgrade = if http1 && route.protocol == Protocol::Http1 { Upgrade::wanted(&mut request) } else { None };
         let patience = patience(route);
         let (mut head, body) = request.into_parts();
         let (body, upload) = if body.is_end_stream() {
@@ -64,9 +61,6 @@ impl Outgoing {
             // The gateway's token is no business of the service.
             head.headers.remove(AUTHORIZATION);
         }
-        if let Some(upgrade) = &upgrade {
-            headers::restore_upgrade(&mut head.headers, upgrade.protocol.clone());
-        }
         let path = stripped(&head.uri, covered);
         match route.protocol {
             Protocol::Http1 => {
@@ -79,8 +73,8 @@ impl Outgoing {
                 head.uri = absolute(path, host.as_ref());
             }
         }
-        let repeatable = repeatable(&head.method, upload.is_some()) && upgrade.is_none();
-        Self { request: Request::from_parts(head, body), upload, upgrade, repeatable, patience, http1 }
+        let repeatable = repeatable(&head.method, upload.is_some());
+        Self { request: Request::from_parts(head, body), upload, repeatable, patience, http1 }
     }
 }
 

@@ -10,7 +10,6 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, Version};
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 
 use crate::body::{AnswerBody, IDLE_LIMIT};
 use crate::choice::{self, Random};
@@ -33,8 +32,6 @@ pub(crate) struct Proxy {
     pub(crate) live: Arc<Live>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) random: Random,
-    /// Upgraded connections, which outlive their request.
-    pub(crate) upgrades: TaskTracker,
     pub(crate) sink: Sink,
 }
 

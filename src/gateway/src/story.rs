@@ -188,12 +188,7 @@ impl Visit {
     }
 
     /// Tells what an instance answered.
-    pub(crate) fn answered(
-        &mut self,
-        endpoint: &LiveEndpoint,
-        status: u16,
-        headers: impl FnOnce(&Recording) -> Value,
-    ) {
+    pub(crate) fn answered(&mut self, endpoint: &LiveEndpoint, status: u16, headers: impl FnOnce(&Recording) -> Value) {
         self.tell("instance", endpoint.name.as_str());
         self.tell("revision", endpoint.revision.as_deref());
         self.tell("status", status);

@@ -31,10 +31,7 @@ impl<'a> Caller<'a> {
 
 /// Who may pass: everybody where the route is open, else the one who `sent` a token in its `Authorization` header that it
 /// accepts, raw or after `Bearer`. None: nobody.
-pub(crate) fn admits<'a, 'v>(
-    tokens: &'a [LiveToken],
-    mut sent: impl Iterator<Item = &'v [u8]>,
-) -> Option<Caller<'a>> {
+pub(crate) fn admits<'a, 'v>(tokens: &'a [LiveToken], mut sent: impl Iterator<Item = &'v [u8]>) -> Option<Caller<'a>> {
     if tokens.is_empty() {
         return Some(Caller::Anybody);
     }

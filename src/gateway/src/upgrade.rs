@@ -7,17 +7,11 @@
 use std::io;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::header::HeaderValue;
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
 
 use crate::boundary::Frames;
 use crate::endpoint::InFlight;
-use crate::headers;
 use crate::story::Visit;
 
 /// A close frame that says "going away" (1001).
@@ -26,42 +20,19 @@ const GOING_AWAY: [u8; 4] = [0x88, 0x02, 0x03, 0xe9];
 /// How long a client that was told goodbye has to say it, too.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// A client's wish to change the protocol.
-pub(crate) struct Upgrade {
-    pub(crate) protocol: HeaderValue,
-    client: OnUpgrade,
-}
-
-impl Upgrade {
-    /// The request's wish, if it has one that is let through.
-    pub(crate) fn wanted(request: &mut Request<Incoming>) -> Option<Self> {
-        let protocol = headers::wanted_upgrade(request.headers())?;
-        protocol.as_bytes().eq_ignore_ascii_case(b"websocket").then_some(())?;
-        Some(Self { protocol, client: hyper::upgrade::on(request) })
-    }
-
-    /// Joins client and instance. Counted as in flight for as long as it lasts.
-    pub(crate) async fn join(self, instance: OnUpgrade, in_flight: InFlight, visit: Option<Box<Visit>>) {
-        match tokio::try_join!(self.client, instance) {
-            Ok((client, instance)) => join(TokioIo::new(client), TokioIo::new(instance), in_flight, visit).await,
-            Err(error) => tracing::debug!(%error, "an upgraded connection broke"),
-        }
-    }
-}
-
 /// Joins client and instance. Counted as in flight for as long as it lasts.
 pub(crate) async fn join<C, I>(client: C, instance: I, in_flight: InFlight, mut visit: Option<Box<Visit>>)
 where
     C: AsyncRead + AsyncWrite + Unpin,
     I: AsyncRead + AsyncWrite + Unpin,
 {
-        let cut = in_flight.endpoint().cut();
-        match copy(client, instance, &cut).await {
-            Ok(()) => visit.iter_mut().for_each(|visit| visit.finish()),
-            Err(error) => {
-                tracing::debug!(endpoint = in_flight.endpoint().name, %error, "an upgraded connection broke");
-            }
+    let cut = in_flight.endpoint().cut();
+    match copy(client, instance, &cut).await {
+        Ok(()) => visit.iter_mut().for_each(|visit| visit.finish()),
+        Err(error) => {
+            tracing::debug!(endpoint = in_flight.endpoint().name, %error, "an upgraded connection broke");
         }
+    }
 }
 
 async fn copy<C, I>(client: C, instance: I, cut: &CancellationToken) -> io::Result<()>

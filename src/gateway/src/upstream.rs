@@ -15,13 +15,14 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http2::{self, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use crate::body::RequestBody;
-use crate::config::Protocol;
 use crate::endpoint::{InFlight, LiveEndpoint};
 
 /// How long a connection is kept for requests that can be repeated, and for those that can't.
@@ -47,219 +48,16 @@ pub(crate) struct Pool {
     /// By the endpoint's id: a new endpoint at an old address must not get the old one's connections.
     idle: Mutex<HashMap<u64, Vec<Idle>>>,
     shared: Mutex<HashMap<u64, Vec<Shared>>>,
-    alone: Mutex<HashMap<u64, Vec<Alone>>>,
 }
 
 #[derive(Debug)]
 struct Idle {
     endpoint: Arc<LiveEndpoint>,
-    link: Tasked,
-    since: Instant,
-}
-
-/// A connection to an instance. Its task ends with it.
-#[derive(Debug)]
-pub(crate) enum Link {
-    Exclusive(Tasked),
-    Shared(Shared),
-}
-
-/// A connection for one request at a time.
-#[derive(Debug)]
-pub(crate) struct Tasked {
-    sender: http1::SendRequest<RequestBody>,
-    /// The same socket again, to ask it directly whether it is still open.
-    socket: std::net::TcpStream,
-}
-
-/// A connection for many requests.
-#[derive(Debug, Clone)]
-pub(crate) struct Shared {
-    endpoint: Arc<LiveEndpoint>,
-    sender: http2::SendRequest<RequestBody>,
-    /// Counts those who have it.
-    users: Arc<()>,
-}
-
-impl Link {
-    /// Sends a request. The error has it back if nothing of it was sent.
-    pub(crate) async fn send(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
-        match self {
-            Self::Exclusive(link) => link.sender.try_send_request(request).await,
-            Self::Shared(link) => link.sender.try_send_request(request).await,
-        }
-    }
-}
-
-impl Tasked {
-    /// Whether the instance has closed the connection, or sent something that nobody asked for. The connection's task
-    /// would learn it too, but only when the runtime next looks for events.
-    fn spoilt(&self) -> bool {
-        let quiet = self.socket.peek(&mut [0]);
-        !quiet.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-    }
-}
-
-impl Shared {
-    fn usable(&self) -> bool {
-        self.sender.is_ready() && !self.sender.is_closed() && !self.endpoint.retired()
-    }
-
-    /// Whether one more request fits. The pool is a user, too.
-    fn has_room(&self) -> bool {
-        Arc::strong_count(&self.users) <= STREAMS
-    }
-}
-
-/// A connection in use for one request, which is counted as in flight.
-#[derive(Debug)]
-pub(crate) struct Lent {
-    link: Link,
-    pub(crate) in_flight: InFlight,
-    pool: Arc<Pool>,
-}
-
-impl Lent {
-    pub(crate) fn new(link: Link, in_flight: InFlight, pool: Arc<Pool>) -> Self {
-        Self { link, in_flight, pool }
-    }
-
-    /// Ends the request and keeps the connection for the next one, if it has a next one in it.
-    pub(crate) fn give_back(self) {
-        if let Link::Exclusive(link) = self.link {
-            self.pool.put(self.in_flight.endpoint(), link);
-        }
-    }
-}
-
-impl Pool {
-    /// A connection to the endpoint that was made before, most recently used first.
-    pub(crate) fn take(&self, endpoint: &LiveEndpoint, protocol: Protocol, repeatable: bool) -> Option<Link> {
-        match protocol {
-            Protocol::Http1 => self.take_tasked(endpoint, repeatable).map(Link::Exclusive),
-            Protocol::H2c => {
-                let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-                let fits = |link: &&Shared| link.usable() && link.has_room();
-                shared.get(&endpoint.id)?.iter().find(fits).cloned().map(Link::Shared)
-            }
-        }
-    }
-
-    fn take_tasked(&self, endpoint: &LiveEndpoint, repeatable: bool) -> Option<Tasked> {
-        let kept = if repeatable { KEPT } else { KEPT_FOR_UNREPEATABLE };
-        loop {
-            let mut idle = self.idle();
-            let shelf = idle.get_mut(&endpoint.id)?;
-            // From the end: a look through all of a full shelf would cost as much as the request. One that is closed is
-            // never ready, and swept away later.
-            let place = shelf.iter().rposition(|idle| idle.link.sender.is_ready())?;
-            if shelf[place].since.elapsed() > kept {
-                return None;
-            }
-            let link = shelf.remove(place).link;
-            drop(idle);
-            // A request that can be repeated costs less if the question is left to its sending.
-            if repeatable || !link.spoilt() {
-                return Some(link);
-            }
-        }
-    }
-
-    fn put(&self, endpoint: &Arc<LiveEndpoint>, link: Tasked) {
-        if endpoint.retired() || link.sender.is_closed() {
-            return;
-        }
-        let mut idle = self.idle();
-        let shelf = idle.entry(endpoint.id).or_default();
-        if shelf.len() < KEPT_AT_MOST {
-            shelf.push(Idle { endpoint: endpoint.clone(), link, since: Instant::now() });
-        }
-    }
-
-    /// Lets others use a connection, too.
-    pub(crate) fn share(&self, link: &Link) {
-        if let Link::Shared(link) = link {
-            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            shared.entry(link.endpoint.id).or_default().push(link.clone());
-        }
-    }
-
-    /// Closes what was kept too long or leads to an endpoint that gets no requests any more. Called now and then.
-    pub(crate) fn sweep(&self) {
-        self.idle().retain(|_, shelf| {
-            shelf.retain(|idle| {
-                idle.since.elapsed() <= KEPT && !idle.link.sender.is_closed() && !idle.endpoint.retired()
-            });
-            !shelf.is_empty()
-        });
-        self.alone.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, shelf| {
-            shelf.retain(|idle| idle.since.elapsed() <= KEPT && !idle.link.stirs() && !idle.endpoint.retired());
-            !shelf.is_empty()
-        });
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, shelf| {
-            shelf.retain(Shared::usable);
-            !shelf.is_empty()
-        });
-    }
-
-    fn idle(&self) -> MutexGuard<'_, HashMap<u64, Vec<Idle>>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Makes a new connection to an endpoint.
-pub(crate) async fn connect(endpoint: &Arc<LiveEndpoint>, protocol: Protocol, limit: Duration) -> io::Result<Link> {
-    let stream = tokio::time::timeout(limit, TcpStream::connect(endpoint.address)).await??;
-    stream.set_nodelay(true)?;
-    match protocol {
-        Protocol::Http1 => exclusive(stream, endpoint).await.map(Link::Exclusive),
-        Protocol::H2c => shared(stream, endpoint, limit).await.map(Link::Shared),
-    }
-}
-
-async fn exclusive(stream: TcpStream, endpoint: &LiveEndpoint) -> io::Result<Tasked> {
-    let stream = stream.into_std()?;
-    let socket = stream.try_clone()?;
-    let stream = TokioIo::new(TcpStream::from_std(stream)?);
-    let (sender, connection) = http1::handshake(stream).await.map_err(io::Error::other)?;
-    let address = endpoint.address;
-    tokio::spawn(async move {
-        if let Err(error) = connection.with_upgrades().await {
-            tracing::debug!(%address, %error, "a connection to an instance broke");
-        }
-    });
-    Ok(Tasked { sender, socket })
-}
-
-async fn shared(stream: TcpStream, endpoint: &Arc<LiveEndpoint>, limit: Duration) -> io::Result<Shared> {
-    let mut http = http2::Builder::new(TokioExecutor::new());
-    http.timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .keep_alive_interval(Duration::from_secs(10))
-        .keep_alive_timeout(Duration::from_secs(10));
-    let made = tokio::time::timeout(limit, http.handshake(TokioIo::new(stream))).await?;
-    let (sender, connection) = made.map_err(io::Error::other)?;
-    let address = endpoint.address;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%address, %error, "a connection to an instance broke");
-        }
-    });
-    Ok(Shared { endpoint: endpoint.clone(), sender, users: Arc::new(()) })
-}
-
-#[derive(Debug)]
-struct Alone {
-    endpoint: Arc<LiveEndpoint>,
     link: Exclusive,
     since: Instant,
 }
 
-/// A connection for one request at a time.
+/// A connection for one request at a time, and nothing that was read from it.
 #[derive(Debug)]
 pub(crate) struct Exclusive {
     pub(crate) stream: TcpStream,
@@ -275,75 +73,153 @@ impl Exclusive {
 
     /// The same as the kernel knows it.
     fn spoilt(&self) -> bool {
-        let quiet = socket2::SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit()]);
+        let quiet = SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit()]);
         !quiet.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 
-/// A connection in use for one request, which is counted as in flight.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    pub(crate) link: Exclusive,
-    in_flight: InFlight,
-    pool: Arc<Pool>,
+/// A connection for many requests. Its task ends with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Shared {
+    endpoint: Arc<LiveEndpoint>,
+    sender: SendRequest<RequestBody>,
+    /// Counts those who have it.
+    users: Arc<()>,
 }
 
-impl Lease {
-    pub(crate) fn new(link: Exclusive, in_flight: InFlight, pool: Arc<Pool>) -> Self {
-        Self { link, in_flight, pool }
+impl Shared {
+    /// Sends a request. The error has it back if nothing of it was sent.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        self.sender.try_send_request(request).await
     }
 
-    pub(crate) fn in_flight(&self) -> &InFlight {
-        &self.in_flight
+    fn usable(&self) -> bool {
+        self.sender.is_ready() && !self.sender.is_closed() && !self.endpoint.retired()
     }
 
-    /// Ends the request, of whose body so many bytes went `up`, and of whose answer `down`. The connection is kept for the
-    /// next one if it is `spare`.
-    pub(crate) fn end(self, spare: bool, up: u64, down: u64) {
+    /// Whether one more request fits. The pool is a user, too.
+    fn has_room(&self) -> bool {
+        Arc::strong_count(&self.users) <= STREAMS
+    }
+}
+
+/// A request on a connection, which is counted as in flight.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    pub(crate) in_flight: InFlight,
+    pool: Arc<Pool>,
+    /// Where it is one of many.
+    _shared: Option<Shared>,
+}
+
+impl Lent {
+    pub(crate) fn new(in_flight: InFlight, pool: Arc<Pool>, shared: Option<Shared>) -> Self {
+        Self { in_flight, pool, _shared: shared }
+    }
+
+    /// Counts what went up and came down.
+    pub(crate) fn count(&self, up: u64, down: u64) {
         let figures = &self.in_flight.endpoint().figures;
         figures.bytes_out.fetch_add(down, Ordering::Relaxed);
         if up > 0 {
             figures.bytes_in.fetch_add(up, Ordering::Relaxed);
         }
-        if spare {
-            self.pool.keep(self.in_flight.endpoint(), self.link);
+    }
+
+    /// Ends the request and keeps its connection for the next one, if it is `spare`.
+    pub(crate) fn give_back(self, spare: Option<Exclusive>) {
+        if let Some(link) = spare {
+            self.pool.put(self.in_flight.endpoint(), link);
         }
     }
 }
 
 impl Pool {
-    /// A connection to the endpoint that was made before, most recently used first.
+    /// A connection for many requests that was made before.
+    pub(crate) fn take_shared(&self, endpoint: &LiveEndpoint) -> Option<Shared> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.get(&endpoint.id)?.iter().find(|link| link.usable() && link.has_room()).cloned()
+    }
+
+    /// A connection for one request that was made before, most recently used first.
     pub(crate) fn take_idle(&self, endpoint: &LiveEndpoint, repeatable: bool) -> Option<Exclusive> {
         let kept = if repeatable { KEPT } else { KEPT_FOR_UNREPEATABLE };
-        let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelf = alone.get_mut(&endpoint.id)?;
+        let mut idle = self.idle();
+        let shelf = idle.get_mut(&endpoint.id)?;
         loop {
             if shelf.last()?.since.elapsed() > kept {
                 return None;
             }
             let link = shelf.pop()?.link;
             // A request that can be repeated costs less if the question is left to its sending.
-            if !(if repeatable { link.stirs() } else { link.spoilt() }) {
+            let spoilt = if repeatable { link.stirs() } else { link.spoilt() };
+            if !spoilt {
                 return Some(link);
             }
         }
     }
 
-    fn keep(&self, endpoint: &Arc<LiveEndpoint>, link: Exclusive) {
+    fn put(&self, endpoint: &Arc<LiveEndpoint>, link: Exclusive) {
         if endpoint.retired() {
             return;
         }
-        let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelf = alone.entry(endpoint.id).or_default();
+        let mut idle = self.idle();
+        let shelf = idle.entry(endpoint.id).or_default();
         if shelf.len() < KEPT_AT_MOST {
-            shelf.push(Alone { endpoint: endpoint.clone(), link, since: Instant::now() });
+            shelf.push(Idle { endpoint: endpoint.clone(), link, since: Instant::now() });
         }
+    }
+
+    /// Lets others use a connection, too.
+    pub(crate) fn share(&self, link: &Shared) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.entry(link.endpoint.id).or_default().push(link.clone());
+    }
+
+    /// Closes what was kept too long, was closed by the instance, or leads to an endpoint that gets no requests any more.
+    /// Called now and then.
+    pub(crate) fn sweep(&self) {
+        self.idle().retain(|_, shelf| {
+            shelf.retain(|idle| idle.since.elapsed() <= KEPT && !idle.link.stirs() && !idle.endpoint.retired());
+            !shelf.is_empty()
+        });
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, shelf| {
+            shelf.retain(Shared::usable);
+            !shelf.is_empty()
+        });
+    }
+
+    fn idle(&self) -> MutexGuard<'_, HashMap<u64, Vec<Idle>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Makes a new connection for one request at a time.
-pub(crate) async fn connect_alone(endpoint: &LiveEndpoint, limit: Duration) -> io::Result<Exclusive> {
+pub(crate) async fn connect(endpoint: &LiveEndpoint, limit: Duration) -> io::Result<Exclusive> {
     let stream = tokio::time::timeout(limit, TcpStream::connect(endpoint.address)).await??;
     stream.set_nodelay(true)?;
     Ok(Exclusive { stream })
+}
+
+/// Makes a new connection for many requests.
+pub(crate) async fn connect_shared(endpoint: &Arc<LiveEndpoint>, limit: Duration) -> io::Result<Shared> {
+    let Exclusive { stream } = connect(endpoint, limit).await?;
+    let mut http = http2::Builder::new(TokioExecutor::new());
+    http.timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(Duration::from_secs(10))
+        .keep_alive_timeout(Duration::from_secs(10));
+    let made = tokio::time::timeout(limit, http.handshake(TokioIo::new(stream))).await?;
+    let (sender, connection) = made.map_err(io::Error::other)?;
+    let address = endpoint.address;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%address, %error, "a connection to an instance broke");
+        }
+    });
+    Ok(Shared { endpoint: endpoint.clone(), sender, users: Arc::new(()) })
 }

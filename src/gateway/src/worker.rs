@@ -115,8 +115,8 @@ impl Floor {
         let Shared { live, sink, cut, connections } = shared;
         let slots = Arc::new(Semaphore::new(connections));
         let connections = TaskTracker::new();
-        let (pool, upgrades) = (Arc::new(Pool::default()), connections.clone());
-        let proxy = Arc::new(Proxy { live, pool, random: Random::seeded(seed), upgrades, sink });
+        let pool = Arc::new(Pool::default());
+        let proxy = Arc::new(Proxy { live, pool, random: Random::seeded(seed), sink });
         let (closing, leaving) = (CancellationToken::new(), CancellationToken::new());
         Self { proxy, listeners: HashMap::new(), connections, slots, closing, leaving, cut }
     }

@@ -10,7 +10,6 @@ use hyper::Request;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::body::IDLE_LIMIT;
 use crate::choice::Random;
@@ -45,8 +44,8 @@ impl Script {
         config.check().unwrap();
         let (live, mut registry) = (Arc::new(Live::new()), Registry::new(CancellationToken::new()));
         live.replace(&config, None, &mut registry);
-        let (pool, upgrades) = (Arc::new(Pool::default()), TaskTracker::new());
-        let proxy = Proxy { live, pool, random: Random::seeded(42), upgrades, sink: Sink::start().unwrap() };
+        let pool = Arc::new(Pool::default());
+        let proxy = Proxy { live, pool, random: Random::seeded(42), sink: Sink::start().unwrap() };
         let entrance = Entrance::new(&config.listeners[0], None);
         let (waiting, open) = (BTreeMap::new(), BTreeMap::new());
         Self { config, proxy: Arc::new(proxy), registry, entrance, waiting, open }

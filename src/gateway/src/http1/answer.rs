@@ -70,7 +70,28 @@ impl<'h, 'b> AnswerHead<'h, 'b> {
     }
 
     pub(crate) fn content_type(&self) -> &'b [u8] {
-        self.fields.iter().find(|field| field.name.eq_ignore_ascii_case("content-type")).map_or(b"", |field| field.value)
+        self.fields
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case("content-type"))
+            .map_or(b"", |field| field.value)
+    }
+
+    /// The headers that are not for this connection only, and say nothing of how the body is sent.
+    pub(crate) fn passed(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(self.fields.len());
+        for Header { name, value } in self.fields {
+            match Field::of(name) {
+                Field::Connection | Field::Hop | Field::Te | Field::TransferEncoding | Field::Upgrade => {}
+                Field::Length if matches!(self.framing, Some(Framing::Chunked | Framing::UntilClose)) => {}
+                _ if self.options.name(name) => {}
+                _ => {
+                    if let (Ok(name), Ok(value)) = (HeaderName::try_from(*name), HeaderValue::from_bytes(value)) {
+                        headers.append(name, value);
+                    }
+                }
+            }
+        }
+        headers
     }
 
     /// The headers for those who tell of answers.

@@ -211,10 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
 
     async fn refuse(&mut self, asked: &Asked, away: TurnedAway, mut visit: Option<Box<Visit>>) -> io::Result<Then> {
         let unread = asked.framing != Framing::Length(0);
-        let lost = matches!(
-            away.refusal,
-            Refusal::TooLate | Refusal::ClientTooSlow | Refusal::Malformed { .. }
-        );
+        let lost = matches!(away.refusal, Refusal::TooLate | Refusal::ClientTooSlow | Refusal::Malformed { .. });
         let close = unread || lost || !asked.stays || self.visitor.leaves();
         let Arrival { proxy, entrance, .. } = &self.visitor.arrival;
         let response = proxy.turn_away(away, asked.tongue, false, &mut visit, entrance);
@@ -229,7 +226,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         }
         self.line.say(Flow::new(out, None, None)).await?;
         visit.iter_mut().for_each(|visit| visit.finish());
-        Ok(if unread || lost { Then::Linger } else if close { Then::Close } else { Then::Next })
+        Ok(if unread || lost {
+            Then::Linger
+        } else if close {
+            Then::Close
+        } else {
+            Then::Next
+        })
     }
 
     /// Answers what is no request.

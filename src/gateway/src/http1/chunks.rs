@@ -19,12 +19,23 @@ pub(crate) struct Chunks {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    Size { size: u64, digits: u8 },
+    Size {
+        size: u64,
+        digits: u8,
+    },
     /// Behind the size, where spaces may stand.
-    Padding { size: u64 },
-    Extension { size: u64 },
-    SizeEnd { size: u64 },
-    Data { left: u64 },
+    Padding {
+        size: u64,
+    },
+    Extension {
+        size: u64,
+    },
+    SizeEnd {
+        size: u64,
+    },
+    Data {
+        left: u64,
+    },
     DataReturn,
     DataEnd,
     LineStart,
@@ -163,9 +174,26 @@ mod tests {
     #[test]
     fn what_could_be_read_in_two_ways_is_refused() {
         for body in [
-            "\r\n", "g\r\n", "-1\r\n", "+1\r\n", "0x1\r\n", " 1\r\n", "1\n", "1\r\r\n", "1;a\nb\r\n", "1;\0\r\n", "1 1\r\n",
-            "11111111111111111\r\n", "1\r\nab\r\n", "1\r\na\n0\r\n\r\n", "1\r\na\r0\r\n\r\n", "0\r\n\n", "0\r\na: b\n\r\n",
-            "0\r\na: b\r\r\n", "0\r\na\0\r\n\r\n", "1\u{e9}\r\n",
+            "\r\n",
+            "g\r\n",
+            "-1\r\n",
+            "+1\r\n",
+            "0x1\r\n",
+            " 1\r\n",
+            "1\n",
+            "1\r\r\n",
+            "1;a\nb\r\n",
+            "1;\0\r\n",
+            "1 1\r\n",
+            "11111111111111111\r\n",
+            "1\r\nab\r\n",
+            "1\r\na\n0\r\n\r\n",
+            "1\r\na\r0\r\n\r\n",
+            "0\r\n\n",
+            "0\r\na: b\n\r\n",
+            "0\r\na: b\r\r\n",
+            "0\r\na\0\r\n\r\n",
+            "1\u{e9}\r\n",
         ] {
             let mut piece = body.as_bytes().to_vec();
             Chunks::new().take(&mut piece).expect_err(body);

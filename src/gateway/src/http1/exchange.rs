@@ -21,7 +21,7 @@ use crate::body::{BodyError, EventStream, Patience};
 use crate::refusal::Refusal;
 use crate::retry::Reached;
 use crate::story::{Side, Visit};
-use crate::upstream::{Exclusive, Lease};
+use crate::upstream::{Exclusive, Lent};
 
 /// What a caller is told that waits until its body is wanted.
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -119,7 +119,12 @@ impl Upload {
         self.done = false;
     }
 
-    fn poll<S>(&mut self, cx: &mut Context<'_>, line: &mut Line<S>, link: &mut Exclusive) -> Poll<Result<(), Stopped<Refusal>>>
+    fn poll<S>(
+        &mut self,
+        cx: &mut Context<'_>,
+        line: &mut Line<S>,
+        link: &mut Exclusive,
+    ) -> Poll<Result<(), Stopped<Refusal>>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -236,7 +241,7 @@ where
 }
 
 /// The answer that is there, if it has begun. Those before the real one are passed over.
-fn begun<A>(
+pub(super) fn begun<A>(
     answer: &mut Input,
     asked: &Method,
     uploaded: bool,
@@ -277,11 +282,11 @@ impl Watcher for Audience<'_> {
     }
 }
 
-/// Passes an answer on that has begun, and the rest of the request meanwhile. The lease ends as soon as the instance has
-/// nothing to do with it any more; `spare` tells whether its connection can be used again then.
+/// Passes an answer on that has begun, and the rest of the request meanwhile. What is `leased` ends as soon as
+/// the instance has nothing to do with it any more; `spare` tells whether its connection can be used again then.
 pub(crate) async fn pass<S>(
     line: &mut Line<S>,
-    lease: &mut Option<Lease>,
+    leased: &mut Option<(Exclusive, Lent)>,
     spare: bool,
     upload: &mut Upload,
     answer: &mut Input,
@@ -294,8 +299,8 @@ where
 {
     let (mut since, mut moved, mut refused) = (None, 0, false);
     poll_fn(|cx| {
-        if let Some(lease) = lease.as_mut().filter(|_| !upload.done() && !refused) {
-            match upload.poll(cx, line, &mut lease.link) {
+        if let Some((link, _)) = leased.as_mut().filter(|_| !upload.done() && !refused) {
+            match upload.poll(cx, line, link) {
                 Poll::Ready(Ok(())) | Poll::Pending => {}
                 // It does not want the rest.
                 Poll::Ready(Err(Stopped::Sink(_))) => refused = true,
@@ -307,22 +312,25 @@ where
         }
         loop {
             let mut waits = false;
-            if let Some(leased) = lease {
-                match flow.poll_read(cx, &mut leased.link.stream, answer, &mut audience) {
+            if let Some((link, _)) = leased {
+                match flow.poll_read(cx, &mut link.stream, answer, &mut audience) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(Stopped::Watcher(error))) => return Poll::Ready(Err(error)),
                     Poll::Ready(Err(Stopped::Source(error) | Stopped::Sink(error))) => {
                         return Poll::Ready(Err(BodyError::Broken(error.into())));
                     }
-                    Poll::Ready(Err(Stopped::Malformed(why))) => return Poll::Ready(Err(BodyError::Broken(why.into()))),
+                    Poll::Ready(Err(Stopped::Malformed(why))) => {
+                        return Poll::Ready(Err(BodyError::Broken(why.into())));
+                    }
                     Poll::Pending => waits = true,
                 }
                 if flow.read()
                     && (upload.done() || flow.whole())
-                    && let Some(lease) = lease.take()
+                    && let Some((link, lent)) = leased.take()
                 {
                     let spare = spare && flow.whole() && upload.done() && !flow.leaves(answer);
-                    lease.end(spare, upload.flow.bytes, flow.bytes);
+                    lent.count(upload.flow.bytes, flow.bytes);
+                    lent.give_back(spare.then_some(link));
                 }
             }
             if waits && flow.wants() {

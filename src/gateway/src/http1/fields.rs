@@ -121,7 +121,9 @@ mod tests {
 
     #[test]
     fn names_are_known_however_they_are_written() {
-        for (name, expected) in [("HOST", Field::Host), ("Transfer-Encoding", Field::TransferEncoding), ("hosts", Field::Other)] {
+        for (name, expected) in
+            [("HOST", Field::Host), ("Transfer-Encoding", Field::TransferEncoding), ("hosts", Field::Other)]
+        {
             assert_eq!(Field::of(name), expected);
         }
     }

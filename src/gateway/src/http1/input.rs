@@ -5,10 +5,11 @@ use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncRead;
 use tokio_util::io::poll_read_buf;
 
+use super::reading::Taken;
 use super::shelf;
 
 /// Bytes that were read and not used yet.
@@ -40,15 +41,23 @@ impl Input {
         Poll::Ready(Ok(count))
     }
 
-    /// Whether the other side has said all that it ever will.
-    pub(crate) fn ended(&self) -> bool {
-        self.ended
-    }
-
     /// Lets go of bytes that were used.
     pub(crate) fn used(&mut self, count: usize) {
         self.bytes.advance(count);
         self.shelve();
+    }
+
+    /// The data at the front, to keep. What is no larger than `small` is copied.
+    pub(crate) fn piece(&mut self, taken: Taken, small: usize) -> Bytes {
+        if taken.data <= small {
+            let piece = Bytes::copy_from_slice(&self.bytes[..taken.data]);
+            self.used(taken.used);
+            return piece;
+        }
+        let mut piece = self.bytes.split_to(taken.used);
+        piece.truncate(taken.data);
+        self.shelve();
+        piece.freeze()
     }
 
     /// All of it.

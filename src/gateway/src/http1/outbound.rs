@@ -96,7 +96,7 @@ pub(crate) struct Manner {
 
 /// An answer's head as the caller gets it. `upgrade` is the protocol that both change to.
 pub(crate) fn answer(out: &mut BytesMut, head: &AnswerHead<'_, '_>, manner: Manner, upgrade: Option<&HeaderValue>) {
-    status(out, head.status, head.reason);
+    status(out, head.status, head.reason, manner);
     let mut dated = false;
     for Header { name, value } in head.fields {
         match Field::of(name) {
@@ -122,7 +122,7 @@ pub(crate) fn answer(out: &mut BytesMut, head: &AnswerHead<'_, '_>, manner: Mann
 
 /// An answer of the gateway's own.
 pub(crate) fn reply<B>(out: &mut BytesMut, response: &Response<B>, manner: Manner) {
-    status(out, response.status().as_u16(), reason(response.status()));
+    status(out, response.status().as_u16(), reason(response.status()), manner);
     for (name, value) in response.headers() {
         if Field::of(name.as_str()) != Field::Connection {
             line(out, name.as_str(), value.as_bytes());
@@ -151,15 +151,16 @@ fn reason(status: StatusCode) -> &'static str {
     })
 }
 
-fn status(out: &mut BytesMut, status: u16, reason: &str) {
-    out.put_slice(b"HTTP/1.1 ");
+fn status(out: &mut BytesMut, status: u16, reason: &str, manner: Manner) {
+    out.put_slice(if manner.old { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
     number(out, status.into());
     out.put_slice(b" ");
     out.put_slice(reason.as_bytes());
     out.put_slice(b"\r\n");
 }
 
-fn line(out: &mut BytesMut, name: &str, value: &[u8]) {
+/// A line of a head.
+pub(crate) fn line(out: &mut BytesMut, name: &str, value: &[u8]) {
     out.reserve(name.len() + value.len() + 4);
     out.put_slice(name.as_bytes());
     out.put_slice(b": ");

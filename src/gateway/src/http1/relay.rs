@@ -31,7 +31,7 @@ use crate::refusal::Refusal;
 use crate::retry::{Attempt, Next, Reached, repeatable};
 use crate::story::Visit;
 use crate::upgrade;
-use crate::upstream::{self, CONNECT_LIMIT, Exclusive, Lease};
+use crate::upstream::{self, CONNECT_LIMIT, Exclusive, Lent};
 
 /// A request that looks for its answer.
 struct Sending {
@@ -87,10 +87,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                     in_flight.note_answered(begun.status);
                     let Some(link) = tried.link else { return Err(away(Refusal::ConnectionLost)) };
                     if begun.status == 101 {
+                        // Nobody else asked for it.
+                        let upgrade = sending.upgrade.take();
+                        upgrade.ok_or_else(|| away(Refusal::ConnectionLost))?;
                         return self.switch(begun, link, tried.answer, in_flight, visit.take()).await;
                     }
-                    let lease = Lease::new(link, in_flight, self.visitor.arrival.proxy.pool.clone());
-                    return self.pass_on(begun, lease, tried.answer, sending, visit).await;
+                    let lent = Lent::new(in_flight, self.visitor.arrival.proxy.pool.clone(), None);
+                    return self.pass_on(begun, (link, lent), tried.answer, sending, visit).await;
                 }
                 Outcome::Gone => return Err(Stop::gone()),
                 Outcome::Refused(refusal) => return Err(away(refusal)),
@@ -142,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             Some(link) => Ok(Ok(link)),
             None => {
                 let limit = route.timeouts.connect_ms.map_or(CONNECT_LIMIT, Duration::from_millis);
-                self.line.wait(Some(until), upstream::connect_alone(in_flight.endpoint(), limit)).await
+                self.line.wait(Some(until), upstream::connect(in_flight.endpoint(), limit)).await
             }
         };
         let (outcome, link) = match linked {
@@ -173,21 +176,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     async fn pass_on(
         &mut self,
         begun: Begun,
-        lease: Lease,
+        leased: (Exclusive, Lent),
         mut answer: Input,
         sending: Sending,
         visit: &mut Option<Box<Visit>>,
     ) -> Result<Then, Stop> {
         let Begun { mut flow, link_stays, close, events, .. } = begun;
         let Sending { mut upload, patience, .. } = sending;
-        let events = events.then(|| Box::new(EventStream::new(lease.in_flight().endpoint())));
+        let events = events.then(|| Box::new(EventStream::new(leased.1.in_flight.endpoint())));
         let audience = Audience { visit, events };
-        let mut lease = Some(lease);
-        let passed =
-            exchange::pass(&mut self.line, &mut lease, link_stays, &mut upload, &mut answer, &mut flow, audience, patience);
+        let mut leased = Some(leased);
+        let passed = exchange::pass(
+            &mut self.line,
+            &mut leased,
+            link_stays,
+            &mut upload,
+            &mut answer,
+            &mut flow,
+            audience,
+            patience,
+        );
         let passed = passed.await;
-        if let Some(lease) = lease {
-            lease.end(false, upload.flow.bytes, flow.bytes);
+        if let Some((_, lent)) = leased {
+            lent.count(upload.flow.bytes, flow.bytes);
         }
         match passed {
             Ok(()) => {

@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 
 use httparse::{Error, Header, Status};
-use hyper::http::uri::Authority;
-use hyper::http::{Request, Uri, Version};
 use hyper::Method;
 use hyper::header::{CONTENT_TYPE, HeaderName};
+use hyper::http::uri::Authority;
+use hyper::http::{Request, Uri, Version};
 
 use super::fields::{Field, Options, Room, length};
 use super::reading::Framing;
