@@ -7,6 +7,8 @@
 //!   to an instance);
 //! - `caller` is a caller's connection from its first request to its last, `exchange` one request and its answer on it.
 
+#[cfg(test)]
+mod against;
 mod alarm;
 mod answer;
 mod caller;

@@ -9,9 +9,9 @@
 //!
 //! - plain values and functions: `config`, `check`, `paths`, `target`, `framing`, `token`, `choice`, `limit`, `outlier`,
 //!   `readiness`, `boundary`, `headers`, `outgoing`, `retry`, `refusal`, `figures`;
-//! - what a request meets, on the workers: `worker` (accepts), `connection` (TLS, HTTP/1, HTTP/2), `proxy` (answers or
-//!   lets in), `forward` (finds an instance, waits, sends), `upstream` (connections to instances), `body`, `stall`,
-//!   `upgrade`, `join` (connections as they are);
+//! - what a request meets, on the workers: `worker` (accepts), `connection` (TLS, HTTP/1 or HTTP/2), `http1` (callers and
+//!   instances that speak it), `proxy` (lets in), `forward` (finds an instance, waits, sends for callers in HTTP/2),
+//!   `upstream` (connections to instances), `body`, `stall`, `upgrade`, `join` (connections as they are);
 //! - what all workers share: `live`, the current table, with `endpoint`, `load` and `entrance`, which count; `sink`, which
 //!   writes what `story` tells of requests;
 //! - what happens beside the requests, on a thread of its own: `server` (the owner of it all), `registry`, `listening`,

@@ -282,21 +282,31 @@ impl Watcher for Audience<'_> {
     }
 }
 
-/// Passes an answer on that has begun, and the rest of the request meanwhile. What is `leased` ends as soon as
-/// the instance has nothing to do with it any more; `spare` tells whether its connection can be used again then.
+/// An answer on its way.
+#[derive(Debug)]
+pub(crate) struct Download {
+    pub(crate) flow: Flow,
+    /// What was read of it.
+    pub(crate) input: Input,
+    /// Where it comes from, as long as the instance has to do with it.
+    pub(crate) leased: Option<(Exclusive, Lent)>,
+    /// Whether the connection can be used again afterwards.
+    pub(crate) spare: bool,
+}
+
+/// Passes an answer on that has begun, and the rest of the request meanwhile. What is leased ends as soon as the instance has
+/// nothing to do with it any more.
 pub(crate) async fn pass<S>(
     line: &mut Line<S>,
-    leased: &mut Option<(Exclusive, Lent)>,
-    spare: bool,
+    download: &mut Download,
     upload: &mut Upload,
-    answer: &mut Input,
-    flow: &mut Flow,
     mut audience: Audience<'_>,
     patience: Patience,
 ) -> Result<(), BodyError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let Download { flow, input: answer, leased, spare } = download;
     let (mut since, mut moved, mut refused) = (None, 0, false);
     poll_fn(|cx| {
         if let Some((link, _)) = leased.as_mut().filter(|_| !upload.done() && !refused) {
@@ -328,7 +338,7 @@ where
                     && (upload.done() || flow.whole())
                     && let Some((link, lent)) = leased.take()
                 {
-                    let spare = spare && flow.whole() && upload.done() && !flow.leaves(answer);
+                    let spare = *spare && flow.whole() && upload.done() && !flow.leaves(answer);
                     lent.count(upload.flow.bytes, flow.bytes);
                     lent.give_back(spare.then_some(link));
                 }

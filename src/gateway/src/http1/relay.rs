@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::answer::AnswerHead;
 use super::caller::{Asked, Session, Stop, Then, Way};
-use super::exchange::{self, Audience, Limit, Outcome, Over, Upload};
+use super::exchange::{self, Audience, Download, Limit, Outcome, Over, Upload};
 use super::flow::Flow;
 use super::input::Input;
 use super::outbound::{self, Manner};
@@ -177,28 +177,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         &mut self,
         begun: Begun,
         leased: (Exclusive, Lent),
-        mut answer: Input,
+        input: Input,
         sending: Sending,
         visit: &mut Option<Box<Visit>>,
     ) -> Result<Then, Stop> {
-        let Begun { mut flow, link_stays, close, events, .. } = begun;
+        let Begun { flow, link_stays: spare, close, events, .. } = begun;
         let Sending { mut upload, patience, .. } = sending;
         let events = events.then(|| Box::new(EventStream::new(leased.1.in_flight.endpoint())));
         let audience = Audience { visit, events };
-        let mut leased = Some(leased);
-        let passed = exchange::pass(
-            &mut self.line,
-            &mut leased,
-            link_stays,
-            &mut upload,
-            &mut answer,
-            &mut flow,
-            audience,
-            patience,
-        );
-        let passed = passed.await;
-        if let Some((_, lent)) = leased {
-            lent.count(upload.flow.bytes, flow.bytes);
+        let mut download = Download { flow, input, leased: Some(leased), spare };
+        let passed = exchange::pass(&mut self.line, &mut download, &mut upload, audience, patience).await;
+        if let Some((_, lent)) = &download.leased {
+            lent.count(upload.flow.bytes, download.flow.bytes);
         }
         match passed {
             Ok(()) => {

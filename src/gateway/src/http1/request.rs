@@ -181,7 +181,8 @@ fn address<'b>(text: &'b str, method: &Method) -> Option<(Cow<'b, str>, Option<A
     if uri.scheme().is_none() || text.contains('#') {
         return None;
     }
-    let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     Some((path.into(), uri.authority().cloned()))
 }
 
@@ -215,5 +216,117 @@ impl Asking for RequestHead<'_, '_> {
             Framing::Length(length) => length,
             Framing::Chunked | Framing::UntilClose => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fields::room;
+    use super::*;
+
+    /// Reads a head at every length and says what was found, as `METHOD target, framing`, and whatever else is unusual.
+    fn check(head: &str, expected: &str) {
+        let bytes = head.as_bytes();
+        let mut room = room();
+        let read = RequestHead::read(bytes, &mut room);
+        let told = match &read {
+            Ok(None) => "more".to_owned(),
+            Err(Unreadable::TooLarge) => "too large".to_owned(),
+            Err(Unreadable::Malformed(why)) => (*why).to_owned(),
+            Ok(Some(head)) => tell(head),
+        };
+        assert_eq!(told, expected, "{head:?}");
+        let size = if let Ok(Some(head)) = &read { head.size } else { bytes.len() };
+        for end in 0..size {
+            let mut room = super::super::fields::room();
+            let cut = RequestHead::read(&bytes[..end], &mut room);
+            assert!(matches!(cut, Ok(None)) || (cut.is_err() && read.is_err()), "{head:?} until {end}: {cut:?}");
+        }
+    }
+
+    fn tell(head: &RequestHead<'_, '_>) -> String {
+        if let Some(why) = head.ambiguity {
+            return why.to_owned();
+        }
+        let mut told = format!("{} {}, {:?}", head.method, head.target, head.framing);
+        for (is, word) in [
+            (head.old, "old"),
+            (head.expects, "expects"),
+            (head.trailers, "trailers"),
+            (head.upgrade.is_some(), "upgrade"),
+            (!head.stays, "closes"),
+        ] {
+            told += if is { " " } else { "" };
+            told += if is { word } else { "" };
+        }
+        told
+    }
+
+    #[test]
+    fn a_head_says_what_is_asked_for_and_where_the_body_ends() {
+        check("GET /a?b=/c HTTP/1.1\r\nHost: x\r\n\r\nGET", "GET /a?b=/c, Length(0)");
+        check("\r\nPOST / HTTP/1.1\nHost: x\nContent-Length: 007\n\n1234567", "POST /, Length(7)");
+        check("PUT / HTTP/1.1\r\nHost: x\r\ntransfer-encoding: CHUNKED\r\n\r\n", "PUT /, Chunked");
+        check("GET http://x:1/a?b HTTP/1.1\r\nHost: X:1\r\n\r\n", "GET /a?b, Length(0)");
+        check("GET http://x?b HTTP/1.1\r\nHost: x\r\n\r\n", "GET /?b, Length(0)");
+        check("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "OPTIONS *, Length(0)");
+        check("CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n", "CONNECT x:1, Length(0)");
+        check("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "GET /, Length(0) closes");
+        check("GET / HTTP/1.0\r\n\r\n", "GET /, Length(0) old closes");
+        check("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", "GET /, Length(0) old");
+        check("GET / HTTP/1.1\r\nHost: x\r\nTE: gzip, trailers\r\n\r\n", "GET /, Length(0) trailers");
+        let asks = "GET / HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        check(asks, "GET /, Length(0) upgrade");
+        check("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n", "GET /, Length(0)");
+        let waits = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: 100-Continue\r\n\r\n";
+        check(waits, "POST /, Length(1) expects");
+        check("GET / HTTP/1.1\r\nHost: x\r\n", "more");
+    }
+
+    /// Chunks count, and nothing is read behind them.
+    #[test]
+    fn a_length_beside_chunks_ends_the_connection() {
+        let both = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
+        check(both, "POST /, Chunked closes");
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_none() {
+        let check = |lines: &str, why: &str| check(&format!("POST / HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n"), why);
+        let length = "its Content-Length is no length";
+        for value in ["+1", "-1", "1,1", "1 1", "0x1", "1.0", "99999999999999999999", ""] {
+            check(&format!("Content-Length: {value}"), length);
+        }
+        check("Content-Length: 1\r\nContent-Length: 1", "it has more than one Content-Length");
+        for coding in ["gzip, chunked", "chunked, chunked", "identity", "xchunked", "chunked\u{b}", "chunked;q=1"] {
+            let why = if coding.contains('\u{b}') { "its head is not one of HTTP/1" } else { framing::CODING };
+            check(&format!("Transfer-Encoding: {coding}"), why);
+        }
+        check("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked", framing::CODING);
+        check("Host: x", "it has more than one Host");
+        check("X : 1", "its head is not one of HTTP/1");
+        check("X: 1\r\n 2", "its head is not one of HTTP/1");
+        check("X: 1\r2", "its head is not one of HTTP/1");
+        check("X: 1\0a", "its head is not one of HTTP/1");
+    }
+
+    #[test]
+    fn addresses_are_paths_or_whole() {
+        let check =
+            |address: &str, expected: &str| check(&format!("GET {address} HTTP/1.1\r\nHost: x\r\n\r\n"), expected);
+        for address in ["/a#b", "/a\\b#", "x", "x:1", "//x#y", "http://x/#y", "/a<b", "/`"] {
+            check(address, "its address is none");
+        }
+        check("//x/y", "GET //x/y, Length(0)");
+        check("http://y/", "its Host is not the one that its address names");
+    }
+
+    #[test]
+    fn a_head_has_a_size() {
+        let many = (0..=framing::MOST_HEADERS).map(|number| format!("x-{number}: y\r\n")).collect::<String>();
+        check(&format!("GET / HTTP/1.1\r\n{many}\r\n"), "too large");
+        let large = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}", "y".repeat(LARGEST_HEAD));
+        let mut room = room();
+        assert_eq!(RequestHead::read(large.as_bytes(), &mut room).unwrap_err(), Unreadable::TooLarge);
     }
 }

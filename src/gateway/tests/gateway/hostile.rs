@@ -36,6 +36,25 @@ async fn heads_that_can_be_read_in_two_ways_are_refused() {
         ("a signed length", "POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: +3\r\n\r\nabc"),
         ("a length in hex", "POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 0x3\r\n\r\nabc"),
         ("an endless length", "POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\nabc"),
+        ("two lengths alike", "POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc"),
+        ("no length", "POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\nabc"),
+        ("a length and a tab", "POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 3\t3\r\n\r\nabc"),
+        (
+            "a coding behind a strange space",
+            "POST /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        ),
+        ("chunked twice", "POST /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n"),
+        (
+            "chunked with a question",
+            "POST /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n",
+        ),
+        ("an address within another", "GET /hello#/x HTTP/1.1\r\nHost: x\r\n\r\n"),
+        ("a host without an address", "GET x HTTP/1.1\r\nHost: x\r\n\r\n"),
+        ("a host with a user", "GET /hello HTTP/1.1\r\nHost: u@x\r\n\r\n"),
+        ("a null in the path", "GET /hello\0 HTTP/1.1\r\nHost: x\r\n\r\n"),
+        ("space before the method", " GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"),
+        ("no name", "GET /hello HTTP/1.1\r\nHost: x\r\n: y\r\n\r\n"),
+        ("no colon", "GET /hello HTTP/1.1\r\nHost: x\r\nX\r\n\r\n"),
         ("a coding that hides", "POST /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
         ("a second coding", "POST /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         (
@@ -90,7 +109,18 @@ async fn a_length_beside_chunks_smuggles_nothing() {
 async fn broken_chunks_end_the_request() {
     let (_gateway, _echo, address) = gateway().await;
     let head = "POST /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
-    for chunks in ["zz\r\nabc\r\n0\r\n\r\n", "3\r\nabcdef\r\n0\r\n\r\n", "-1\r\n\r\n", "fffffffffffffffff\r\nabc"] {
+    for chunks in [
+        "zz\r\nabc\r\n0\r\n\r\n",
+        "3\r\nabcdef\r\n0\r\n\r\n",
+        "-1\r\n\r\n",
+        "fffffffffffffffff\r\nabc",
+        "3\nabc\n0\n\n",
+        "3\r\nabc\r\n0\n\n",
+        "0x3\r\nabc\r\n0\r\n\r\n",
+        "3;a\nb\r\nabc\r\n0\r\n\r\n",
+        " 3\r\nabc\r\n0\r\n\r\n",
+        "3\r\nabc\r\n0\r\nX\0: y\r\n\r\n",
+    ] {
         let heard = raw(address, format!("{head}{chunks}GET /hello HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await;
         assert!(!heard.contains(" 200 "), "{chunks:?}: {heard}");
     }

@@ -9,6 +9,7 @@ mod hostile;
 mod http2;
 mod keep_alive;
 mod limits;
+mod pieces;
 mod process;
 mod raw;
 mod replace;
