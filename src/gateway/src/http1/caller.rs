@@ -12,7 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use hyper::header::HeaderValue;
 use hyper::{Method, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::alarm::Alarm;
 use super::exchange::Line;
@@ -26,6 +26,7 @@ use super::shelf;
 use crate::body::AnswerBody;
 use crate::config::Protocol;
 use crate::connection::{Arrival, Visitor};
+use crate::framing::LARGEST_HEAD;
 use crate::live::LiveRoute;
 use crate::proxy::{Entered, TurnedAway};
 use crate::refusal::{Refusal, Tongue};
@@ -64,7 +65,7 @@ where
             break then;
         }
     };
-    session.line.stream.shutdown().await?;
+    let _ = timeout(LINGER, session.line.stream.shutdown()).await;
     if then == Then::Linger {
         linger(&mut session.line.stream).await;
     }
@@ -133,11 +134,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
     /// Waits for a request.
     async fn next(&mut self, mut closing: Pin<&mut impl Future<Output = ()>>) -> io::Result<Received> {
         let until = Instant::now() + self.head_limit;
+        let mut looked = 0;
         poll_fn(|cx| {
             loop {
-                if !self.line.input.is_empty()
-                    && let Some(received) = self.receive()
-                {
+                // A head ends with a line; one that drips in is not read again with every drop.
+                let input = &self.line.input;
+                let ends = input.len() >= LARGEST_HEAD || input[looked..].contains(&b'\n');
+                looked = input.len();
+                if ends && let Some(received) = self.receive() {
                     return Poll::Ready(Ok(received));
                 }
                 match self.line.input.poll_fill(cx, &mut self.line.stream) {
@@ -262,6 +266,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
 async fn linger(stream: impl AsyncRead + Unpin) {
     let mut rest = stream.take(LINGER_BYTES);
     let mut sink = tokio::io::sink();
-    let until = Instant::now() + LINGER;
-    let _ = tokio::time::timeout_at(until, tokio::io::copy(&mut rest, &mut sink)).await;
+    let _ = timeout(LINGER, tokio::io::copy(&mut rest, &mut sink)).await;
 }
