@@ -23,7 +23,7 @@ impl Decode<'_> {
         self.was(block, &address, Address::Network);
         let range = block.property::<Cidr>("cidr");
         self.note(&address, FieldPath::of(Field::NetworkRange), range.as_ref().and_then(|range| range.at));
-        self.note_each(&address, block, &[("vpc", Field::NetworkExisting)]);
+        self.note_each(&address, block, &[("vpc", Field::NetworkExisting), ("egress", Field::NetworkEgress)]);
         let existing = self.existing_network(block);
         if let (Some(range), Some(vpc)) = (&range, block.child("vpc")) {
             let message = "`cidr` makes a network, and `vpc` names one that exists";
@@ -33,7 +33,8 @@ impl Decode<'_> {
         let rules = ["allow-in", "allow-out"].into_iter().flat_map(|name| block.every(name));
         let rules: Vec<_> = rules.filter_map(|node| self.network_rule(node, &address)).collect();
         let place = existing.map_or(NetworkPlace::Own(range.map(|range| range.value)), NetworkPlace::Existing);
-        Some((network, NetworkSpec { place, rules }))
+        let sealed = plain::<Arc<str>>(block, "egress").is_some_and(|word| &*word == "off");
+        Some((network, NetworkSpec { place, rules, sealed }))
     }
 
     /// A network of the platform is named by three things together.

@@ -157,6 +157,7 @@ const FEATURES: &[Feature] = &[
     feature(NETWORK, "a network with its addresses", &["network", "network cidr", "service.network"]),
     feature(NETWORK, "a network that exists", &["network.vpc", "network.vswitches", "network.security-group"]),
     feature(NETWORK, "what may connect in and out", &["network.allow-in", "network.allow-out"]),
+    feature(NETWORK, "no way out of a network", &["network.egress"]),
     feature(NETWORK, "a balancer of connections", &["nlb", "nlb.listener", "nlb.network"]),
     feature(NETWORK, "a balancer that exists, or is public", &["nlb.id", "nlb.public"]),
     feature(NETWORK, "entries in a registry of instances", &["service.nacos", "service.nacos namespace"]),

@@ -45,9 +45,12 @@ impl Default for MemoryProvider {
 
 fn cost(field: Field) -> Cost {
     match field {
-        Field::NetworkRange | Field::NetworkExisting | Field::NlbNetwork | Field::NlbExisting | Field::NlbPublic => {
-            Cost::Replace
-        }
+        Field::NetworkRange
+        | Field::NetworkExisting
+        | Field::NetworkEgress
+        | Field::NlbNetwork
+        | Field::NlbExisting
+        | Field::NlbPublic => Cost::Replace,
         Field::Image
         | Field::ImageContent
         | Field::Incarnation

@@ -56,7 +56,7 @@ impl<H: Fn() -> Arc<dyn Execute> + Send + Sync> Platform for Memory<H> {
         };
         let network = |rules| {
             let place = NetworkPlace::Own("10.20.0.0/24".parse().ok());
-            ObjectSpec::Network(NetworkSpec { place, rules })
+            ObjectSpec::Network(NetworkSpec { place, rules, sealed: false })
         };
         let open = NetworkRule { direction: Direction::In, range: "10.0.0.0/8".parse().unwrap(), port: Some(443) };
         let nlb = |port| {

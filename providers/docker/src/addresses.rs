@@ -1,10 +1,9 @@
-//! Which addresses an environment and its objects get: a function of what is taken.
+//! Which addresses networks get, and what is in them: a function of what is taken.
 //!
 //! An instance keeps its address for as long as its container is there, running or not: only so can no gateway that
 //! still knows an instance which ended send its requests to another that came after.
 
 use std::{collections::BTreeSet, fmt, net::Ipv4Addr, str::FromStr};
-use wharf_provider::Owner;
 
 /// A range of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,16 +22,27 @@ impl Range {
         1_u32.checked_shl(32 - self.prefix).unwrap_or(u32::MAX)
     }
 
-    fn overlaps(self, other: Self) -> bool {
+    /// The range of a network in which somebody has this address.
+    pub(crate) fn around(address: Ipv4Addr, prefix: u32) -> Option<Self> {
+        (1..=32).contains(&prefix).then(|| Self { first: address.into(), prefix })
+    }
+
+    /// Whether the address is in it.
+    pub(crate) fn holds(self, address: Ipv4Addr) -> bool {
+        self.overlaps(Self { first: address.into(), prefix: 32 })
+    }
+
+    /// Whether both have an address in common.
+    pub(crate) fn overlaps(self, other: Self) -> bool {
         let shorter = self.prefix.min(other.prefix);
         let mask = u32::MAX.checked_shl(32 - shorter).unwrap_or(0);
         self.first & mask == other.first & mask
     }
 
-    /// The range for an environment: the same one each time, unless another network has it.
-    pub(crate) fn choose(owner: &Owner, taken: &[Self]) -> Option<Self> {
+    /// The range for a network: the same one each time, unless another network has it.
+    pub(crate) fn choose(network: &str, taken: &[Self]) -> Option<Self> {
         let pieces = POOL.size() / (1 << (32 - PIECE));
-        let digest = blake3::hash(format!("{}.{}", owner.project, owner.environment).as_bytes());
+        let digest = blake3::hash(network.as_bytes());
         let start = u32::from_be_bytes([digest.as_bytes()[0], digest.as_bytes()[1], 0, 0]) >> 16;
         let piece = |at: u32| Self { first: POOL.first + (((start + at) % pieces) << (32 - PIECE)), prefix: PIECE };
         (0..pieces).map(piece).find(|range| !taken.iter().any(|other| other.overlaps(*range)))
@@ -71,15 +81,21 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_keeps_its_range_and_avoids_those_of_others() {
-        let owner = Owner { project: "chat".parse().unwrap(), environment: "dev".parse().unwrap() };
-        let first = Range::choose(&owner, &[]).unwrap();
-        assert_eq!(Range::choose(&owner, &[]), Some(first));
+    fn a_network_keeps_its_range_and_avoids_those_of_others() {
+        let first = Range::choose("chat.dev", &[]).unwrap();
+        assert_eq!(Range::choose("chat.dev", &[]), Some(first));
         assert!(POOL.overlaps(first));
-        let second = Range::choose(&owner, &[first, range("172.17.0.0/16")]).unwrap();
+        let second = Range::choose("chat.dev", &[first, range("172.17.0.0/16")]).unwrap();
         assert!(!second.overlaps(first));
-        assert_eq!(Range::choose(&owner, &[range("10.0.0.0/8")]), None);
-        assert_eq!(Range::choose(&owner, &[range("0.0.0.0/0")]), None);
+        assert_eq!(Range::choose("chat.dev", &[range("10.0.0.0/8")]), None);
+        assert_eq!(Range::choose("chat.dev", &[range("0.0.0.0/0")]), None);
+    }
+
+    #[test]
+    fn a_range_is_known_from_an_address_in_it() {
+        let around = Range::around([10, 20, 0, 7].into(), 24).unwrap();
+        assert!(around.holds([10, 20, 0, 200].into()) && !around.holds([10, 20, 1, 7].into()));
+        assert_eq!(Range::around([10, 20, 0, 7].into(), 0), None);
     }
 
     #[test]

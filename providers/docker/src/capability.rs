@@ -1,10 +1,11 @@
 //! What this runtime can honour, and what a change of it costs.
 
-use wharf_model::{Capabilities, Cost, Field};
+use wharf_model::{Capabilities, Cost, Field, Kind};
 
 /// The table of this runtime.
 pub(crate) fn capabilities() -> Capabilities {
-    Capabilities::of("docker", cost).fetching_images()
+    // Two balancers cannot listen at the same port of the engine's machine.
+    Capabilities::of("docker", cost).fetching_images().exclusive(&[Kind::Nlb])
 }
 
 fn cost(field: Field) -> Cost {
@@ -75,17 +76,16 @@ fn cost(field: Field) -> Cost {
             lacks("libraries are prepared before there is an instance with that file", "list them with `packages`")
         }
         Field::WebApp => lacks("it opens no pages for browsers", "leave it out: `expose` leads browsers to it as well"),
-        Field::Network
-        | Field::NetworkRange
-        | Field::NetworkExisting
-        | Field::NetworkRules
-        | Field::GatewayNetwork
-        | Field::NlbNetwork => lacks(
-            "an environment has one network, with a range of its own",
-            "leave it out: no other environment reaches into it",
+        Field::NetworkExisting => lacks(
+            "VPCs and their switches are things of EAS",
+            "make one here: `network \"…\" cidr=\"10.20.0.0/24\"`, in the environments that run on docker",
         ),
-        Field::NlbListener | Field::NlbExisting | Field::NlbPublic => {
-            lacks("it balances requests, not connections", "call the service through a gateway")
+        Field::NetworkRules => lacks(
+            "an engine keeps networks apart as a whole, and filters nothing within or behind them",
+            "put those who may not reach each other into networks of their own; `egress \"off\"` closes the way out",
+        ),
+        Field::NlbExisting => {
+            lacks("there is no platform whose balancer it could use", "leave `id` out: the balancer is made here")
         }
         Field::Nacos => lacks("the addresses of instances are the engine's own", "write it for eas alone"),
         Field::GatewayShared | Field::GatewayDedicated => {
@@ -153,7 +153,9 @@ fn cost(field: Field) -> Cost {
         | Field::Readiness
         | Field::Cpu
         | Field::Memory
-        | Field::Shm => Cost::Roll,
+        | Field::Shm
+        | Field::Network => Cost::Roll,
+        Field::NetworkRange | Field::NetworkEgress | Field::NlbPublic => Cost::Replace,
         Field::Instances
         | Field::Rollout
         | Field::Batch
@@ -179,6 +181,9 @@ fn cost(field: Field) -> Cost {
         | Field::ConcurrencyLimit
         | Field::Expose
         | Field::Listen
+        | Field::GatewayNetwork
+        | Field::NlbListener
+        | Field::NlbNetwork
         | Field::MaxBody
         | Field::RegistryLogin
         | Field::KeepOnDelete

@@ -11,7 +11,8 @@ use bollard::{
     exec::{CreateExecOptions, StartExecResults},
     models::{
         ContainerCreateBody, ContainerInspectResponse, ContainerSummary, CreateImageInfo, DistributionInspect,
-        ImageInspect, Network, NetworkCreateRequest, VolumeCreateRequest,
+        EndpointSettings, ImageInspect, Network, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
+        VolumeCreateRequest,
     },
     query_parameters::{
         CreateContainerOptionsBuilder, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
@@ -97,6 +98,12 @@ impl Eyes {
     /// Every network of the engine.
     pub(crate) async fn networks(&self) -> Answer<Vec<Network>> {
         self.docker.list_networks(Some(ListNetworksOptionsBuilder::default().build())).await
+    }
+
+    /// The networks of the environment.
+    pub(crate) async fn own_networks(&self, owner: &Owner) -> Answer<Vec<Network>> {
+        let options = ListNetworksOptionsBuilder::default().filters(&labels::filter(owner)).build();
+        self.docker.list_networks(Some(options)).await
     }
 
     /// What a container wrote.
@@ -244,6 +251,18 @@ impl Hands {
 
     pub(crate) async fn create_network(&self, network: NetworkCreateRequest) -> Answer<String> {
         self.docker.create_network(network).await.map(|made| made.id)
+    }
+
+    /// Puts a container into a network, too.
+    pub(crate) async fn connect(&self, network: &str, container: &str, endpoint: EndpointSettings) -> Answer<()> {
+        let request = NetworkConnectRequest { container: container.to_owned(), endpoint_config: Some(endpoint) };
+        self.docker.connect_network(network, request).await
+    }
+
+    /// Takes a container out of a network; one that is gone is fine.
+    pub(crate) async fn disconnect(&self, network: &str, container: &str) -> Answer<()> {
+        let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+        error::absent(self.docker.disconnect_network(network, request).await).map(drop)
     }
 
     pub(crate) async fn remove_network(&self, id: &str) -> Answer<()> {

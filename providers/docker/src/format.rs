@@ -16,7 +16,7 @@ pub(crate) const LABELS: &str = "/state/labels.json";
 /// The folder in a gateway's container in which calls are kept: the environment's volume for them.
 pub(crate) const RECORDS: &str = "/state/records";
 
-/// From what a gateway and its routes were made. A container's own labels cannot change; these can.
+/// From what a gateway or balancer and its routes were made. A container's own labels cannot change; these can.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GatewayLabels {
@@ -27,6 +27,9 @@ pub(crate) struct GatewayLabels {
     /// Whether it was brought there.
     pub(crate) settled: bool,
     pub(crate) routes: BTreeMap<String, RouteLabel>,
+    /// The network that it was put into beside that of the environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<String>,
 }
 
 /// From what a route was set.

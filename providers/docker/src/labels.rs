@@ -1,7 +1,7 @@
 //! Whose an object is: every container, volume, network and image that is made carries it, so that it is found again
 //! without any record. Labels never change after an object was made.
 
-use crate::names;
+use crate::{door::Door, names};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 use wharf_model::{
-    Address, Check, ContentRef, Fingerprint, GatewayName, InstanceId, Launch, ObjectId, ObjectSpec, OperationId, Probe,
-    RevisionNumber,
+    Address, Check, ContentRef, Fingerprint, Generation, InstanceId, Launch, NetworkSpec, ObjectId, ObjectSpec,
+    OperationId, Probe, RevisionNumber,
 };
 use wharf_provider::Owner;
 
@@ -25,6 +25,8 @@ const OPERATION: &str = "wharf.operation";
 const REVISION: &str = "wharf.revision";
 const INSTANCE: &str = "wharf.instance";
 const GATEWAY: &str = "wharf.gateway";
+const BALANCER: &str = "wharf.nlb";
+const NETWORK: &str = "wharf.network";
 const CONTENT: &str = "wharf.content";
 const OBJECT: &str = "wharf.object";
 const FINGERPRINT: &str = "wharf.fingerprint";
@@ -71,6 +73,8 @@ pub(crate) struct OfInstance {
     /// Of the revision that it was started from; instances of earlier builds do not say.
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) endpoint: SocketAddr,
+    /// Which network it is in; that of the environment when absent.
+    pub(crate) network: Option<ObjectId>,
     /// None of a service without a port: it answers nobody.
     pub(crate) question: Option<Question>,
 }
@@ -117,18 +121,20 @@ impl OfInstance {
             operation: operation.clone(),
             fingerprint: Some(launch.revision.fingerprint()),
             endpoint: (ip, template.port.unwrap_or(0)).into(),
+            network: network_of(launch),
             question: template.port.map(|_| (&template.probe()).into()),
         }
     }
 
     /// As the engine has them.
     pub(crate) fn write(&self, owner: &Owner) -> Labels {
-        let Self { instance, revision, operation, fingerprint, endpoint, question } = self;
+        let Self { instance, revision, operation, fingerprint, endpoint, network, question } = self;
         let address = Address::Instance(instance.service.clone(), instance.slot).to_string();
         let mut labels = common(owner, &address, instance.generation.0, operation);
         labels.insert(INSTANCE.to_owned(), instance.to_string());
         labels.insert(REVISION.to_owned(), revision.0.to_string());
         labels.insert(ENDPOINT.to_owned(), endpoint.to_string());
+        labels.extend(network.as_ref().map(|network| (NETWORK.to_owned(), network.to_string())));
         labels.extend(fingerprint.map(|print| (FINGERPRINT.to_owned(), print.to_string())));
         let question = question.as_ref().and_then(|question| serde_json::to_string(question).ok());
         labels.extend(question.map(|question| (PROBE.to_owned(), question)));
@@ -147,29 +153,41 @@ impl OfInstance {
             operation: OperationId(labels.get(OPERATION)?.as_str().into()),
             fingerprint: labels.get(FINGERPRINT).and_then(|text| text.parse().ok()),
             endpoint: labels.get(ENDPOINT)?.parse().ok()?,
+            network: labels.get(NETWORK).and_then(|text| text.parse().ok()),
             question: question.transpose().ok()?,
         })
     }
 }
 
-/// The labels of a gateway.
+/// The labels of a door.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct OfGateway {
-    pub(crate) gateway: GatewayName,
-    /// Where the engine's machine listens for it.
-    pub(crate) listen: SocketAddr,
-    /// Its address among the instances.
+pub(crate) struct OfDoor {
+    pub(crate) door: Door,
+    /// Where the engine's machine listens for it. Never empty.
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Its address in the environment's network.
     pub(crate) endpoint: SocketAddr,
     pub(crate) operation: OperationId,
 }
 
-impl OfGateway {
+impl OfDoor {
     /// As the engine has them.
     pub(crate) fn write(&self, owner: &Owner) -> Labels {
-        let Self { gateway, listen, endpoint, operation } = self;
-        let mut labels = common(owner, &Address::Gateway(gateway.clone()).to_string(), 1, operation);
-        labels.insert(GATEWAY.to_owned(), gateway.to_string());
-        labels.insert(LISTEN.to_owned(), listen.to_string());
+        let Self { door, listen, endpoint, operation } = self;
+        let listen: Vec<_> = listen.iter().map(SocketAddr::to_string).collect();
+        let mut labels = match door {
+            Door::Gateway(name) => {
+                let mut labels = common(owner, &Address::Gateway(name.clone()).to_string(), 1, operation);
+                labels.insert(GATEWAY.to_owned(), name.to_string());
+                labels
+            }
+            Door::Balancer(name, generation) => {
+                let mut labels = common(owner, &Address::Nlb(name.clone()).to_string(), generation.0, operation);
+                labels.insert(BALANCER.to_owned(), name.to_string());
+                labels
+            }
+        };
+        labels.insert(LISTEN.to_owned(), listen.join(" "));
         labels.insert(ENDPOINT.to_owned(), endpoint.to_string());
         labels
     }
@@ -179,13 +197,25 @@ impl OfGateway {
         if !belongs(labels, owner) {
             return None;
         }
+        let door = match (labels.get(GATEWAY), labels.get(BALANCER)) {
+            (Some(name), _) => Door::Gateway(name.parse().ok()?),
+            (None, Some(name)) => Door::Balancer(name.parse().ok()?, Generation(labels.get(GENERATION)?.parse().ok()?)),
+            (None, None) => return None,
+        };
         Some(Self {
-            gateway: labels.get(GATEWAY)?.parse().ok()?,
-            listen: labels.get(LISTEN)?.parse().ok()?,
+            door,
+            listen: labels.get(LISTEN)?.split(' ').map(|one| one.parse().ok()).collect::<Option<_>>()?,
             endpoint: labels.get(ENDPOINT)?.parse().ok()?,
             operation: OperationId(labels.get(OPERATION)?.as_str().into()),
         })
     }
+}
+
+/// The network that an instance is to be in; that of the environment when absent.
+pub(crate) fn network_of(launch: &Launch) -> Option<ObjectId> {
+    let address = Address::Network(launch.revision.template.network.clone()?);
+    let generation = launch.revision.pins.objects.get(&address).copied().unwrap_or(Generation(1));
+    Some(ObjectId { address, generation })
 }
 
 /// The labels of a content, of its volume and of the container that says it is whole.
@@ -209,6 +239,11 @@ pub(crate) fn of_object(owner: &Owner, object: &ObjectId, spec: &ObjectSpec, ope
     labels.insert(OBJECT.to_owned(), object.to_string());
     labels.insert(FINGERPRINT.to_owned(), spec.fingerprint().to_string());
     labels
+}
+
+/// The labels of a network.
+pub(crate) fn of_network(owner: &Owner, object: &ObjectId, spec: &NetworkSpec, operation: &OperationId) -> Labels {
+    of_object(owner, object, &ObjectSpec::Network(spec.clone()), operation)
 }
 
 /// The object that they are about, and from what it was made.

@@ -5,10 +5,11 @@
 //! started, when, and what becomes of an instance that ended, is decided by others; an instance that ended stays down
 //! until they say.
 //!
-//! - values: `names`, `labels`, `addresses`, `request` (from a launch to a container), `format`, `capability`;
+//! - values: `names`, `door`, `labels`, `addresses`, `request` (from a launch to a container), `format`, `capability`;
 //! - the engine: `engine` (eyes and hands), `error`, `archive`;
-//! - looking: [`DockerReader`] with `observe`, `logs`, `window`; nothing in there changes anything;
-//! - calls: [`DockerProvider`] with `image`, `network`, `start`, `stop`, `content`, `objects`, `gateways`, `program`, `resolve`, `run`;
+//! - looking: [`DockerReader`] with `observe`, `entrances`, `logs`, `window`; nothing in there changes anything;
+//! - calls: [`DockerProvider`] with `image`, `network`, `start`, `stop`, `content`, `objects`, `doors` (with `gateways`,
+//!   `balancers` and `reach`), `program`, `resolve`, `run`;
 //! - what runs in a gateway's container beside the gateway: [`play_role`], in `desk`.
 //!
 //! Whoever has the reading half alone cannot write:
@@ -31,10 +32,14 @@
 
 mod addresses;
 mod archive;
+mod balancers;
 mod capability;
 mod content;
 mod desk;
+mod door;
+mod doors;
 mod engine;
+mod entrances;
 mod error;
 mod format;
 mod gateways;
@@ -47,6 +52,7 @@ mod objects;
 mod observe;
 mod program;
 mod provider;
+mod reach;
 mod request;
 mod resolve;
 mod run;

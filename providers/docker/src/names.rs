@@ -1,12 +1,22 @@
 //! What objects are called on the engine. Names follow from the plan alone, and no two environments share one: a dot
 //! stands in no name of a project, an environment or an instance.
 
-use wharf_model::{ContentRef, GatewayName, InstanceId, ObjectId};
+use wharf_model::{ContentRef, GatewayName, Generation, InstanceId, NetworkName, NlbName, ObjectId};
 use wharf_provider::Owner;
 
 /// The network of an environment.
 pub(crate) fn network(owner: &Owner) -> String {
     format!("{}.{}", owner.project, owner.environment)
+}
+
+/// A network that is an object of the project.
+pub(crate) fn network_of(owner: &Owner, name: &NetworkName, generation: Generation) -> String {
+    format!("{}.network.{name}.{generation}", network(owner))
+}
+
+/// The container of a balancer.
+pub(crate) fn balancer(owner: &Owner, name: &NlbName, generation: Generation) -> String {
+    format!("{}.nlb.{name}.{generation}", network(owner))
 }
 
 /// The container of an instance.

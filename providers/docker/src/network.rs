@@ -1,51 +1,77 @@
-//! The network of an environment: its instances and gateways are in it, and nothing else of the engine is.
+//! Networks: that of the environment, in which is whatever names none, and those of the project, each for itself. What is
+//! in one is reached from within it alone; doors are in several.
 
-use crate::{addresses::Range, engine::Hands, error, labels, names};
-use bollard::models::{Ipam, IpamConfig, Network, NetworkCreateRequest};
-use std::{collections::BTreeSet, net::Ipv4Addr};
-use wharf_model::OperationId;
-use wharf_provider::{Owner, ProviderError};
+use crate::{
+    addresses::Range,
+    engine::Hands,
+    error,
+    labels::{self, OfDoor},
+    names,
+};
+use bollard::models::{ContainerSummary, EndpointSettings, Ipam, IpamConfig, Network, NetworkCreateRequest};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+};
+use wharf_model::{Address, NetworkName, NetworkPlace, NetworkSpec, ObjectId, ObjectSpec, OperationId};
+use wharf_provider::{OpContext, Owner, ProviderError};
 
 /// A network, by its id: two may have the same name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Net {
     pub(crate) id: String,
-    range: Range,
+    pub(crate) range: Range,
 }
 
-/// The network and the addresses in it that are taken. Filled at first use; whoever holds the lock on it has the turn.
+/// The networks that are used, and the addresses in them that are taken. Filled at first use; whoever holds the lock on it
+/// has the turn.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
-    net: Option<Net>,
+    nets: BTreeMap<Option<ObjectId>, Net>,
     taken: BTreeSet<Ipv4Addr>,
 }
 
 impl Place {
-    /// Takes a free address of the environment's network, which is made when it is not there.
+    /// A network of the project, or that of the environment, which is made when it is not there.
+    pub(crate) async fn net(
+        &mut self,
+        hands: &Hands,
+        owner: &Owner,
+        operation: &OperationId,
+        within: Option<&ObjectId>,
+    ) -> Result<Net, ProviderError> {
+        if let Some(net) = self.nets.get(&within.cloned()) {
+            return Ok(net.clone());
+        }
+        let net = match within {
+            None => ensure(hands, owner, operation).await?,
+            Some(object) => find(hands, owner, object).await?.ok_or_else(|| ProviderError::Missing {
+                attempt: format!("{object} is not there"),
+                help: "apply again: it will be made".to_owned(),
+            })?,
+        };
+        let containers = hands.containers(owner).await;
+        let containers = containers.map_err(error::engine("cannot list the environment's containers"))?;
+        self.taken.extend(containers.iter().flat_map(addresses));
+        self.nets.insert(within.cloned(), net.clone());
+        Ok(net)
+    }
+
+    /// Takes a free address of such a network.
     pub(crate) async fn take(
         &mut self,
         hands: &Hands,
         owner: &Owner,
         operation: &OperationId,
+        within: Option<&ObjectId>,
     ) -> Result<(Net, Ipv4Addr), ProviderError> {
-        let net = match &self.net {
-            Some(net) => net.clone(),
-            None => {
-                let net = ensure(hands, owner, operation).await?;
-                let containers = hands.containers(owner).await;
-                let containers = containers.map_err(error::engine("cannot list the environment's containers"))?;
-                let labels = containers.iter().filter_map(|container| container.labels.as_ref());
-                let known = labels.filter_map(labels::endpoint).filter_map(|at| match at.ip() {
-                    std::net::IpAddr::V4(ip) => Some(ip),
-                    std::net::IpAddr::V6(_) => None,
-                });
-                self.taken = known.collect();
-                self.net.insert(net).clone()
+        let net = self.net(hands, owner, operation, within).await?;
+        let address = net.range.free(&self.taken).ok_or_else(|| {
+            let network = within.map_or_else(|| names::network(owner), ToString::to_string);
+            ProviderError::Conflict {
+                attempt: format!("no address of network {network} ({}) is free", net.range),
+                help: "stop some of its instances, or give it a wider `cidr`".to_owned(),
             }
-        };
-        let address = net.range.free(&self.taken).ok_or_else(|| ProviderError::Conflict {
-            attempt: format!("no address of network {} ({}) is free", names::network(owner), net.range),
-            help: "stop some of its instances".to_owned(),
         })?;
         self.taken.insert(address);
         Ok((net, address))
@@ -56,40 +82,175 @@ impl Place {
         self.taken.remove(&address);
     }
 
-    /// Forgets the network: somebody removed it.
+    /// Forgets what is known: somebody removed a network.
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
 }
 
+/// Every address that a container has or will have.
+fn addresses(container: &ContainerSummary) -> Vec<Ipv4Addr> {
+    let own = container.labels.as_ref().and_then(labels::endpoint).and_then(|at| match at.ip() {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    });
+    let networks = container.network_settings.iter().flat_map(|settings| settings.networks.iter().flatten());
+    own.into_iter().chain(networks.filter_map(|(_, endpoint)| address(endpoint))).collect()
+}
+
+/// The address that a container has in a network, or will have there.
+pub(crate) fn address(endpoint: &EndpointSettings) -> Option<Ipv4Addr> {
+    let has = endpoint.ip_address.as_ref().and_then(|text| text.parse().ok());
+    let wants = || endpoint.ipam_config.as_ref()?.ipv4_address.as_ref()?.parse().ok();
+    has.or_else(wants)
+}
+
+/// The network of the environment.
 async fn ensure(hands: &Hands, owner: &Owner, operation: &OperationId) -> Result<Net, ProviderError> {
     let name = names::network(owner);
     let attempt = format!("cannot make network {name}");
     let known = hands.networks().await.map_err(error::engine(attempt.clone()))?;
-    let ours = |network: &&Network| network.labels.as_ref().is_some_and(|labels| labels::belongs(labels, owner));
-    if let Some(network) = known.iter().find(ours)
-        && let (Some(id), Some(range)) = (&network.id, ranges(network).next())
-    {
-        return Ok(Net { id: id.clone(), range });
+    let ours = |network: &&Network| {
+        let labels = network.labels.as_ref();
+        labels.is_some_and(|labels| labels::belongs(labels, owner) && labels::object(labels, owner).is_none())
+    };
+    if let Some(net) = known.iter().find(ours).and_then(net) {
+        return Ok(net);
     }
+    let range = choose(&name, &known)?;
+    let labels = labels::shared(owner, operation);
+    let id = hands.create_network(request(name, range, labels, false)).await.map_err(error::engine(attempt))?;
+    Ok(Net { id, range })
+}
+
+fn choose(name: &str, known: &[Network]) -> Result<Range, ProviderError> {
     let taken: Vec<_> = known.iter().flat_map(ranges).collect();
-    let range = Range::choose(owner, &taken).ok_or_else(|| ProviderError::Conflict {
-        attempt: format!("{attempt}: no range of addresses within 10.192.0.0/11 is free"),
+    Range::choose(name, &taken).ok_or_else(|| ProviderError::Conflict {
+        attempt: format!("cannot make network {name}: no range of addresses within 10.192.0.0/11 is free"),
         help: "remove networks of the engine that nothing needs: `docker network prune`".to_owned(),
-    })?;
+    })
+}
+
+fn request(name: String, range: Range, labels: labels::Labels, sealed: bool) -> NetworkCreateRequest {
     let config = IpamConfig { subnet: Some(range.to_string()), ..IpamConfig::default() };
-    let request = NetworkCreateRequest {
+    NetworkCreateRequest {
         name,
         driver: Some("bridge".to_owned()),
+        internal: Some(sealed),
         ipam: Some(Ipam { config: Some(vec![config]), ..Ipam::default() }),
-        labels: Some(labels::shared(owner, operation)),
+        labels: Some(labels),
         ..NetworkCreateRequest::default()
-    };
-    let id = hands.create_network(request).await.map_err(error::engine(attempt))?;
-    Ok(Net { id, range })
+    }
 }
 
 fn ranges(network: &Network) -> impl Iterator<Item = Range> {
     let configs = network.ipam.iter().flat_map(|ipam| ipam.config.iter().flatten());
     configs.filter_map(|config| config.subnet.as_ref()?.parse().ok())
+}
+
+fn net(network: &Network) -> Option<Net> {
+    Some(Net { id: network.id.clone()?, range: ranges(network).next()? })
+}
+
+/// An incarnation of a network of the project.
+pub(crate) async fn find(hands: &Hands, owner: &Owner, object: &ObjectId) -> Result<Option<Net>, ProviderError> {
+    let known = hands.own_networks(owner).await.map_err(error::engine(format!("cannot look for {object}")))?;
+    let is = |network: &&Network| {
+        let labels = network.labels.as_ref().and_then(|labels| labels::object(labels, owner));
+        labels.is_some_and(|(known, _)| known == *object)
+    };
+    Ok(known.iter().find(is).and_then(net))
+}
+
+/// The newest incarnation of a network of the project.
+pub(crate) async fn newest(
+    hands: &Hands,
+    owner: &Owner,
+    name: &NetworkName,
+) -> Result<Option<ObjectId>, ProviderError> {
+    let address = Address::Network(name.clone());
+    let known = hands.own_networks(owner).await.map_err(error::engine(format!("cannot look for {address}")))?;
+    let labels = known.iter().filter_map(|network| labels::object(network.labels.as_ref()?, owner));
+    Ok(labels.map(|(object, _)| object).filter(|object| object.address == address).max())
+}
+
+/// Makes an incarnation of a network. What one is made of does not change: one that was made otherwise gives way, if
+/// nothing is in it.
+pub(crate) async fn put(
+    hands: &Hands,
+    owner: &Owner,
+    (object, name): (&ObjectId, &NetworkName),
+    spec: &NetworkSpec,
+    cx: &OpContext,
+) -> Result<(), ProviderError> {
+    let attempt = || error::engine(format!("cannot make {object}"));
+    let own = hands.own_networks(owner).await.map_err(attempt())?;
+    let labelled = own.iter().filter_map(|network| Some((network, labels::object(network.labels.as_ref()?, owner)?)));
+    for (network, (_, fingerprint)) in labelled.filter(|(_, (known, _))| known == object) {
+        if fingerprint == Some(ObjectSpec::Network(spec.clone()).fingerprint()) {
+            return Ok(());
+        }
+        let id = network.id.as_deref().unwrap_or_default();
+        hands.remove_network(id).await.map_err(attempt())?;
+    }
+    let known = hands.networks().await.map_err(attempt())?;
+    let name = names::network_of(owner, name, object.generation);
+    let range = match &spec.place {
+        NetworkPlace::Own(Some(cidr)) => own_range(object, &cidr.to_string(), &known)?,
+        NetworkPlace::Own(None) | NetworkPlace::Existing(_) => choose(&name, &known)?,
+    };
+    let labels = labels::of_network(owner, object, spec, &cx.operation);
+    hands.create_network(request(name, range, labels, spec.sealed)).await.map(drop).map_err(attempt())
+}
+
+/// The range that a network asks for, if nobody has it.
+fn own_range(object: &ObjectId, cidr: &str, known: &[Network]) -> Result<Range, ProviderError> {
+    let range: Range = cidr.parse().map_err(|()| ProviderError::Rejected {
+        attempt: format!("cannot make {object} with {cidr}: networks have IPv4 addresses here"),
+        help: "write a range such as \"10.20.0.0/24\", or leave `cidr` out".to_owned(),
+        source: None,
+    })?;
+    match known.iter().find(|network| ranges(network).any(|taken| taken.overlaps(range))) {
+        None => Ok(range),
+        Some(network) => Err(ProviderError::Conflict {
+            attempt: format!(
+                "cannot make {object} with {range}: network {} of the engine has addresses of it",
+                network.name.as_deref().unwrap_or("?")
+            ),
+            help: "choose another `cidr` in this environment, or leave it out".to_owned(),
+        }),
+    }
+}
+
+/// Removes an incarnation of a network. Doors leave it first; one that is gone is fine.
+pub(crate) async fn delete(hands: &Hands, owner: &Owner, object: &ObjectId) -> Result<(), ProviderError> {
+    let attempt = || error::engine(format!("cannot remove {object}"));
+    let Some(net) = find(hands, owner, object).await? else { return Ok(()) };
+    let (mut doors, mut others) = (Vec::new(), Vec::new());
+    for container in hands.containers(owner).await.map_err(attempt())? {
+        let networks = container.network_settings.iter().flat_map(|settings| settings.networks.iter().flatten());
+        if !networks.into_iter().any(|(_, endpoint)| endpoint.network_id.as_ref() == Some(&net.id)) {
+            continue;
+        }
+        let name = container.names.iter().flatten().next().map(|name| name.trim_start_matches('/').to_owned());
+        let name = name.or(container.id).unwrap_or_default();
+        let is_door = container.labels.as_ref().is_some_and(|labels| OfDoor::read(labels, owner).is_some());
+        if is_door { doors.push(name) } else { others.push(name) }
+    }
+    if !others.is_empty() {
+        return Err(ProviderError::Conflict {
+            attempt: format!("cannot remove {object}: {} in it", others.join(", ")),
+            help: "remove what is in it, then apply again".to_owned(),
+        });
+    }
+    for door in doors {
+        hands.disconnect(&net.id, &door).await.map_err(attempt())?;
+    }
+    match hands.remove_network(&net.id).await {
+        Err(cause) if cause.to_string().contains("active endpoints") => Err(ProviderError::Conflict {
+            attempt: format!("cannot remove {object}: somebody else's containers are in it"),
+            help: format!("`docker network inspect {}` shows which; remove them, then apply again", net.id),
+        }),
+        removed => removed.map_err(attempt()),
+    }
 }

@@ -1,14 +1,16 @@
-//! Objects beside gateways and instances: data that outlives instances, logins and groups. For each stands a container that never
-//! runs, whose labels say from what it was made; data lies in a volume of the same name.
+//! Objects beside gateways and instances. A network is one of the engine, a balancer a container of its own. For data that
+//! outlives instances, for logins and for groups stands a container that never runs, whose labels say from what it was
+//! made; data lies in a volume of the same name.
 
 use crate::{
     content::{empty, resting},
-    error, labels, names,
+    door::Door,
+    error, labels, names, network,
     provider::Docker,
     start::labels_of,
 };
 use bollard::models::VolumeCreateRequest;
-use wharf_model::{ObjectId, ObjectSpec};
+use wharf_model::{Address, Kind, ObjectId, ObjectSpec};
 use wharf_provider::{OpContext, ProviderError};
 
 /// Makes an incarnation of an object, or brings it to this spec. What it holds stays.
@@ -22,11 +24,18 @@ pub(crate) async fn put(
     let name = names::object(owner, object);
     let attempt = || error::engine(format!("cannot make {object}"));
     let labels = labels::of_object(owner, object, spec, &cx.operation);
-    let volume = match spec {
-        ObjectSpec::Data(_) => Some(name.clone()),
+    let volume = match (spec, &object.address) {
+        (ObjectSpec::Network(spec), Address::Network(name)) => {
+            docker.place.lock().await.forget();
+            return network::put(hands, owner, (object, name), spec, cx).await;
+        }
+        (ObjectSpec::Nlb(spec), Address::Nlb(name)) => {
+            return docker.doors.put_balancer((name, object.generation), spec, cx).await;
+        }
+        (ObjectSpec::Data(_), _) => Some(name.clone()),
         // Known by those who fetch images, and by the routes of gateways; the engine keeps nothing of it.
-        ObjectSpec::Registry(_) | ObjectSpec::Group(_) => None,
-        ObjectSpec::Network(_) | ObjectSpec::Nlb(_) => {
+        (ObjectSpec::Registry(_) | ObjectSpec::Group(_), _) => None,
+        (ObjectSpec::Network(_) | ObjectSpec::Nlb(_), _) => {
             return Err(ProviderError::Rejected {
                 attempt: format!("{object} is nothing that this runtime can make"),
                 help: "plan again: this runtime plans no such step".to_owned(),
@@ -54,6 +63,14 @@ pub(crate) async fn put(
 
 /// Removes an incarnation of an object, with all that it holds. One that is gone is fine.
 pub(crate) async fn delete(docker: &Docker, object: &ObjectId) -> Result<(), ProviderError> {
+    match &object.address {
+        Address::Network(_) => {
+            docker.place.lock().await.forget();
+            return network::delete(&docker.hands, &docker.owner, object).await;
+        }
+        Address::Nlb(name) => return docker.doors.delete_balancer(name, object.generation).await,
+        _ => {}
+    }
     let name = names::object(&docker.owner, object);
     let attempt = || error::engine(format!("cannot remove {object}"));
     docker.hands.remove(&name).await.map_err(attempt())?;
@@ -62,6 +79,12 @@ pub(crate) async fn delete(docker: &Docker, object: &ObjectId) -> Result<(), Pro
 
 /// Whether there is such an incarnation.
 pub(crate) async fn exists(docker: &Docker, object: &ObjectId) -> Result<bool, ProviderError> {
+    if object.address.kind() == Kind::Network {
+        return Ok(network::find(&docker.hands, &docker.owner, object).await?.is_some());
+    }
+    if let Some(door) = Door::of_object(object) {
+        return docker.doors.exists(&door).await;
+    }
     let found = docker.hands.container(&names::object(&docker.owner, object)).await;
     Ok(found.map_err(error::engine(format!("cannot look at {object}")))?.is_some())
 }

@@ -1,25 +1,25 @@
-//! One look at the environment: one listing of its containers, then its gateways' desks, which ask the instances. What no
+//! One look at the environment: one listing of its containers, then its doors' desks, which ask the instances. What no
 //! listing tells, limits and ends, takes a look at each container by itself; those who follow a rollout do without limits.
 //! Nothing is changed.
 
 use crate::{
     content,
-    desk::probe_all,
+    door::Door,
+    doors::Attached,
+    entrances::{self, DoorLook},
     error,
-    format::{Heard, ProbeOrder, Seen},
-    gateways,
-    labels::{self, Labels, OfGateway, OfInstance},
+    format::{Heard, ProbeOrder},
+    labels::{self, Labels, OfDoor, OfInstance},
     logs, names,
     provider::DockerReader,
     told,
 };
-use bollard::models::{ContainerState, ContainerSummary, ContainerSummaryStateEnum};
+use bollard::models::{ContainerState, ContainerSummary, ContainerSummaryStateEnum, EndpointSettings, Network};
 use futures_util::future::join_all;
-use std::collections::{BTreeMap, BTreeSet};
-use wharf_gateway::{Config, EndpointStatus, Status};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wharf_model::{
-    Bytes, ContentRef, Exit, GatewayName, InstanceId, ObjectId, Observed, ObservedGateway, ObservedInstance,
-    ObservedObject, ObservedRoute, Phase, ProbeAnswer, ServiceName, Timestamp, Told,
+    Address, Bytes, ContentRef, Exit, InstanceId, NetworkName, ObjectId, Observed, ObservedInstance, ObservedObject,
+    Phase, ProbeAnswer, Timestamp, Told,
 };
 use wharf_provider::{ProviderError, Scope};
 
@@ -29,11 +29,13 @@ const LAST_LINES: usize = 20;
 /// Looks at the environment.
 pub(crate) async fn observe(reader: &DockerReader, scope: &Scope) -> Result<Observed, ProviderError> {
     let attempt = format!("cannot look at the engine at {}", reader.eyes.host());
-    let containers = reader.eyes.containers(&reader.owner).await.map_err(error::engine(attempt))?;
-    let listing = Listing::of(reader, containers);
+    let (containers, networks) =
+        tokio::join!(reader.eyes.containers(&reader.owner), reader.eyes.own_networks(&reader.owner));
+    let containers = containers.map_err(error::engine(attempt.clone()))?;
+    let listing = Listing::of(reader, containers, &networks.map_err(error::engine(attempt))?);
     let covered = listing.instances.into_iter().filter(|(id, _)| scope.covers(&id.service)).collect::<BTreeMap<_, _>>();
     let orders = if scope.probe { covered.values().filter_map(Look::order).collect() } else { Vec::new() };
-    let (gateways, mut heard) = look_at_gateways(reader, listing.gateways, orders).await;
+    let (doors, mut heard) = entrances::look(reader, listing.doors, orders).await;
     // Whoever follows a rollout looks often, and wants to know what is ready and what ended.
     let whole = scope.services.is_none();
     let instances = covered.into_iter().map(|(id, look)| {
@@ -42,36 +44,52 @@ pub(crate) async fn observe(reader: &DockerReader, scope: &Scope) -> Result<Obse
     });
     let sources = scope.sources.iter().map(async |source| (source.clone(), content::look(reader, source).await));
     let (instances, sources) = tokio::join!(join_all(instances), join_all(sources));
-    Ok(Observed {
+    let mut observed = Observed {
         instances: instances.into_iter().collect::<Result<_, _>>()?,
-        gateways,
         contents: listing.contents,
         objects: listing.objects,
-        balanced: BTreeMap::new(),
         sources: sources.into_iter().collect(),
-    })
+        ..Observed::default()
+    };
+    entrances::enter(&mut observed, doors, &listing.named);
+    Ok(observed)
 }
 
-/// The containers of an environment, by what they are.
+/// The containers and networks of an environment, by what they are.
 struct Listing {
     instances: BTreeMap<InstanceId, Look>,
-    gateways: BTreeMap<GatewayName, (OfGateway, bool)>,
+    doors: BTreeMap<Door, DoorLook>,
     contents: BTreeSet<ContentRef>,
     objects: BTreeMap<ObjectId, ObservedObject>,
+    /// The networks of the project, by their ids.
+    named: BTreeMap<String, NetworkName>,
 }
 
 impl Listing {
-    fn of(reader: &DockerReader, containers: Vec<ContainerSummary>) -> Self {
+    fn of(reader: &DockerReader, containers: Vec<ContainerSummary>, networks: &[Network]) -> Self {
         let mut listing = Self {
             instances: BTreeMap::new(),
-            gateways: BTreeMap::new(),
+            doors: BTreeMap::new(),
             contents: BTreeSet::new(),
             objects: BTreeMap::new(),
+            named: BTreeMap::new(),
         };
+        for network in networks {
+            listing.add_network(reader, network);
+        }
         for container in containers {
             listing.add(reader, &container);
         }
         listing
+    }
+
+    fn add_network(&mut self, reader: &DockerReader, network: &Network) {
+        let labels = network.labels.as_ref().and_then(|labels| labels::object(labels, &reader.owner));
+        let (Some((object, fingerprint)), Some(id)) = (labels, &network.id) else { return };
+        if let Address::Network(name) = &object.address {
+            self.named.insert(id.clone(), name.clone());
+            self.objects.insert(object, ObservedObject { fingerprint });
+        }
     }
 
     fn add(&mut self, reader: &DockerReader, container: &ContainerSummary) {
@@ -87,13 +105,15 @@ impl Listing {
             if is_called(&names::instance(owner, &labels.instance)) {
                 let since = u64::try_from(container.created.unwrap_or(0)).unwrap_or(0) * 1_000;
                 let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
-                let attached = networks.is_none_or(|networks| !networks.is_empty());
-                self.instances
-                    .insert(labels.instance.clone(), Look { labels, state: container.state, since, attached });
+                let network = networks.and_then(|networks| self.networks(reader, &labels, networks));
+                self.instances.insert(labels.instance.clone(), Look { labels, state: container.state, since, network });
             }
-        } else if let Some(labels) = OfGateway::read(labels, owner) {
-            if is_called(&names::gateway(owner, &labels.gateway)) {
-                self.gateways.insert(labels.gateway.clone(), (labels, runs));
+        } else if let Some(labels) = OfDoor::read(labels, owner) {
+            if is_called(&labels.door.container(owner)) {
+                let networks =
+                    container.network_settings.iter().flat_map(|settings| settings.networks.iter().flatten());
+                let nets = networks.filter_map(|(_, endpoint)| Attached::of(endpoint)).collect();
+                self.doors.insert(labels.door.clone(), DoorLook { labels, runs, nets });
             }
         } else if let Some(content) = labels::content(labels, owner) {
             self.contents.insert(content);
@@ -103,14 +123,35 @@ impl Listing {
     }
 }
 
+impl Listing {
+    /// The networks that an instance is in, in the words of the file; none where that is the environment's alone.
+    fn networks(
+        &self,
+        reader: &DockerReader,
+        labels: &OfInstance,
+        networks: &HashMap<String, EndpointSettings>,
+    ) -> Option<String> {
+        if networks.is_empty() {
+            return Some("disconnected".to_owned());
+        }
+        let own = names::network(&reader.owner);
+        let named = networks.iter().map(|(name, endpoint)| {
+            let known = endpoint.network_id.as_ref().and_then(|id| self.named.get(id));
+            known.map_or_else(|| name.clone(), ToString::to_string)
+        });
+        let named: BTreeSet<String> = named.filter(|name| labels.network.is_some() || *name != own).collect();
+        Some(named.into_iter().collect::<Vec<_>>().join(", ")).filter(|named| !named.is_empty())
+    }
+}
+
 /// What a listing says of an instance.
 struct Look {
     labels: OfInstance,
     state: Option<ContainerSummaryStateEnum>,
     /// When it was made, in milliseconds: it was started at once.
     since: u64,
-    /// Whether it is in a network.
-    attached: bool,
+    /// The networks that it is in, where those are others than that of the environment.
+    network: Option<String>,
 }
 
 impl Look {
@@ -125,69 +166,6 @@ impl Look {
         let question = self.labels.question.clone().filter(|_| self.runs())?;
         Some(ProbeOrder { name: self.labels.instance.to_string(), address: self.labels.endpoint, question })
     }
-}
-
-/// Looks at all gateways. The first that answers also asks the instances; without any, they are asked from here.
-async fn look_at_gateways(
-    reader: &DockerReader,
-    found: BTreeMap<GatewayName, (OfGateway, bool)>,
-    orders: Vec<ProbeOrder>,
-) -> (BTreeMap<GatewayName, ObservedGateway>, BTreeMap<String, Heard>) {
-    let asks = found.iter().find(|(_, (_, runs))| *runs).map(|(name, _)| name.clone());
-    let looks = found.into_iter().map(async |(name, (labels, runs))| {
-        let orders = if asks.as_ref() == Some(&name) { orders.clone() } else { Vec::new() };
-        let seen = look_at_gateway(reader, &name, runs, orders).await;
-        (name, labels, seen)
-    });
-    let (mut gateways, mut heard) = (BTreeMap::new(), Vec::new());
-    for (name, labels, mut seen) in join_all(looks).await {
-        heard.append(&mut seen.heard);
-        gateways.insert(name, observed(&labels, seen));
-    }
-    if heard.len() < orders.len() {
-        let known: BTreeSet<_> = heard.iter().map(|heard| heard.name.clone()).collect();
-        heard.extend(probe_all(orders.into_iter().filter(|order| !known.contains(&order.name)).collect()).await);
-    }
-    (gateways, heard.into_iter().map(|heard| (heard.name.clone(), heard)).collect())
-}
-
-async fn look_at_gateway(reader: &DockerReader, name: &GatewayName, runs: bool, orders: Vec<ProbeOrder>) -> Seen {
-    if runs {
-        match reader.windows.look(name, orders).await {
-            Ok(seen) => return seen,
-            Err(error) => tracing::warn!(%name, %error, "a gateway does not answer"),
-        }
-    }
-    gateways::stored(&reader.eyes, &reader.owner, name).await.unwrap_or_default()
-}
-
-fn observed(labels: &OfGateway, seen: Seen) -> ObservedGateway {
-    let own = seen.labels.unwrap_or_default();
-    let config = seen.config.unwrap_or_else(Config::empty);
-    let routes = config.routes.iter().filter_map(|route| {
-        let service: ServiceName = route.service.parse().ok()?;
-        let live = seen.status.as_ref().and_then(|status| endpoints(status, &route.name));
-        let endpoints = route.endpoints.iter().filter_map(|endpoint| {
-            let live = live.and_then(|live| live.iter().find(|live| live.name == endpoint.name));
-            Some((endpoint.name.parse().ok()?, wharf_serving::endpoint_state(endpoint.state, live)))
-        });
-        let fingerprint = own.routes.get(service.as_str()).and_then(|label| label.fingerprint.parse().ok());
-        let counted =
-            live.into_iter().flatten().filter_map(|live| Some((live.name.parse().ok()?, wharf_serving::figures(live))));
-        let (endpoints, figures) = (endpoints.collect(), counted.collect());
-        Some((service, ObservedRoute { fingerprint, endpoints, figures, told: Told::default() }))
-    });
-    ObservedGateway {
-        running: seen.status.is_some(),
-        listen: Some(labels.listen),
-        fingerprint: own.settled.then(|| own.fingerprint.parse().ok()).flatten(),
-        routes: routes.collect(),
-        told: Told::default(),
-    }
-}
-
-fn endpoints<'a>(status: &'a Status, route: &str) -> Option<&'a Vec<EndpointStatus>> {
-    status.routes.iter().find(|known| known.name == route).map(|route| &route.endpoints)
 }
 
 /// Adds what only a closer look tells: its limits, how it ended, and its last lines when it does not run or is not ready.
@@ -207,7 +185,7 @@ async fn finish(
         None
     };
     let host = found.as_ref().and_then(|found| found.host_config.as_ref());
-    let told = if look.runs() { told::told(host, look.attached) } else { Told::default() };
+    let told = if look.runs() { told::told(host, look.network.clone()) } else { Told::default() };
     let phase = if look.runs() {
         Phase::Running { since: Timestamp(look.since) }
     } else {

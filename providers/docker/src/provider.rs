@@ -3,9 +3,10 @@
 
 use crate::{
     capability, content,
+    door::Door,
+    doors::Doors,
     engine::{DEFAULT_HOST, Eyes, Hands},
     error,
-    gateways::Gateways,
     image::{Images, Logins},
     logs, names,
     network::Place,
@@ -80,9 +81,9 @@ pub(crate) struct Docker {
     reader: DockerReader,
     pub(crate) hands: Hands,
     pub(crate) images: Images,
-    /// Shared with the gateways.
+    /// Shared with the doors.
     pub(crate) place: Arc<tokio::sync::Mutex<Place>>,
-    pub(crate) gateways: Gateways,
+    pub(crate) doors: Doors,
     pub(crate) pip: Vec<String>,
 }
 
@@ -106,9 +107,9 @@ impl DockerProvider {
         let hands = Hands::of(reader.eyes.clone());
         let place = Arc::<tokio::sync::Mutex<Place>>::default();
         let (owner, windows) = (reader.owner.clone(), reader.windows.clone());
-        let gateways = Gateways::new(hands.clone(), owner, program, windows, place.clone());
+        let doors = Doors::new(hands.clone(), owner, program, windows, place.clone());
         let images = Images::default();
-        Ok(Self { docker: Docker { reader, hands, images, place, gateways, pip } })
+        Ok(Self { docker: Docker { reader, hands, images, place, doors, pip } })
     }
 
     pub(crate) fn owner(&self) -> &Owner {
@@ -248,28 +249,31 @@ impl Docker {
                 });
             }
             Call::DropContent { content } => content::drop_content(self, *content).await?,
-            Call::PutGateway { gateway, spec } => self.gateways.put(gateway, spec, cx).await?,
-            Call::DeleteGateway { gateway } => self.gateways.delete(gateway).await?,
-            Call::PutRoute { route } => self.gateways.put_route(route, cx).await?,
-            Call::DeleteRoute { gateway, service } => self.gateways.delete_route(gateway, service).await?,
+            Call::PutGateway { gateway, spec } => self.doors.put_gateway(gateway, spec, cx).await?,
+            Call::DeleteGateway { gateway } => self.doors.delete(&Door::Gateway(gateway.clone())).await?,
+            Call::PutRoute { route } => self.doors.put_route(route, cx).await?,
+            Call::DeleteRoute { gateway, service } => self.doors.delete_route(gateway, service).await?,
             Call::StartInstance(launch) => {
                 return start::start(self, launch, cx).await.map(|endpoint| Outcome::Started { endpoint });
             }
             Call::RouteInstance { instance, endpoint, gateways, probe } => {
                 for gateway in gateways {
-                    self.gateways.serve(gateway, instance, *endpoint, probe).await?;
+                    self.doors.serve(gateway, (instance, *endpoint), probe, cx).await?;
                 }
+                self.doors.join_instance((instance, *endpoint), gateways, probe, cx).await?;
             }
             Call::DrainInstance { instance, gateways, shutdown } => {
                 for gateway in gateways {
-                    self.gateways.drain(gateway, instance).await?;
+                    self.doors.drain(gateway, instance).await?;
                 }
+                self.doors.part_instance(instance, gateways).await?;
                 stop::tell(self, instance, shutdown).await?;
             }
             Call::StopInstance { instance, gateways } => {
                 for gateway in gateways {
-                    self.gateways.forget(gateway, instance).await?;
+                    self.doors.forget(gateway, instance).await?;
                 }
+                self.doors.forget_instance(instance).await?;
                 stop::end(self, instance).await?;
             }
         }

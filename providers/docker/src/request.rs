@@ -70,10 +70,14 @@ pub(crate) fn container(launch: &Launch, around: &Surroundings<'_>) -> Result<Co
 
 /// Puts a container into a network, at an address of its own and under these names.
 pub(crate) fn attachment(net: &Net, ip: Ipv4Addr, names: &[&str]) -> NetworkingConfig {
+    NetworkingConfig { endpoints_config: Some(HashMap::from([(net.id.clone(), endpoint(ip, names))])) }
+}
+
+/// A place in a network, at an address of its own and under these names.
+pub(crate) fn endpoint(ip: Ipv4Addr, names: &[&str]) -> EndpointSettings {
     let ipam = EndpointIpamConfig { ipv4_address: Some(ip.to_string()), ..EndpointIpamConfig::default() };
     let aliases = names.iter().map(ToString::to_string).collect();
-    let settings = EndpointSettings { ipam_config: Some(ipam), aliases: Some(aliases), ..EndpointSettings::default() };
-    NetworkingConfig { endpoints_config: Some(HashMap::from([(net.id.clone(), settings)])) }
+    EndpointSettings { ipam_config: Some(ipam), aliases: Some(aliases), ..EndpointSettings::default() }
 }
 
 /// How what a container prints is kept: for the engine to read back, and never without end.

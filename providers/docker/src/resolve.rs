@@ -4,6 +4,7 @@
 
 use crate::{
     content::{is_whole, sweep},
+    door::Door,
     error,
     labels::OfInstance,
     names, objects,
@@ -27,8 +28,8 @@ pub(crate) async fn resolve(docker: &Docker, intent: &Intent) -> Result<Resoluti
             whole
         }
         (Verb::Drop, _, _, Some(content)) => !is_whole(docker, content).await?,
-        (Verb::Delete, Address::Gateway(name), ..) => !docker.gateways.exists(name).await?,
-        (Verb::Delete, Address::Route(gateway, service), ..) => !docker.gateways.has_route(gateway, service).await?,
+        (Verb::Delete, Address::Gateway(name), ..) => !docker.doors.exists(&Door::Gateway(name.clone())).await?,
+        (Verb::Delete, Address::Route(gateway, service), ..) => !docker.doors.has_route(gateway, service).await?,
         (Verb::Delete, ..) => match intent.object.parse() {
             Ok(object) => !objects::exists(docker, &object).await?,
             Err(_) => false,

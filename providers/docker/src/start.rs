@@ -4,7 +4,7 @@
 use crate::{
     error::{self, Said},
     image::Image,
-    labels::OfInstance,
+    labels::{self, OfInstance},
     names,
     provider::Docker,
     request::{self, Surroundings, place_of},
@@ -32,8 +32,13 @@ pub(crate) async fn start(docker: &Docker, launch: &Launch, cx: &OpContext) -> R
         Some(digest) => kept_image(docker, name, image, digest).await?,
         None => docker.images.ready(&docker.hands, image, template.pull, &docker.logins, cx).await?,
     };
+    let within = labels::network_of(launch);
+    if let Some(within) = &within {
+        docker.doors.lead(&name.service, within, &cx.operation).await?;
+    }
     for _ in 0..TRIES {
-        let (net, ip) = docker.place.lock().await.take(&docker.hands, &docker.owner, &cx.operation).await?;
+        let taken = docker.place.lock().await.take(&docker.hands, &docker.owner, &cx.operation, within.as_ref()).await;
+        let (net, ip) = taken?;
         let labels = OfInstance::of(launch, ip, &cx.operation);
         let around = Surroundings {
             owner: &docker.owner,
@@ -149,7 +154,7 @@ async fn standing(docker: &Docker, launch: &Launch, container: &str) -> Result<O
 }
 
 /// The labels of a container that was looked at closely.
-pub(crate) fn labels_of(found: &ContainerInspectResponse) -> Option<&crate::labels::Labels> {
+pub(crate) fn labels_of(found: &ContainerInspectResponse) -> Option<&labels::Labels> {
     found.config.as_ref()?.labels.as_ref()
 }
 

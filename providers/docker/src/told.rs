@@ -3,8 +3,9 @@
 use bollard::models::HostConfig;
 use wharf_model::{Bytes, Decimal, Entry, Field, FieldPath, Told, Value};
 
-/// The limits of a container, which can be changed while it runs, and that it is in no network, if it is in none.
-pub(crate) fn told(host: Option<&HostConfig>, attached: bool) -> Told {
+/// The limits of a container, which can be changed while it runs, and the networks that it is in, where those are not
+/// that of the environment alone.
+pub(crate) fn told(host: Option<&HostConfig>, network: Option<String>) -> Told {
     let mut told = Told::default();
     if let Some(host) = host {
         told.about.extend([Field::Cpu, Field::Memory]);
@@ -12,10 +13,8 @@ pub(crate) fn told(host: Option<&HostConfig>, attached: bool) -> Told {
         let memory = host.memory.and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes > 0);
         told.entries.extend(memory.map(|bytes| entry(Field::Memory, Bytes(bytes))));
     }
-    if !attached {
-        told.about.insert(Field::Network);
-        told.entries.push(entry(Field::Network, "disconnected"));
-    }
+    told.about.insert(Field::Network);
+    told.entries.extend(network.map(|network| entry(Field::Network, network)));
     told.entries.sort_by(|one, two| one.path.cmp(&two.path));
     told
 }
@@ -39,8 +38,8 @@ fn cores(host: &HostConfig) -> Option<Decimal> {
 mod tests {
     use super::*;
 
-    fn check(host: HostConfig, attached: bool, expected: &str) {
-        let entries = told(Some(&host), attached).entries;
+    fn check(host: HostConfig, network: Option<&str>, expected: &str) {
+        let entries = told(Some(&host), network.map(str::to_owned)).entries;
         let text: Vec<_> = entries.iter().map(|entry| format!("{} {}", entry.path, entry.value)).collect();
         assert_eq!(text.join(", "), expected);
     }
@@ -48,10 +47,10 @@ mod tests {
     #[test]
     fn limits_are_told_in_the_units_of_the_file() {
         let host = HostConfig { nano_cpus: Some(500_000_000), memory: Some(64 << 20), ..HostConfig::default() };
-        check(host, true, "resources.cpu 0.5, resources.memory 64MiB");
+        check(host, None, "resources.cpu 0.5, resources.memory 64MiB");
         let host = HostConfig { cpu_quota: Some(150_000), cpu_period: Some(100_000), ..HostConfig::default() };
-        check(host, true, "resources.cpu 1.5");
-        check(HostConfig { memory: Some(0), nano_cpus: Some(0), ..HostConfig::default() }, true, "");
-        check(HostConfig::default(), false, "network disconnected");
+        check(host, None, "resources.cpu 1.5");
+        check(HostConfig { memory: Some(0), nano_cpus: Some(0), ..HostConfig::default() }, None, "");
+        check(HostConfig::default(), Some("inner"), "network inner");
     }
 }

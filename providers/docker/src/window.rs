@@ -1,12 +1,12 @@
-//! The other side of a gateway's desk: a conversation through the engine's API that stays open as long as it is used.
+//! The other side of the desk of a gateway or balancer: a conversation through the engine's API that stays open as long as it is used.
 //! Whoever looks gets to [`Windows::look`] alone; what changes a gateway takes hands.
 
 use crate::{
     desk::ROLE,
+    door::Door,
     engine::{Eyes, Hands},
     error,
     format::{Ask, GatewayLabels, ProbeOrder, Reply, Seen},
-    names,
     program::PROGRAM,
 };
 use bollard::{container::LogOutput, errors::Error as EngineError, exec::StartExecResults};
@@ -20,7 +20,6 @@ use std::{
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use wharf_gateway::Config;
-use wharf_model::GatewayName;
 use wharf_provider::{Owner, ProviderError};
 
 /// How long a desk may take to answer beyond what the probes it was given may take.
@@ -29,12 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A conversation, once there is one; whoever holds the lock has the word.
 type Open = Arc<tokio::sync::Mutex<Option<Conversation>>>;
 
-/// The conversations with the gateways of one environment.
+/// The conversations with the doors of one environment.
 #[derive(Clone)]
 pub(crate) struct Windows {
     eyes: Eyes,
     owner: Owner,
-    open: Arc<Mutex<HashMap<GatewayName, Open>>>,
+    open: Arc<Mutex<HashMap<Door, Open>>>,
 }
 
 impl Windows {
@@ -42,50 +41,45 @@ impl Windows {
         Self { eyes, owner, open: Arc::default() }
     }
 
-    /// How a gateway stands, and how these instances answer it.
-    pub(crate) async fn look(&self, gateway: &GatewayName, probes: Vec<ProbeOrder>) -> Result<Seen, ProviderError> {
+    /// How a door stands, and how these instances answer it.
+    pub(crate) async fn look(&self, door: &Door, probes: Vec<ProbeOrder>) -> Result<Seen, ProviderError> {
         let slowest = probes.iter().map(|order| order.question.timeout()).max().unwrap_or_default();
-        match self.ask(gateway, &Ask::Look { probes }, PATIENCE + slowest).await? {
+        match self.ask(door, &Ask::Look { probes }, PATIENCE + slowest).await? {
             Reply::Seen(seen) => Ok(*seen),
-            other => Err(unexpected(gateway, other)),
+            other => Err(unexpected(door, other)),
         }
     }
 
-    /// Has a gateway serve a configuration. The problems are those that it has with it.
+    /// Has a door serve a configuration. The problems are those that it has with it.
     pub(crate) async fn replace(
         &self,
         _: &Hands,
-        gateway: &GatewayName,
+        door: &Door,
         config: &Config,
     ) -> Result<Result<(), Vec<String>>, ProviderError> {
-        match self.ask(gateway, &Ask::Replace { config: config.clone() }, PATIENCE).await? {
+        match self.ask(door, &Ask::Replace { config: config.clone() }, PATIENCE).await? {
             Reply::Done => Ok(Ok(())),
             Reply::Refused { problems } => Ok(Err(problems)),
-            other => Err(unexpected(gateway, other)),
+            other => Err(unexpected(door, other)),
         }
     }
 
-    /// Keeps labels beside a gateway's configuration.
-    pub(crate) async fn label(
-        &self,
-        _: &Hands,
-        gateway: &GatewayName,
-        labels: &GatewayLabels,
-    ) -> Result<(), ProviderError> {
-        match self.ask(gateway, &Ask::Label { labels: labels.clone() }, PATIENCE).await? {
+    /// Keeps labels beside a door's configuration.
+    pub(crate) async fn label(&self, _: &Hands, door: &Door, labels: &GatewayLabels) -> Result<(), ProviderError> {
+        match self.ask(door, &Ask::Label { labels: labels.clone() }, PATIENCE).await? {
             Reply::Done => Ok(()),
-            other => Err(unexpected(gateway, other)),
+            other => Err(unexpected(door, other)),
         }
     }
 
     /// Asks; once more through a new conversation when the old one turns out to have ended. Asking twice is safe.
-    async fn ask(&self, gateway: &GatewayName, ask: &Ask, patience: Duration) -> Result<Reply, ProviderError> {
+    async fn ask(&self, door: &Door, ask: &Ask, patience: Duration) -> Result<Reply, ProviderError> {
         let slot = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.entry(gateway.clone()).or_default().clone()
+            open.entry(door.clone()).or_default().clone()
         };
         let mut slot = slot.lock().await;
-        let attempt = || format!("cannot speak to gateway {gateway}");
+        let attempt = || format!("cannot speak to {door}");
         if let Some(conversation) = slot.as_mut() {
             if let Ok(Ok(reply)) = tokio::time::timeout(patience, conversation.ask(ask)).await {
                 return Ok(reply);
@@ -93,7 +87,7 @@ impl Windows {
             *slot = None;
         }
         let asked = async {
-            let mut conversation = Conversation::begin(&self.eyes, &names::gateway(&self.owner, gateway)).await?;
+            let mut conversation = Conversation::begin(&self.eyes, &door.container(&self.owner)).await?;
             let reply = conversation.ask(ask).await?;
             Ok((conversation, reply))
         };
@@ -108,12 +102,12 @@ impl Windows {
     }
 }
 
-fn unexpected(gateway: &GatewayName, reply: Reply) -> ProviderError {
+fn unexpected(door: &Door, reply: Reply) -> ProviderError {
     let why = match reply {
         Reply::Failed { why } => why,
         _ => "it speaks another language than this build".to_owned(),
     };
-    let attempt = format!("gateway {gateway} did not do what it was asked: {why}");
+    let attempt = format!("{door} did not do what it was asked: {why}");
     ProviderError::Unreachable { attempt, retry_after: None, source: None }
 }
 

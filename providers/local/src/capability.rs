@@ -111,6 +111,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::NetworkRange
         | Field::NetworkExisting
         | Field::NetworkRules
+        | Field::NetworkEgress
         | Field::GatewayNetwork
         | Field::NlbNetwork => {
             lacks("instances use the network of this host", "write it in the environments that run elsewhere")

@@ -64,6 +64,8 @@ fields! {
     NetworkExisting => "network.vpc",
     /// What a network lets through.
     NetworkRules => "network.rules",
+    /// Whether instances reach beyond their network.
+    NetworkEgress => "network.egress",
     /// A port of a balancer.
     NlbListener => "nlb.listener",
     /// A balancer of the platform.

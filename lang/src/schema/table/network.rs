@@ -22,6 +22,10 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes(&[value("id", Type::Text)]),
     node("network.allow-in", Count::List, "connections to instances that are allowed").takes(ALLOWED).has(RULE),
     node("network.allow-out", Count::List, "connections from instances that are allowed").takes(ALLOWED).has(RULE),
+    node("network.egress", Optional, "whether instances reach beyond it")
+        .elsewhere(&["internal", "internet-access"])
+        .takes(&[value("way", Type::Word(&["on", "off"]))])
+        .or("on"),
     node("nlb", Many, "a balancer of connections, whatever they carry")
         .elsewhere(&["tcp-balancer"])
         .takes(NAME)

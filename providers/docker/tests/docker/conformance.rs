@@ -1,15 +1,23 @@
 //! The Docker runtime keeps the promises of every runtime, with real containers.
 
 use crate::place::{Place, launch, server};
-use std::{fs, net::TcpListener, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, net::TcpListener, sync::Arc, time::Duration};
 use wharf_model::{
-    Address, DataSpec, FolderPath, GatewayName, GatewaySpec, Launch, ObjectSpec, RegistrySpec, RouteSpec,
+    Address, DataSpec, FolderPath, GatewayName, GatewaySpec, Launch, NetworkPlace, NetworkSpec, NlbSpec, ObjectSpec,
+    RegistrySpec, RouteSpec,
 };
 use wharf_provider::{Execute, Platform, conformance};
 
 struct OnEngine {
     place: Place,
     port: u16,
+}
+
+impl OnEngine {
+    fn balancer(&self, target: &str) -> ObjectSpec {
+        let listeners = BTreeMap::from([(self.port + 1, target.parse().unwrap())]);
+        ObjectSpec::Nlb(NlbSpec { listeners, existing: None, public: false, network: None })
+    }
 }
 
 impl Platform for OnEngine {
@@ -51,8 +59,12 @@ impl Platform for OnEngine {
         let login = |user: &str| {
             ObjectSpec::Registry(RegistrySpec { username: user.into(), password: "pull".parse().unwrap() })
         };
+        let network =
+            |sealed| ObjectSpec::Network(NetworkSpec { place: NetworkPlace::Own(None), rules: Vec::new(), sealed });
         let of = |address: &str, one, two| (address.parse().unwrap(), one, two);
         vec![
+            of("network.inner", network(false), network(true)),
+            of("nlb.edge", self.balancer("hello"), self.balancer("other")),
             of("registry.registry.example.com", login("ci"), login("robot")),
             of("mount.hello:/data", data(false), data(true)),
         ]

@@ -76,7 +76,7 @@ impl Around {
             project.shared.nlbs.extend(nlb.then(|| ("edge".parse().unwrap(), balancer)));
         }
         let place = |range: u8| NetworkPlace::Own(format!("10.{range}.0.0/24").parse().ok());
-        let spec = network.map(|(_, range)| NetworkSpec { place: place(range), rules: Vec::new() });
+        let spec = network.map(|(_, range)| NetworkSpec { place: place(range), rules: Vec::new(), sealed: false });
         project.shared.networks.extend(network_name.zip(spec));
         let policy = GroupPolicy::Instances;
         project.shared.groups.extend(group_name.map(|name| (name, GroupSpec { policy })));

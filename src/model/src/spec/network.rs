@@ -11,6 +11,8 @@ pub struct NetworkSpec {
     pub place: NetworkPlace,
     /// What may come in and go out; the runtime's own rules when empty.
     pub rules: Vec<NetworkRule>,
+    /// Whether nothing that is in it reaches beyond it.
+    pub sealed: bool,
 }
 
 /// Where a network is.
@@ -57,7 +59,7 @@ pub struct NetworkRule {
 impl NetworkSpec {
     /// Every field of the network.
     pub fn entries(&self) -> Vec<Entry> {
-        let Self { place, rules } = self;
+        let Self { place, rules, sealed } = self;
         let mut list = List::default();
         match place {
             NetworkPlace::Own(range) => {
@@ -70,6 +72,7 @@ impl NetworkSpec {
         }
         let rules: Vec<_> = rules.iter().map(ToString::to_string).collect();
         list.some(Field::NetworkRules, Some(rules.join(", ")).filter(|rules| !rules.is_empty()));
+        list.some(Field::NetworkEgress, sealed.then_some("off"));
         list.sorted()
     }
 }

@@ -126,7 +126,7 @@ fn deployment(has: &Has, names: &[&'static str], drawn: &[Drawn]) -> Deployment 
             groups: has.group.then(|| ("talk".parse().unwrap(), group)).into_iter().collect(),
             networks: network
                 .clone()
-                .map(|name| (name, NetworkSpec { place: range, rules: vec![] }))
+                .map(|name| (name, NetworkSpec { place: range, rules: vec![], sealed: false }))
                 .into_iter()
                 .collect(),
             nlbs: nlb.map(|spec| ("edge".parse().unwrap(), spec)).into_iter().collect(),

@@ -92,9 +92,9 @@ pub(crate) fn gateway() -> GatewaySpec {
 /// One object of each kind.
 pub(crate) fn objects() -> BTreeMap<Address, RecordedObject> {
     let rule = NetworkRule { direction: Direction::In, range: "10.0.0.0/8".parse().unwrap(), port: Some(443) };
-    let own = NetworkSpec { place: NetworkPlace::Own("10.20.0.0/24".parse().ok()), rules: vec![rule] };
+    let own = NetworkSpec { place: NetworkPlace::Own("10.20.0.0/24".parse().ok()), rules: vec![rule], sealed: true };
     let existing = ExistingNetwork { vpc: "v".into(), vswitches: vec!["w".into()], security_group: "g".into() };
-    let existing = NetworkSpec { place: NetworkPlace::Existing(existing), rules: Vec::new() };
+    let existing = NetworkSpec { place: NetworkPlace::Existing(existing), rules: Vec::new(), sealed: false };
     let nlb = NlbSpec {
         listeners: BTreeMap::from([(9000, "hello".parse().unwrap())]),
         existing: Some("nlb-1".into()),

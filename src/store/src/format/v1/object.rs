@@ -13,7 +13,7 @@ use wharf_model::{
 
 as_word!(Direction, GroupPolicy);
 stored!(struct GroupSpec as GroupV1 { policy: GroupPolicy });
-stored!(struct NetworkSpec as NetworkV1 { place: NetworkPlace; rules: Vec<NetworkRule> });
+stored!(struct NetworkSpec as NetworkV1 { place: NetworkPlace; rules: Vec<NetworkRule>, sealed: bool });
 stored!(enum NetworkPlace as NetworkPlaceV1 { Own(Option<Cidr>), Existing(ExistingNetwork) });
 stored!(struct ExistingNetwork as ExistingNetworkV1 { vpc: Arc<str>, vswitches: Vec<Arc<str>>, security_group: Arc<str> });
 stored!(struct NetworkRule as NetworkRuleV1 { direction: Direction, range: Cidr; port: Option<u16> });
