@@ -19,24 +19,24 @@ use wharf_model::{
 };
 use wharf_provider::ProviderError;
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn name() -> GatewayName {
+pub(crate) fn name() -> GatewayName {
     "public".parse().unwrap()
 }
 
-async fn put(place: &Place, port: u16) -> Result<(), ProviderError> {
+pub(crate) async fn put(place: &Place, port: u16) -> Result<(), ProviderError> {
     put_spec(place, GatewaySpec::listening([127, 0, 0, 1].into(), port)).await
 }
 
-async fn put_spec(place: &Place, spec: GatewaySpec) -> Result<(), ProviderError> {
+pub(crate) async fn put_spec(place: &Place, spec: GatewaySpec) -> Result<(), ProviderError> {
     let call = Call::PutGateway { gateway: name(), spec };
     place.run(&Operation { address: Address::Gateway(name()), call }).await.map(drop)
 }
 
-async fn put_route(place: &Place) {
+pub(crate) async fn put_route(place: &Place) {
     set_route(place, route()).await;
 }
 
@@ -62,14 +62,14 @@ async fn set_route(place: &Place, route: RouteSpec) {
     place.run(&Operation { address, call: Call::PutRoute { route } }).await.unwrap();
 }
 
-async fn serve(place: &Place, instance: &InstanceId, endpoint: SocketAddr) -> Result<(), ProviderError> {
+pub(crate) async fn serve(place: &Place, instance: &InstanceId, endpoint: SocketAddr) -> Result<(), ProviderError> {
     let (instance, gateways) = (instance.clone(), vec![name()]);
     let address = Address::Instance(instance.service.clone(), instance.slot);
     let call = Call::RouteInstance { instance, endpoint, gateways, probe: Probe::fallback() };
     place.run(&Operation { address, call }).await.map(drop)
 }
 
-async fn seen(place: &Place) -> ObservedGateway {
+pub(crate) async fn seen(place: &Place) -> ObservedGateway {
     place.look().await.gateways.remove(&name()).unwrap()
 }
 
@@ -87,7 +87,7 @@ fn ask(port: u16, path: &str, headers: &str) -> Option<String> {
     text.lines().next().map(str::to_owned)
 }
 
-async fn answers(port: u16) {
+pub(crate) async fn answers(port: u16) {
     let begin = Instant::now();
     while get(port, "/api/predict/hello/health").as_deref() != Some("HTTP/1.1 200 OK") {
         assert!(begin.elapsed() < crate::support::PATIENCE, "{:?}", get(port, "/api/predict/hello/health"));

@@ -6,6 +6,7 @@
 mod conformance;
 mod gateways;
 mod instances;
+mod networks;
 mod packages;
 mod place;
 mod registry;

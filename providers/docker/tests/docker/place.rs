@@ -23,6 +23,7 @@ use wharf_provider::{Execute as _, LogCursor, Observe as _, OpContext, Owner, Pr
 pub(crate) struct Place {
     root: tempfile::TempDir,
     number: u32,
+    pub(crate) host: String,
     pub(crate) secrets: SecretValues,
     pub(crate) registries: BTreeMap<wharf_model::RegistryHost, wharf_model::RegistrySpec>,
 }
@@ -31,10 +32,15 @@ static PLACES: AtomicU32 = AtomicU32::new(1);
 
 impl Place {
     pub(crate) fn new() -> Self {
+        Self::on(support::host())
+    }
+
+    /// On this engine.
+    pub(crate) fn on(host: String) -> Self {
         let root = tempfile::Builder::new().prefix("wharf-docker-").tempdir().unwrap();
         fs::create_dir(root.path().join("project")).unwrap();
         let number = PLACES.fetch_add(1, Ordering::SeqCst);
-        Self { root, number, secrets: SecretValues::default(), registries: BTreeMap::new() }
+        Self { root, number, host, secrets: SecretValues::default(), registries: BTreeMap::new() }
     }
 
     pub(crate) fn project(&self) -> PathBuf {
@@ -48,7 +54,7 @@ impl Place {
 
     pub(crate) fn settings(&self) -> DockerSettings {
         DockerSettings {
-            host: Some(support::host()),
+            host: Some(self.host.clone()),
             project_dir: self.project(),
             owner: Owner {
                 project: "chat".parse().unwrap(),
@@ -145,7 +151,13 @@ async fn clean_up(provider: &DockerProvider) {
         address: Address::Gateway(gateway.clone()),
         call: Call::DeleteGateway { gateway: gateway.clone() },
     });
-    for operation in stops.chain(deletes).chain(seen.contents.iter().map(|content| drop_content(*content))) {
+    let objects = seen.objects.keys().map(|object| Operation {
+        address: object.address.clone(),
+        call: Call::DeleteObject { object: object.clone() },
+    });
+    for operation in
+        stops.chain(objects).chain(deletes).chain(seen.contents.iter().map(|content| drop_content(*content)))
+    {
         let cx = OpContext { operation: operation.id(), secrets: Arc::default(), progress: progress.clone() };
         drop(provider.execute(&operation, &cx).await);
     }

@@ -3,13 +3,23 @@
 # leaves nothing behind: no process, no mount, no bridge, no rule, no file. It leaves the firewall's rules and the usual
 # bridge alone, so it gets along with whatever engine runs on this machine already; but one that does may have forbidden
 # what it did not allow, so there is a rule for the addresses that networks get here.
+#
+# With `apart` behind the folder, the engine has a firewall and bridges of its own, and networks are kept apart as they are
+# everywhere; but nothing here reaches what listens there.
 set -u
 root=$1
 rule() { iptables "$1" FORWARD -s 10.192.0.0/11 -d 10.192.0.0/11 -j ACCEPT -m comment --comment "$root"; }
+apart=
+firewall="--bridge none --iptables=false"
+if [ "${2:-}" = apart ]; then
+    apart="unshare --net"
+    firewall="--bridge none"
+    rule() { :; }
+fi
 rule -I
 
-dockerd --data-root "$root/data" --exec-root "$root/exec" --host "unix://$root/docker.sock" --pidfile "$root/pid" \
-    --bridge none --iptables=false --shutdown-timeout 2 >"$root/log" 2>&1 </dev/null &
+$apart dockerd --data-root "$root/data" --exec-root "$root/exec" --host "unix://$root/docker.sock" --pidfile "$root/pid" \
+    $firewall --shutdown-timeout 2 >"$root/log" 2>&1 </dev/null &
 engine=$!
 
 # Nobody writes anything: this ends when the other end is closed, however whoever held it ended. No test takes so long.

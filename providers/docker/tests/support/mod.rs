@@ -24,11 +24,21 @@ struct Kept {
 }
 
 static ENGINE: OnceLock<Kept> = OnceLock::new();
+static APART: OnceLock<Kept> = OnceLock::new();
 
 /// Where the engine answers. The first who asks starts it, and makes the images.
 pub(crate) fn host() -> String {
-    let kept = ENGINE.get_or_init(|| {
-        let kept = start();
+    host_of(&ENGINE, &[])
+}
+
+/// The same of one with a firewall of its own, which nothing on this machine reaches but through its socket.
+pub(crate) fn host_apart() -> String {
+    host_of(&APART, &["apart"])
+}
+
+fn host_of(engine: &OnceLock<Kept>, how: &[&str]) -> String {
+    let kept = engine.get_or_init(|| {
+        let kept = start(how);
         let host = format!("unix://{}", kept.root.join("docker.sock").display());
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -46,12 +56,12 @@ pub(crate) fn engine() -> Docker {
     Docker::connect_with_host(&host()).unwrap()
 }
 
-fn start() -> Kept {
+fn start(how: &[&str]) -> Kept {
     // A socket's path may not be long.
     let root = tempfile::Builder::new().prefix("wharf-dk-").tempdir().unwrap().keep();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../providers/docker/tests/support/engine.sh");
     let mut keeper = Command::new("sh");
-    keeper.arg(script).arg(&root).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    keeper.arg(script).arg(&root).args(how).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let keeper = keeper.spawn().expect("there is a shell");
     let begin = Instant::now();
     let socket = root.join("docker.sock");

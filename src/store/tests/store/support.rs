@@ -92,7 +92,7 @@ pub(crate) fn gateway() -> GatewaySpec {
 /// One object of each kind.
 pub(crate) fn objects() -> BTreeMap<Address, RecordedObject> {
     let rule = NetworkRule { direction: Direction::In, range: "10.0.0.0/8".parse().unwrap(), port: Some(443) };
-    let own = NetworkSpec { place: NetworkPlace::Own("10.20.0.0/24".parse().ok()), rules: vec![rule], sealed: true };
+    let own = NetworkSpec { place: NetworkPlace::Own("10.20.0.0/24".parse().ok()), rules: vec![rule], sealed: false };
     let existing = ExistingNetwork { vpc: "v".into(), vswitches: vec!["w".into()], security_group: "g".into() };
     let existing = NetworkSpec { place: NetworkPlace::Existing(existing), rules: Vec::new(), sealed: false };
     let nlb = NlbSpec {
