@@ -11,6 +11,7 @@ mod engine;
 mod examples;
 mod kill;
 mod load;
+mod networks;
 mod refused;
 mod site;
 #[allow(dead_code, reason = "the other suite uses the rest")]
