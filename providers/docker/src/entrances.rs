@@ -130,10 +130,11 @@ fn endpoints<'a>(status: &'a Status, route: &str) -> Option<&'a Vec<EndpointStat
     status.routes.iter().find(|known| known.name == route).map(|route| &route.endpoints)
 }
 
-/// A balancer that does not run is not as it was made.
+/// A balancer that does not run, or was taken out of a network that it leads to, is not as it was made.
 fn balancer(observed: &mut Observed, object: ObjectId, look: &DoorLook, seen: Seen) {
     let own = seen.labels.unwrap_or_default();
-    let whole = own.settled && seen.status.is_some();
+    let mut led_to = seen.config.iter().flat_map(|config| &config.routes).flat_map(|route| &route.endpoints);
+    let whole = own.settled && seen.status.is_some() && led_to.all(|endpoint| look.reaches(endpoint.address));
     let fingerprint = whole.then(|| own.fingerprint.parse().ok()).flatten();
     observed.objects.insert(object, ObservedObject { fingerprint });
     for route in &seen.config.unwrap_or_else(Config::empty).routes {

@@ -167,7 +167,12 @@ fn check(capabilities: &Capabilities) {
 
 /// The field that a node sets, or that the nearest node around it does.
 fn field(row: &NodeSchema) -> Option<Field> {
-    let mut path = if row.path == "service.script" { "service.command" } else { row.path };
+    let mut path = match row.path {
+        "service.script" => "service.command",
+        "network.vswitches" | "network.security-group" => "network.vpc",
+        "network.allow-in" | "network.allow-out" => "network.rules",
+        path => path,
+    };
     loop {
         let own = path.strip_prefix("service.").unwrap_or(path);
         let names = [own, path, path.rsplit_once('.').map_or(path, |(_, name)| name)];
