@@ -162,8 +162,11 @@ pub(crate) fn wanted(input: &Input, plan: &crate::Plan, address: &Address) -> Op
             routes.iter().find(|route| route.gateway == *gateway).map(|route| fields(route.entries()))
         }
         Address::Service(name) => {
-            let (spec, revision) = plan.wanted().services.get(name)?;
-            Some(fields(spec.entries(&revision.pins)))
+            let asked = input.desired.services.get(name)?;
+            let wanted = plan.wanted().services.get(name).map(|(_, revision)| revision);
+            // What stays as it is stands in the record alone.
+            let revision = wanted.or_else(|| input.recorded.services.get(name)?.current_revision())?;
+            Some(fields(asked.entries(&revision.pins)))
         }
         address => input.desired.objects().get(address).map(|spec| fields(spec.entries())),
     }

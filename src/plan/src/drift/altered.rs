@@ -32,7 +32,7 @@ pub(crate) fn gateway(recorded: &GatewaySpec, seen: &ObservedGateway) -> Vec<Alt
     {
         found.push(Alteration::of(Aspect::Listen, wanted, listen));
     }
-    let differs = differences(recorded.entries(), &seen.told).into_iter();
+    let differs = differences(|| recorded.entries(), &seen.told).into_iter();
     // Told above, as the runtime says it of every gateway.
     found.extend(differs.filter(|one| one.path.field != Field::Listen).map(of_field));
     if found.is_empty() && seen.fingerprint != Some(recorded.fingerprint()) {
@@ -43,7 +43,7 @@ pub(crate) fn gateway(recorded: &GatewaySpec, seen: &ObservedGateway) -> Vec<Alt
 
 /// How a route that is there differs.
 pub(crate) fn route(recorded: &RouteSpec, seen: &ObservedRoute) -> Vec<Alteration> {
-    let mut found: Vec<_> = differences(recorded.entries(), &seen.told).into_iter().map(of_field).collect();
+    let mut found: Vec<_> = differences(|| recorded.entries(), &seen.told).into_iter().map(of_field).collect();
     if found.is_empty() && seen.fingerprint != Some(recorded.fingerprint()) {
         found.push(settings());
     }
@@ -64,11 +64,13 @@ pub(crate) fn instance(
     if seen.endpoint != recorded.endpoint {
         found.push(Alteration::of(Aspect::Listen, recorded.endpoint, seen.endpoint));
     }
-    let maker = OperationId::start(id);
-    if let Some(operation) = seen.operation.as_ref().filter(|operation| **operation != maker) {
-        found.push(Alteration::of(Aspect::Maker, maker, operation));
+    if let Some(operation) = &seen.operation {
+        let maker = OperationId::start(id);
+        if *operation != maker {
+            found.push(Alteration::of(Aspect::Maker, maker, operation));
+        }
     }
-    let told = revision.map(|revision| differences(revision.template.entries(&revision.pins), &seen.told));
+    let told = revision.map(|revision| differences(|| revision.template.entries(&revision.pins), &seen.told));
     found.extend(told.into_iter().flatten().map(of_field));
     found
 }
@@ -83,8 +85,11 @@ fn of_field(difference: Difference) -> Alteration {
 }
 
 /// The fields that the runtime tells of and that mean something else than was recorded.
-fn differences(recorded: Vec<Entry>, told: &Told) -> Vec<Difference> {
-    let spoken_of = recorded.into_iter().filter(|entry| told.about.contains(&entry.path.field)).collect();
+fn differences(recorded: impl FnOnce() -> Vec<Entry>, told: &Told) -> Vec<Difference> {
+    if *told == Told::default() {
+        return Vec::new();
+    }
+    let spoken_of = recorded().into_iter().filter(|entry| told.about.contains(&entry.path.field)).collect();
     let mut found = compare(spoken_of, told.entries.clone());
     found.retain(|difference| match (&difference.before, &difference.after) {
         (Some(recorded), Some(observed)) => !normal::same(difference.path.field, recorded, observed),

@@ -12,7 +12,7 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
 };
-use wharf_model::{Address, ContentRef, Observed, ObservedGateway, Record, ServiceName};
+use wharf_model::{Address, ContentRef, Observed, ObservedGateway, Record, RecordedService, ServiceName, ServiceSpec};
 
 /// Notes for each finding which changes of that plan bring it back.
 pub(super) fn note(findings: &mut [Finding], input: &DriftInput<'_>) {
@@ -106,6 +106,13 @@ pub(super) fn files_differ(input: &DriftInput<'_>) -> bool {
         && files
             .services
             .iter()
-            .all(|(name, spec)| record.services.get(name).is_some_and(|known| recorded::service(known) == *spec));
+            .all(|(name, spec)| record.services.get(name).is_some_and(|known| asks_for_the_same(known, spec)));
     !(gateways && services)
+}
+
+fn asks_for_the_same(known: &RecordedService, spec: &ServiceSpec) -> bool {
+    match known.current_revision() {
+        Some(current) if current.template != known.spec.template => recorded::service(known) == *spec,
+        _ => known.spec == *spec,
+    }
 }

@@ -51,7 +51,7 @@ impl Planner<'_> {
         call: Call,
         (old, new): (Option<ContentDigest>, ContentDigest),
     ) -> Option<StepId> {
-        if self.input.observed.contents.contains(&content) && self.input.recorded.contents.contains(&content) {
+        if self.present.contains(&content) {
             self.kept += usize::from(old == Some(new));
             return None;
         }

@@ -17,7 +17,7 @@ pub use record_only::{CannotForget, adopt, forget};
 
 use self::{object::Objects, rename::Rename};
 use crate::{Change, Files, Notice, Operations, Plan, Problem, Selection, Step, StepId, facts, fold::fold, problem};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use wharf_model::{
     Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, Generation, InstanceId,
     Mount, Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName, ServiceName,
@@ -132,12 +132,14 @@ struct Planner<'a> {
     gateway_ends: BTreeMap<GatewayName, StepId>,
     /// The steps after which a gateway that goes has no routes.
     route_ends: BTreeMap<GatewayName, Vec<StepId>>,
+    /// The contents that are there and recorded. Digests have no order that others share, so these are looked up by hash.
+    present: HashSet<ContentRef>,
     /// The steps that prepare contents.
-    prepared: BTreeMap<ContentRef, StepId>,
+    prepared: HashMap<ContentRef, StepId>,
     /// The contents that stay needed.
-    needed: BTreeSet<ContentRef>,
+    needed: HashSet<ContentRef>,
     /// The rollouts after which a content may be needed no more.
-    users: BTreeMap<ContentRef, Vec<StepId>>,
+    users: HashMap<ContentRef, Vec<StepId>>,
 }
 
 impl<'a> Planner<'a> {
@@ -168,9 +170,10 @@ impl<'a> Planner<'a> {
             instances,
             gateway_steps: BTreeMap::new(),
             route_ends: BTreeMap::new(),
-            prepared: BTreeMap::new(),
-            needed: BTreeSet::new(),
-            users: BTreeMap::new(),
+            present: input.observed.contents.intersection(&input.recorded.contents).copied().collect(),
+            prepared: HashMap::new(),
+            needed: HashSet::new(),
+            users: HashMap::new(),
         }
     }
 

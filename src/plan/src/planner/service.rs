@@ -111,8 +111,11 @@ impl<'a> Planner<'a> {
         }
         self.note_paused(&case);
         let moves = !case.stand.is_at(case.goal()) || self.is_unsettled(&case);
-        self.wanted.services.insert(name.clone(), (case.spec.clone().into_owned(), case.revision.clone()));
         let end = if moves { Some(self.roll(&case, &waits)) } else { self.settle_in_place(&case) };
+        if end.is_some() || self.rename_steps.contains_key(&Address::Service(name.clone())) {
+            let wanted = (case.spec.clone().into_owned(), case.revision.clone());
+            self.wanted.services.insert(name.clone(), wanted);
+        }
         self.service_steps.extend(end.map(|end| (name.clone(), end)));
         self.keep_contents(&case, end);
     }
