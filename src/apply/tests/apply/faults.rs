@@ -81,6 +81,21 @@ async fn a_call_that_hangs_is_given_up_and_asked_after() {
     .await;
 }
 
+/// A refusal is final: it fails what was asked for, and nothing that stands.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_refused_fails_its_change_and_loses_nothing() {
+    on_every_call(Fault::Rejected, |summary| {
+        matches!(summary.ended(), Ended::Done | Ended::RolledBack | Ended::Failed | Ended::Halted)
+    })
+    .await;
+    let site = Site::new();
+    site.settle(&deployment(&[("hello", service(&[("LOG", "info")], 2))])).await;
+    let faulty = Faulty::new(site.memory.clone(), 0, Fault::Rejected, Arc::default());
+    let (summary, told) = apply_with(&site, &deployment(&[("hello", service(&[("LOG", "debug")], 2))]), faulty).await;
+    assert_ne!(summary.ended(), Ended::Done, "{summary:#?}");
+    assert!(!told.iter().any(|event| matches!(event, Event::Again { .. })), "{told:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_servers_own_hint_is_heeded() {
     let site = Site::new();
