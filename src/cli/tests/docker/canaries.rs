@@ -1,9 +1,10 @@
 //! Canaries on an engine: the gateway's container counts, gates read it, and what waits is resumed by another run.
 
 use crate::{
-    site::{TOKEN, assert_settled, hello},
+    site::{TOKEN, assert_settled, containers, hello},
     support::{Site, http, load::Load, until},
 };
+use std::time::Duration;
 
 const PATH: &str = "/api/predict/hello/";
 
@@ -65,4 +66,27 @@ fn a_partition_is_kept_until_somebody_promotes_it() {
     let promote = site.run(&["rollout", "promote", "--yes", "-q"]);
     assert_eq!(promote.code, 0, "{}", promote.said);
     assert_settled(&site, "dk-partition", "after the partition");
+}
+
+#[test]
+fn batches_are_replaced_one_after_the_other_without_a_failed_request() {
+    let site = hello("dk-batches");
+    site.replace("wharf.kdl", "instances 2", "instances 4");
+    site.replace("wharf.kdl", "deadline \"30s\" }", "deadline \"30s\"; batch 2 interval=\"3s\" }");
+    site.done(&["apply", "--yes", "-q"]);
+    until("the gateway answers", || http::get(site.port, PATH, Some(TOKEN)).is_ok_and(|answer| answer.status == 200));
+    let load = Load::start(site.port, PATH, TOKEN);
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    let plan = site.done(&["plan"]).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(plan.contains("in steps: 2 of 4 for 3s"), "{plan}");
+    let apply = site.done(&["apply", "--yes"]);
+    let (tally, took) = load.stop();
+    assert!(tally.failures.is_empty(), "{:?}", tally.failures);
+    assert!(took >= Duration::from_secs(3), "the second batch came after only {took:?}");
+    assert!(apply.contains("2 of 4 are new; watching them"), "{apply}");
+    let instances = site.instances();
+    assert_eq!(instances.keys().collect::<Vec<_>>(), ["hello-0-g2", "hello-1-g2", "hello-2-g2", "hello-3-g2"]);
+    assert!(instances.values().all(|state| state == "ready"), "{instances:?}");
+    assert_eq!(containers("dk-batches").keys().filter(|name| name.contains(".hello-")).count(), 4);
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
 }
