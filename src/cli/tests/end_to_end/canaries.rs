@@ -213,14 +213,14 @@ fn a_rollout_waits_as_long_as_its_file_says_so() {
     site.assert_settled("without that line");
 }
 
-/// Killed anywhere on its way back, the next apply goes on with that; the one after it goes by the files again.
-#[test]
-fn what_is_being_taken_back_is_taken_back_by_the_next_apply() {
-    let mut site = site("abort-killed", "step \"50%\" for=\"0s\" pause=#true");
+/// Takes a rollout back that waits, is killed at each of these boundaries in turn, and lets the next apply go on with that;
+/// the one after it goes by the files again. Says how often it was killed on its way back.
+fn taken_back(name: &str, boundaries: impl Iterator<Item = u32>) -> u32 {
+    let mut site = site(name, "step \"50%\" for=\"0s\" pause=#true");
     site.replace("wharf.kdl", "\"one\"", "\"two\"");
     assert_eq!(site.run(&["apply", "--yes", "-q"]).code, 8);
     let mut cut_off = 0;
-    for at in (2_u32..).step_by(7) {
+    for at in boundaries {
         site.env.insert("WHARF_DIES_AT".to_owned(), at.to_string());
         let abort = site.run(&["rollout", "abort", "--yes", "-q"]);
         site.env.remove("WHARF_DIES_AT");
@@ -240,5 +240,19 @@ fn what_is_being_taken_back_is_taken_back_by_the_next_apply() {
         assert_eq!(site.run(&["apply", "--yes", "-q"]).code, 8, "{at}");
         assert_eq!(sides(&site), (2, 2, Some("pause".to_owned())), "{at}");
     }
+    cut_off
+}
+
+#[test]
+fn what_is_being_taken_back_is_taken_back_by_the_next_apply() {
+    let cut_off = taken_back("abort-killed", (2..).step_by(7));
     assert!(cut_off >= 3, "only {cut_off} were killed on the way back");
+}
+
+#[test]
+#[ignore = "takes minutes; `make kill-test` plays it"]
+fn a_way_back_that_is_cut_off_anywhere_is_gone_by_the_next_apply() {
+    let cut_off = taken_back("abort-killed-all", 1..);
+    println!("a way back was cut off {cut_off} times, and gone each time");
+    assert!(cut_off >= 20, "only {cut_off} were killed on the way back");
 }

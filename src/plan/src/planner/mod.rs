@@ -83,7 +83,7 @@ fn make(
     renames: BTreeMap<Address, Rename>,
     pins: Option<&BTreeMap<ServiceName, Pins>>,
 ) -> Result<Plan, Vec<Problem>> {
-    let mut planner = Planner::new(input, actual, renames);
+    let mut planner = Planner { pinned: pins.is_some(), ..Planner::new(input, actual, renames) };
     planner.renames();
     planner.objects();
     let pins = match pins {
@@ -114,6 +114,8 @@ struct Planner<'a> {
     /// The steps that call resources otherwise, by their new names.
     rename_steps: BTreeMap<Address, StepId>,
     objects: Objects,
+    /// Whether templates were fixed before, by a record and not by a look.
+    pinned: bool,
     /// The step that brings each service to where it should be, or takes it away.
     service_steps: BTreeMap<ServiceName, StepId>,
     changes: Vec<Change>,
@@ -158,6 +160,7 @@ impl<'a> Planner<'a> {
             renames,
             rename_steps: BTreeMap::new(),
             objects: Objects::default(),
+            pinned: false,
             service_steps: BTreeMap::new(),
             gateway_ends: BTreeMap::new(),
             routed,

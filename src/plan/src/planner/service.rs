@@ -26,6 +26,8 @@ struct Case<'a> {
     /// Whether one of them takes new instances.
     rolls: bool,
     stand: Stand,
+    /// Whether its file lets it go nowhere. Whoever goes back asks no file.
+    paused: bool,
     /// The revision that it is taken back from, where somebody asked for that and it was cut off.
     taken_back: Option<RevisionNumber>,
 }
@@ -53,7 +55,7 @@ impl Case<'_> {
             Some(_) if recorded.current == Some(order.goal.revision) => order.pace.clear(),
             _ => {}
         }
-        if self.spec.rollout.paused && recorded.current.is_some_and(|current| current != order.goal.revision) {
+        if self.paused && recorded.current.is_some_and(|current| current != order.goal.revision) {
             order.rest = Some(Rest::File);
         }
         order
@@ -155,7 +157,8 @@ impl<'a> Planner<'a> {
         };
         let seen = self.instances.get(name).map(Vec::as_slice).unwrap_or_default();
         let stand = Stand::of(recorded, seen, self.input.observed, &self.recorded_gateways(name));
-        Case { name, spec, recorded, revision, differences, rolls, stand, taken_back: None }
+        let paused = spec.rollout.paused && !self.pinned;
+        Case { name, spec, recorded, revision, differences, rolls, stand, paused, taken_back: None }
     }
 
     /// The revision to go to: one that an earlier, unfinished apply made of the same, else the next.
