@@ -25,6 +25,10 @@ use clap::Parser;
 use exit::Exit;
 use std::process::ExitCode;
 
+/// A gateway allocates for every request in HTTP/2, and the system's allocator costs a tenth of it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Before any thread exists: a role changes its namespaces, which only a single-threaded process may.
     if let Some(code) = wharf_local::play_role(std::env::args_os()) {

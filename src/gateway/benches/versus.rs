@@ -20,6 +20,10 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 use wharf_gateway::{Client, Config, Endpoint, Listener, Route, Settings, TokenDigest, run};
 
+/// As in the program that is shipped.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const TOKEN: &str = "Bearer s3cret";

@@ -64,12 +64,13 @@ pub(crate) struct Arrival {
 pub(crate) async fn serve(arrival: Arrival, stream: TcpStream, peer: SocketAddr) {
     let _ = stream.set_nodelay(true);
     let rules = arrival.entrance.rules.load_full();
+    // Each way is boxed: a connection's future need not be as large as the largest of them.
     let ended = match (&rules.tls, &rules.joins) {
         (None, None) => plain(arrival, stream, peer).await,
         (Some(tls), None) => secured(arrival, tls.clone(), stream, peer).await,
-        (None, Some(route)) => join::join(&arrival, stream, route).await,
-        (Some(tls), Some(route)) => match greet(tls.clone(), stream).await {
-            Ok(stream) => join::join(&arrival, stream, route).await,
+        (None, Some(route)) => Box::pin(join::join(&arrival, stream, route)).await,
+        (Some(tls), Some(route)) => match Box::pin(greet(tls.clone(), stream)).await {
+            Ok(stream) => Box::pin(join::join(&arrival, stream, route)).await,
             Err(error) => Err(error),
         },
     };
@@ -81,18 +82,18 @@ pub(crate) async fn serve(arrival: Arrival, stream: TcpStream, peer: SocketAddr)
 async fn plain(arrival: Arrival, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
     let limit = arrival.entrance.rules.load().head.unwrap_or(HEAD_LIMIT);
     let begins_http2 = tokio::select! {
-        found = timeout(limit, begins_http2(&stream)) => found??,
+        found = Box::pin(timeout(limit, begins_http2(&stream))) => found??,
         () = arrival.closing.cancelled() => return Ok(()),
     };
     let visitor = Visitor::new(arrival, peer, "http");
-    if begins_http2 { http2(visitor, stream).await } else { http1(visitor, stream).await }
+    if begins_http2 { Box::pin(http2(visitor, stream)).await } else { Box::pin(http1(visitor, stream)).await }
 }
 
 async fn secured(arrival: Arrival, tls: Arc<ServerConfig>, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
-    let stream = greet(tls, stream).await?;
+    let stream = Box::pin(greet(tls, stream)).await?;
     let agreed = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let visitor = Visitor::new(arrival, peer, "https");
-    if agreed { http2(visitor, stream).await } else { http1(visitor, stream).await }
+    if agreed { Box::pin(http2(visitor, stream)).await } else { Box::pin(http1(visitor, stream)).await }
 }
 
 /// Speaks HTTP/1, until a request is for a service that speaks HTTP/2.
@@ -103,7 +104,7 @@ where
     let head = visitor.arrival.entrance.rules.load().head.unwrap_or(HEAD_LIMIT);
     match http1::serve(&visitor, stream, head).await? {
         Ended::Closed => Ok(()),
-        Ended::Elsewhere(stream, read) => translated(visitor, Rewound::new(stream, read)).await,
+        Ended::Elsewhere(stream, read) => Box::pin(translated(visitor, Rewound::new(stream, read))).await,
     }
 }
 

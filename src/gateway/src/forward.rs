@@ -12,12 +12,11 @@ use hyper::{Request, Response, Version};
 use tokio::time::{Instant, timeout_at};
 
 use crate::body::{Answer, AnswerBody, RequestBody, Upload};
-use crate::config::Protocol;
 use crate::endpoint::{InFlight, LiveEndpoint};
 use crate::headers;
 use crate::http1::{self, Outcall, Unanswered};
 use crate::live::{LiveRoute, Search, Turned};
-use crate::outgoing::{Outgoing, copy};
+use crate::outgoing::{Message, Outgoing, copy};
 use crate::outlier::Fault;
 use crate::proxy::Proxy;
 use crate::refusal::Refusal;
@@ -50,12 +49,8 @@ impl Proxy {
         visit: &mut Option<Box<Visit>>,
     ) -> Result<Response<AnswerBody>, Refusal> {
         let mut in_flight = self.admit(&mut route, quest).await?;
-        let Outgoing { request, upload, repeatable, patience, http1 } = outgoing;
+        let Outgoing { mut message, upload, repeatable, patience, http1 } = outgoing;
         let rest = Rest { upload: upload.clone(), patience, http1 };
-        let mut message = match route.protocol {
-            Protocol::Http1 => Message::Alone(Outcall::new(request)),
-            Protocol::H2c => Message::Shared(request),
-        };
         let (mut fresh, mut retried) = (false, false);
         loop {
             let endpoint = in_flight.endpoint().clone();
@@ -107,7 +102,9 @@ impl Proxy {
         let limit = route.timeouts.connect_ms.map_or(CONNECT_LIMIT, Duration::from_millis);
         match message {
             Message::Alone(request) => self.send_alone(in_flight, request, repeatable, fresh, limit).await,
-            Message::Shared(request) => self.send_shared(in_flight, request, repeatable, fresh, limit).await,
+            Message::Shared(request) => {
+                Box::pin(self.send_shared(in_flight, request, repeatable, fresh, limit)).await
+            }
         }
     }
 
@@ -123,7 +120,7 @@ impl Proxy {
         let reused = known.is_some();
         let link = match known {
             Some(link) => link,
-            None => match upstream::connect(in_flight.endpoint(), limit).await {
+            None => match Box::pin(upstream::connect(in_flight.endpoint(), limit)).await {
                 Ok(link) => link,
                 Err(error) => return Err(Failure::unconnected(in_flight, error, Message::Alone(request))),
             },
@@ -173,15 +170,16 @@ impl Proxy {
         }
     }
 
-    /// Finds an endpoint, if need be by waiting for one.
+    /// Finds an endpoint, if need be by waiting for one. What waits is boxed: it is rare, and would make every request's
+    /// future as large as itself.
     pub(crate) async fn admit(&self, route: &mut Arc<LiveRoute>, quest: Quest) -> Result<InFlight, Refusal> {
         if route.load.has_queue(&route.limits) {
-            return self.queue(route, quest).await;
+            return Box::pin(self.queue(route, quest)).await;
         }
         match self.live.admit(route, self.search(quest)) {
             Ok(in_flight) => Ok(in_flight),
-            Err(Turned::NoneReady) => self.hold(route, quest).await,
-            Err(Turned::AllFull) => self.queue(route, quest).await,
+            Err(Turned::NoneReady) => Box::pin(self.hold(route, quest)).await,
+            Err(Turned::AllFull) => Box::pin(self.queue(route, quest)).await,
             Err(turned) => Err(turned.into()),
         }
     }
@@ -264,14 +262,6 @@ struct Rest {
     upload: Option<Arc<Upload>>,
     patience: crate::body::Patience,
     http1: bool,
-}
-
-/// A request as it is sent.
-enum Message {
-    /// In HTTP/1, on a connection of its own.
-    Alone(Outcall),
-    /// In HTTP/2.
-    Shared(Request<RequestBody>),
 }
 
 /// Why a request failed, if it was the client who made it fail.

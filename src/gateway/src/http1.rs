@@ -26,5 +26,8 @@ mod rewound;
 mod shelf;
 
 pub(crate) use caller::{Ended, serve};
+pub(crate) use outbound::request as write_request;
 pub(crate) use outcall::{Incall, Outcall, Unanswered, call};
+pub(crate) use request::RequestHead;
 pub(crate) use rewound::Rewound;
+pub(crate) use shelf::take as buffer;

@@ -3,14 +3,18 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
+use httparse::Header;
 use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::{Request, Uri, Version};
 use tokio::time::Instant;
 
 use crate::body::{IDLE_LIMIT, Patience, RequestBody, Upload};
 use crate::config::Protocol;
+use crate::http1::{self, Outcall, RequestHead};
 use crate::live::LiveRoute;
 use crate::retry::repeatable;
 use crate::story::Side;
@@ -18,13 +22,21 @@ use crate::{headers, paths};
 
 /// A request on its way, ready to be sent.
 pub(crate) struct Outgoing {
-    pub(crate) request: Request<RequestBody>,
+    pub(crate) message: Message,
     pub(crate) upload: Option<Arc<Upload>>,
     pub(crate) repeatable: bool,
     /// How long its bodies may take.
     pub(crate) patience: Patience,
     /// Whether the client speaks HTTP/1, where a connection that is not read to its end must be closed.
     pub(crate) http1: bool,
+}
+
+/// A request as it is sent.
+pub(crate) enum Message {
+    /// In HTTP/1, on a connection of its own.
+    Alone(Outcall),
+    /// In HTTP/2.
+    Shared(Request<RequestBody>),
 }
 
 /// Who asks, and where.
@@ -44,38 +56,63 @@ impl Outgoing {
         covered: usize,
         guest: Guest<'_>,
         side: Option<Side>,
-        make_id: impl FnOnce() -> HeaderValue,
+        make_id: impl Fn() -> HeaderValue,
     ) -> Self {
         let http1 = request.version() != Version::HTTP_2;
         let patience = patience(route);
-        let (mut head, body) = request.into_parts();
+        let alone = route.protocol == Protocol::Http1;
+        let head = alone.then(|| written(&request, route, covered, guest, &make_id));
+        let (mut parts, body) = request.into_parts();
         let (body, upload) = if body.is_end_stream() {
             (RequestBody::empty(), None)
         } else {
             let (body, upload) = RequestBody::limited(body, route.max_body, patience, side);
             (body, Some(upload))
         };
-        headers::name_host(&mut head.headers, &head.uri, &route.service);
-        headers::forward(&mut head.headers, guest.client, guest.scheme, make_id);
-        if !route.tokens.is_empty() {
-            // The gateway's token is no business of the service.
-            head.headers.remove(AUTHORIZATION);
-        }
-        let path = stripped(&head.uri, covered);
-        match route.protocol {
-            Protocol::Http1 => {
-                head.version = Version::HTTP_11;
-                head.uri = Uri::from(path);
+        let repeatable = repeatable(&parts.method, upload.is_some());
+        let message = match head {
+            Some(head) => Message::Alone(Outcall::new(parts.method, head, body)),
+            None => {
+                translate(&mut parts, route, covered, guest, make_id);
+                Message::Shared(Request::from_parts(parts, body))
             }
-            Protocol::H2c => {
-                head.version = Version::HTTP_2;
-                let host = head.headers.remove(HOST);
-                head.uri = absolute(path, host.as_ref());
-            }
-        }
-        let repeatable = repeatable(&head.method, upload.is_some());
-        Self { request: Request::from_parts(head, body), upload, repeatable, patience, http1 }
+        };
+        Self { message, upload, repeatable, patience, http1 }
     }
+}
+
+/// A request's head as an instance of HTTP/1 gets it.
+fn written<B: Body>(
+    request: &Request<B>,
+    route: &LiveRoute,
+    covered: usize,
+    guest: Guest<'_>,
+    make_id: impl FnOnce() -> HeaderValue,
+) -> BytesMut {
+    let lines = request.headers().iter();
+    let lines: Vec<_> = lines.map(|(name, value)| Header { name: name.as_str(), value: value.as_bytes() }).collect();
+    let mut out = http1::buffer();
+    http1::write_request(&mut out, &RequestHead::of(request, &lines), route, covered, guest, None, make_id);
+    out
+}
+
+/// Turns a request's head into the one that an instance of HTTP/2 gets.
+fn translate(
+    head: &mut Parts,
+    route: &LiveRoute,
+    covered: usize,
+    guest: Guest<'_>,
+    make_id: impl FnOnce() -> HeaderValue,
+) {
+    headers::name_host(&mut head.headers, &head.uri, &route.service);
+    headers::forward(&mut head.headers, guest.client, guest.scheme, make_id);
+    if !route.tokens.is_empty() {
+        // The gateway's token is no business of the service.
+        head.headers.remove(AUTHORIZATION);
+    }
+    head.version = Version::HTTP_2;
+    let host = head.headers.remove(HOST);
+    head.uri = absolute(stripped(&head.uri, covered), host.as_ref());
 }
 
 /// How long the bodies of a request to this route may take, from now on.

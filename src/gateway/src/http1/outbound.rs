@@ -159,8 +159,7 @@ fn status(out: &mut BytesMut, status: u16, reason: &str, manner: Manner) {
     out.put_slice(b"\r\n");
 }
 
-/// A line of a head.
-pub(crate) fn line(out: &mut BytesMut, name: &str, value: &[u8]) {
+fn line(out: &mut BytesMut, name: &str, value: &[u8]) {
     out.reserve(name.len() + value.len() + 4);
     out.put_slice(name.as_bytes());
     out.put_slice(b": ");
@@ -185,7 +184,7 @@ fn values<'b>(head: &RequestHead<'_, 'b>, wanted: Field) -> impl Iterator<Item =
 }
 
 /// How the end of a body is told.
-pub(crate) fn framing(out: &mut BytesMut, framing: Framing) {
+fn framing(out: &mut BytesMut, framing: Framing) {
     match framing {
         Framing::Length(length) => {
             out.put_slice(b"content-length: ");

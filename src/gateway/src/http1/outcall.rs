@@ -2,22 +2,19 @@
 //! Whoever asks for the answer also moves the request on: there is no task beside it.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{HeaderName, HeaderValue};
-use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Response, StatusCode};
 use tokio::io::AsyncWrite;
 
 use super::answer::AnswerHead;
 use super::exchange;
-use super::fields::Field;
 use super::input::Input;
-use super::outbound;
 use super::reading::{Framing, Malformed, Reading};
 use super::shelf;
 use crate::body::{BodyError, RequestBody};
@@ -50,30 +47,10 @@ enum Stopped {
 }
 
 impl Outcall {
-    /// `request` is as the instance is to get it.
-    pub(crate) fn new(request: Request<RequestBody>) -> Self {
-        let (Parts { method, uri, headers, .. }, body) = request.into_parts();
-        let mut before = shelf::take();
-        before.put_slice(method.as_str().as_bytes());
-        before.put_slice(b" ");
-        before.put_slice(uri.path_and_query().map_or("/", |path| path.as_str()).as_bytes());
-        before.put_slice(b" HTTP/1.1\r\n");
-        let mut says_length = false;
-        for (name, value) in &headers {
-            match Field::of(name.as_str()) {
-                Field::Length => says_length = true,
-                Field::TransferEncoding => {}
-                _ => outbound::line(&mut before, name.as_str(), value.as_bytes()),
-            }
-        }
-        let ended = body.is_end_stream();
-        let framing = body.size_hint().exact().map_or(Framing::Chunked, Framing::Length);
-        if !ended || says_length {
-            outbound::framing(&mut before, framing);
-        }
-        before.put_slice(b"\r\n");
-        let (data, chunked) = (Bytes::new(), framing == Framing::Chunked);
-        Self { method, before, written: 0, data, after: b"", body, chunked, begun: false, ended }
+    /// `head` ends with an empty line, and says how the end of the body is told, if there is one.
+    pub(crate) fn new(method: Method, head: BytesMut, body: RequestBody) -> Self {
+        let (ended, chunked) = (body.is_end_stream(), body.size_hint().exact().is_none());
+        Self { method, before: head, written: 0, data: Bytes::new(), after: b"", body, chunked, begun: false, ended }
     }
 
     /// Starts again with the head. Only where there is no body, or nothing of it was sent.
@@ -115,7 +92,8 @@ impl Outcall {
     fn stage(&mut self, data: Bytes) {
         if self.chunked && !data.is_empty() {
             self.open();
-            self.before.put_slice(format!("{:x}\r\n", data.len()).as_bytes());
+            // Cannot fail: it grows.
+            let _ = write!((&mut self.before).writer(), "{:x}\r\n", data.len());
             self.after = b"\r\n";
         }
         self.data = data;

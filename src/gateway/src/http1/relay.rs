@@ -90,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
                         // Nobody else asked for it.
                         let upgrade = sending.upgrade.take();
                         upgrade.ok_or_else(|| away(Refusal::ConnectionLost))?;
-                        return self.switch(begun, link, tried.answer, in_flight, visit.take()).await;
+                        return Box::pin(self.switch(begun, link, tried.answer, in_flight, visit.take())).await;
                     }
                     let lent = Lent::new(in_flight, self.visitor.arrival.proxy.pool.clone(), None);
                     return self.pass_on(begun, (link, lent), tried.answer, sending, visit).await;
@@ -145,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
             Some(link) => Ok(Ok(link)),
             None => {
                 let limit = route.timeouts.connect_ms.map_or(CONNECT_LIMIT, Duration::from_millis);
-                self.line.wait(Some(until), upstream::connect(in_flight.endpoint(), limit)).await
+                self.line.wait(Some(until), Box::pin(upstream::connect(in_flight.endpoint(), limit))).await
             }
         };
         let (outcome, link) = match linked {

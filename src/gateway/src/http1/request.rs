@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use httparse::{Error, Header, Status};
 use hyper::Method;
+use hyper::body::Body;
 use hyper::header::{CONTENT_TYPE, HeaderName};
 use hyper::http::uri::Authority;
 use hyper::http::{Request, Uri, Version};
@@ -87,6 +88,39 @@ impl<'h, 'b> RequestHead<'h, 'b> {
         };
         head.ambiguity = head.look().err();
         Ok(Some(head))
+    }
+
+    /// The head that an instance of HTTP/1 would have been sent for a request that came otherwise, and is no ambiguous one.
+    /// `fields` are its headers.
+    pub(crate) fn of<B: Body>(request: &'b Request<B>, fields: &'h [Header<'b>]) -> Self {
+        let (framing, path) = (request.body().size_hint().exact(), request.uri().path_and_query());
+        let mut head = Self {
+            size: 0,
+            method: request.method().clone(),
+            target: path.map_or("/", |path| path.as_str()).into(),
+            named: request.uri().authority().cloned(),
+            host: None,
+            old: false,
+            fields,
+            options: Options::default(),
+            framing: framing.map_or(Framing::Chunked, Framing::Length),
+            says_length: false,
+            expects: false,
+            trailers: false,
+            upgrade: None,
+            stays: true,
+            ambiguity: None,
+        };
+        for Header { name, value } in fields {
+            match Field::of(name) {
+                Field::Host => head.host = Some(value),
+                Field::Length => head.says_length = true,
+                Field::Connection => head.options.add(value),
+                Field::Te => head.trailers |= has_word(value, "trailers"),
+                _ => {}
+            }
+        }
+        head
     }
 
     /// Goes through the lines once.
