@@ -1,10 +1,13 @@
 //! One client's connection: TLS if it is spoken here, then HTTP/1 or HTTP/2 as the client begins, or the bytes as they are.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::header::{CONNECTION, HeaderValue};
@@ -18,6 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 
+use crate::batch::batch;
 use crate::entrance::Entrance;
 use crate::framing::{LARGEST_HEAD, MOST_HEADERS};
 use crate::http1::{self, Ended, Rewound};
@@ -223,15 +227,22 @@ where
         .max_header_list_size(LARGEST_HEAD as u32)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
-    let mut connection = http.serve_connection(TokioIo::new(Stall::new(stream, STALL_LIMIT)), service);
-    let ended = tokio::select! {
-        ended = &mut connection => ended,
-        () = ends => {
+    let (stream, sender) = batch(Stall::new(stream, STALL_LIMIT));
+    let mut connection = http.serve_connection(TokioIo::new(stream), service);
+    let (mut ends, mut ending) = (pin!(ends), false);
+    poll_fn(|cx| {
+        if !ending && ends.as_mut().poll(cx).is_ready() {
+            ending = true;
             Pin::new(&mut connection).graceful_shutdown();
-            connection.await
         }
-    };
-    ended.map_err(io::Error::other)
+        let polled = Pin::new(&mut connection).poll(cx);
+        // All answers that are ready go with one write.
+        if let Poll::Ready(Err(error)) = sender.poll(cx) {
+            return Poll::Ready(Err(error));
+        }
+        polled.map_err(io::Error::other)
+    })
+    .await
 }
 
 /// Reads what a refused client still sends. Closing a socket with unread input resets the connection, and the reset

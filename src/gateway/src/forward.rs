@@ -102,9 +102,7 @@ impl Proxy {
         let limit = route.timeouts.connect_ms.map_or(CONNECT_LIMIT, Duration::from_millis);
         match message {
             Message::Alone(request) => self.send_alone(in_flight, request, repeatable, fresh, limit).await,
-            Message::Shared(request) => {
-                Box::pin(self.send_shared(in_flight, request, repeatable, fresh, limit)).await
-            }
+            Message::Shared(request) => Box::pin(self.send_shared(in_flight, request, repeatable, fresh, limit)).await,
         }
     }
 

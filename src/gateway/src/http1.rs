@@ -30,4 +30,4 @@ pub(crate) use outbound::request as write_request;
 pub(crate) use outcall::{Incall, Outcall, Unanswered, call};
 pub(crate) use request::RequestHead;
 pub(crate) use rewound::Rewound;
-pub(crate) use shelf::take as buffer;
+pub(crate) use shelf::{give as return_buffer, take as buffer};

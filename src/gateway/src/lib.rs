@@ -11,7 +11,7 @@
 //!   `readiness`, `boundary`, `headers`, `outgoing`, `retry`, `refusal`, `figures`;
 //! - what a request meets, on the workers: `worker` (accepts), `connection` (TLS, HTTP/1 or HTTP/2), `http1` (callers and
 //!   instances that speak it), `proxy` (lets in), `forward` (finds an instance, waits, sends for callers in HTTP/2),
-//!   `upstream` (connections to instances), `body`, `stall`, `upgrade`, `join` (connections as they are);
+//!   `upstream` (connections to instances), `body`, `stall`, `batch`, `upgrade`, `join` (connections as they are);
 //! - what all workers share: `live`, the current table, with `endpoint`, `load` and `entrance`, which count; `sink`, which
 //!   writes what `story` tells of requests;
 //! - what happens beside the requests, on a thread of its own: `server` (the owner of it all), `registry`, `listening`,
@@ -19,6 +19,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a data plane lives by the clock, and keeps its configuration in a file")]
 
+mod batch;
 mod body;
 mod boundary;
 #[cfg(test)]

@@ -230,3 +230,81 @@ pub(crate) fn upgrade(head: &RequestHead<'_, '_>) -> Option<HeaderValue> {
     let wanted = head.upgrade.filter(|wanted| wanted.eq_ignore_ascii_case(b"websocket"))?;
     HeaderValue::from_bytes(wanted).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fields::room;
+    use super::*;
+
+    const PLAIN: Manner = Manner { framing: None, close: false, old: false };
+
+    /// Writes the answer that a caller gets, its date left out; lines are parted by `|`.
+    fn check(sent: &str, manner: Manner, upgrade: Option<&'static str>, expected: &str) {
+        let sent = sent.replace('|', "\r\n") + "\r\n\r\n";
+        let mut room = room();
+        let head = AnswerHead::read(sent.as_bytes(), &mut room, &hyper::Method::GET).unwrap().unwrap();
+        let upgrade = upgrade.map(HeaderValue::from_static);
+        let mut out = BytesMut::new();
+        answer(&mut out, &head, manner, upgrade.as_ref());
+        let text = String::from_utf8(out.to_vec()).unwrap();
+        let lines = text.strip_suffix("\r\n\r\n").unwrap().split("\r\n").filter(|line| !line.starts_with("date: "));
+        assert_eq!(lines.collect::<Vec<_>>().join("|"), expected, "{sent:?}");
+        assert_eq!(text.to_lowercase().matches("\r\ndate: ").count(), 1);
+    }
+
+    #[test]
+    fn an_answer_goes_on_without_what_concerns_the_connection() {
+        let chunked = Manner { framing: Some(Framing::Chunked), ..PLAIN };
+        check(
+            "HTTP/1.1 299 So So|Connection: x-a, close|X-A: 1|X-B:  2 |Keep-Alive: 5|Transfer-Encoding: chunked|Trailer: x",
+            chunked,
+            None,
+            "HTTP/1.1 299 So So|X-B: 2|transfer-encoding: chunked",
+        );
+        let length = Manner { framing: Some(Framing::Length(12)), close: true, old: false };
+        check(
+            "HTTP/1.0 200 OK|content-length: 12|Date: today",
+            length,
+            None,
+            "HTTP/1.1 200 OK|Date: today|connection: close|content-length: 12",
+        );
+        check("HTTP/1.1 304 |Content-Length: 12", PLAIN, None, "HTTP/1.1 304 |Content-Length: 12");
+        check("HTTP/1.1 204 |Content-Length: 12", PLAIN, None, "HTTP/1.1 204 ");
+        let old = Manner { framing: Some(Framing::Length(1)), close: false, old: true };
+        check(
+            "HTTP/1.1 200 OK|Content-Length: 1",
+            old,
+            None,
+            "HTTP/1.0 200 OK|connection: keep-alive|content-length: 1",
+        );
+    }
+
+    #[test]
+    fn both_sides_change_the_protocol() {
+        check(
+            "HTTP/1.1 101 Switching|Connection: Upgrade|Upgrade: WebSocket|Sec-WebSocket-Accept: a",
+            PLAIN,
+            Some("websocket"),
+            "HTTP/1.1 101 Switching|Sec-WebSocket-Accept: a|connection: upgrade|upgrade: websocket",
+        );
+    }
+
+    #[test]
+    fn only_websocket_is_let_through() {
+        for (wished, through) in [("websocket", true), ("WebSocket", true), ("h2c", false), ("websocket, h2c", false)] {
+            let sent = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: {wished}\r\n\r\n");
+            let mut room = room();
+            let head = RequestHead::read(sent.as_bytes(), &mut room).unwrap().unwrap();
+            assert_eq!(upgrade(&head).is_some(), through, "{wished}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_whole() {
+        for value in [0, 9, 10, 12_345, u64::MAX] {
+            let mut out = BytesMut::new();
+            number(&mut out, value);
+            assert_eq!(out, value.to_string().as_bytes());
+        }
+    }
+}
