@@ -118,7 +118,7 @@ impl Doors {
         probe: &Probe,
         cx: &OpContext,
     ) -> Result<(), ProviderError> {
-        let endpoint = wharf_serving::endpoint(instance, address, probe);
+        let endpoint = wharf_serving::endpoint(instance, address, wharf_serving::probe(probe));
         if gateways.is_empty() {
             self.write_down(instance, &endpoint).await?;
         }

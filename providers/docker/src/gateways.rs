@@ -64,7 +64,8 @@ impl Doors {
     ) -> Result<(), ProviderError> {
         let mut found = false;
         let serve = |config: &mut Config, _: &mut GatewayLabels| {
-            found = wharf_serving::serve(config, gateway, instance, address, probe);
+            let endpoint = wharf_serving::endpoint(instance, address, wharf_serving::probe(probe));
+            found = wharf_serving::serve(config, gateway, instance, endpoint);
         };
         let reach = Reach { instance, address, operation: &cx.operation };
         self.change(&Door::Gateway(gateway.clone()), WhenDown::Refuse, Some(reach), serve).await?;

@@ -19,7 +19,7 @@ use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use wharf_model::{
     Address, Bytes, ContentRef, Exit, InstanceId, NetworkName, ObjectId, Observed, ObservedInstance, ObservedObject,
-    Phase, ProbeAnswer, Timestamp, Told,
+    Phase, ProbeAnswer, Supervised, Timestamp, Told,
 };
 use wharf_provider::{ProviderError, Scope};
 
@@ -210,6 +210,7 @@ async fn finish(
         answer: answer.filter(|_| running),
         last_lines: Vec::new(),
         told,
+        supervised: Supervised::default(),
     };
     let silent = running && seen.answer.is_none();
     if !silent && !seen.is_ready() {

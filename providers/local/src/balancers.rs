@@ -10,11 +10,11 @@ use crate::{
 use std::{
     collections::BTreeMap,
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     path::PathBuf,
 };
 use wharf_gateway::{Config, Endpoint};
-use wharf_model::{Address, EndpointState, InstanceId, NlbName, NlbSpec, ObjectId, Probe};
+use wharf_model::{Address, EndpointState, InstanceId, NlbName, NlbSpec, ObjectId};
 use wharf_provider::ProviderError;
 
 /// The balancers of one environment, for those who change them.
@@ -109,16 +109,10 @@ impl Balancers {
     }
 
     /// Lets every balancer that leads to its service join connections to an instance.
-    pub(crate) async fn serve(
-        &self,
-        instance: &InstanceId,
-        address: SocketAddr,
-        probe: &Probe,
-    ) -> Result<(), ProviderError> {
+    pub(crate) async fn serve(&self, instance: &InstanceId, endpoint: &Endpoint) -> Result<(), ProviderError> {
         let _turn = self.turn.lock().await;
-        let endpoint = wharf_serving::endpoint(instance, address, probe);
-        self.write_down(instance, &endpoint)?;
-        self.change_all(|config| wharf_serving::join(config, instance, &endpoint)).await
+        self.write_down(instance, endpoint)?;
+        self.change_all(|config| wharf_serving::join(config, instance, endpoint)).await
     }
 
     /// Writes down how an instance was let in, for balancers that come later.

@@ -84,16 +84,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         Field::Unit => {
             lacks("an instance is one process of this host", "write it in the environments that run elsewhere")
         }
-        Field::ReadinessExec => lacks("its gateway asks by HTTP or by a connection", "use `http` or `tcp`"),
         Field::ReadinessPort => lacks("each instance gets a port of its own, and only that one", "leave `port=` out"),
-        Field::ReadinessDelay => {
-            lacks("its gateway asks from the start", "leave it out: a failure before the first pass costs nothing")
-        }
-        Field::Startup | Field::Liveness | Field::Progress => lacks(
-            "nothing restarts a program here but `wharf apply`",
-            "write it in the environments that run elsewhere",
-        ),
-        Field::CrashBlock => lacks("a program that crashed always stays down here", "leave it out: it is as you wish"),
         Field::TrafficQueue => lacks(
             "its instances take as many requests at once as come, and none waits",
             "set `concurrency-limit` in this environment, and the queue in the others",
@@ -168,7 +159,13 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Env
         | Field::Mount
         | Field::Content
-        | Field::Readiness => Cost::Roll,
+        | Field::Readiness
+        | Field::ReadinessExec
+        | Field::ReadinessDelay
+        | Field::Startup
+        | Field::Liveness
+        | Field::Progress
+        | Field::CrashBlock => Cost::Roll,
         Field::Instances
         | Field::Rollout
         | Field::Batch

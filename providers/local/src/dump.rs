@@ -1,5 +1,5 @@
-//! Keeps what a supervisor and an init have in memory out of dumps: until their instance runs they hold the values of its
-//! secrets, and what was let go of is still there to be dumped.
+//! Keeps what a supervisor and an init have in memory out of dumps: they hold the values of an instance's secrets for as
+//! long as they may have to start its program, or a check, once more.
 //!
 //! They must stay open to those who look at their namespaces in `/proc`, and the kernel shuts out ordinary users along
 //! with dumps. So it is the limit that is lowered, and what they start is given back the one that they were given.

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use wharf_model::Exit;
+use wharf_serving::{Care, Heard, Kind};
 
 /// The format that this build writes.
 pub(crate) const FORMAT: u32 = 1;
@@ -33,6 +34,9 @@ pub(crate) struct StoredProbe {
     /// The path to ask for; without one, a connection is enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<String>,
+    /// Whether the supervisor is asked, and not the instance.
+    #[serde(default)]
+    pub(crate) told: bool,
     pub(crate) timeout_ms: u64,
 }
 
@@ -103,6 +107,8 @@ pub(crate) enum End {
     Code(i32),
     Signal(i32),
     NotStarted(String),
+    /// A check failed so often that it was ended.
+    Unhealthy(String),
 }
 
 impl From<End> for Exit {
@@ -111,6 +117,7 @@ impl From<End> for Exit {
             End::Code(code) => Self::Code(code),
             End::Signal(number) => Self::Signal(number),
             End::NotStarted(why) => Self::NotStarted(why),
+            End::Unhealthy(why) => Self::Unhealthy(why),
         }
     }
 }
@@ -127,6 +134,10 @@ pub(crate) struct Document {
     pub(crate) mounts: Vec<MountPoint>,
     /// Folders that the instance sees where they are, read-only.
     pub(crate) protected: Vec<PathBuf>,
+    /// Where it is to listen.
+    pub(crate) port: u16,
+    /// What its supervisor sees to.
+    pub(crate) care: Care,
 }
 
 /// One mount of a view.
@@ -169,6 +180,82 @@ pub(crate) enum Report {
     Refused { refuser: Refuser, attempt: String, why: String },
     /// The main process ended, or could not be started.
     Ended(End),
+    /// What came of a program that was run as a check.
+    Ran(Ran),
+}
+
+/// What a supervisor wants of an init, a line each.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Order {
+    /// The main process is told to end.
+    Terminate,
+    /// Everything is to end at once.
+    End,
+    /// A program is to be run as a check.
+    Run(ToRun),
+}
+
+/// A program to run as a check.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ToRun {
+    pub(crate) number: u64,
+    pub(crate) words: Vec<String>,
+    pub(crate) timeout_ms: u64,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ran {
+    pub(crate) number: u64,
+    pub(crate) heard: Heard,
+}
+
+/// What those who check want of their supervisor, a line each.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Wish {
+    /// A program is to be run in the instance.
+    Run(ToRun),
+    /// The program must end.
+    End { why: String },
+}
+
+/// `restarts.json` of an instance.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredRestarts {
+    pub(crate) format: u32,
+    pub(crate) count: u32,
+    /// Why the last time.
+    pub(crate) because: String,
+    /// When; milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+}
+
+/// `health.json` of an instance: what each of its checks heard last.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredHealth {
+    pub(crate) format: u32,
+    pub(crate) checks: BTreeMap<Kind, Heard>,
+}
+
+/// A line of `healing.jsonl`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Healed {
+    pub(crate) format: u32,
+    /// Milliseconds since the Unix epoch.
+    pub(crate) at: u64,
+    pub(crate) instance: String,
+    /// `restart` or `give-up`.
+    pub(crate) what: String,
+    pub(crate) because: String,
+    /// How long the program had lived.
+    pub(crate) lived_ms: u64,
+    /// How long it is waited before it is started again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) after_ms: Option<u64>,
+    /// How often it was started again by now.
+    pub(crate) restarts: u32,
 }
 
 #[cfg(test)]

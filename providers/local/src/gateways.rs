@@ -18,8 +18,8 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
-use wharf_gateway::{Certificate, Config, Listener};
-use wharf_model::{GatewayName, GatewaySpec, InstanceId, Probe, RouteSpec, ServiceName};
+use wharf_gateway::{Certificate, Config, Endpoint, Listener};
+use wharf_model::{GatewayName, GatewaySpec, InstanceId, RouteSpec, ServiceName};
 use wharf_provider::{OpContext, Owner, ProviderError};
 
 /// The files that are ours in a gateway's folder; the others are its own.
@@ -165,12 +165,11 @@ impl Gateways {
         &self,
         gateway: &GatewayName,
         instance: &InstanceId,
-        address: SocketAddr,
-        probe: &Probe,
+        endpoint: &Endpoint,
     ) -> Result<(), ProviderError> {
         let _turn = self.turn(gateway).await;
         let mut found = false;
-        let serve = |config: &mut Config| found = wharf_serving::serve(config, gateway, instance, address, probe);
+        let serve = |config: &mut Config| found = wharf_serving::serve(config, gateway, instance, endpoint.clone());
         self.door(gateway).replace(WhenDown::Refuse, serve).await?;
         if found {
             return Ok(());

@@ -4,8 +4,9 @@
 //! It also ends with its supervisor, by whatever means that dies.
 
 use crate::{
+    checks::Checks,
     dump::Undumped,
-    format::{Document, End, Report},
+    format::{Document, End, Order, Report},
     isolate::{self, Refused, by_kernel},
     view,
 };
@@ -28,7 +29,7 @@ use std::{
         unix::{net::UnixStream, process::CommandExt as _},
     },
     path::PathBuf,
-    process::{Command, ExitCode, Stdio},
+    process::{Child, Command, ExitCode, Stdio},
 };
 
 /// Runs as the first process of an instance, until its main process has ended.
@@ -55,16 +56,16 @@ fn attend() -> io::Result<()> {
     let signals = watch_children()?;
     match start(&document, &undumped) {
         Ok(main) => {
-            drop(document);
             say(&mut line, &Report::Started)?;
-            let end = wait_for(main, &mut line, &signals)?;
+            let end = wait_for(main, &document, &undumped, &mut line, &signals)?;
             end.map_or(Ok(()), |end| say(&mut line, &Report::Ended(end)))
         }
         Err(error) => say(&mut line, &Report::Ended(End::NotStarted(not_started(&document, &error)))),
     }
 }
 
-fn hear(line: &mut UnixStream) -> io::Result<Document> {
+/// Hears what to run.
+pub(crate) fn hear(line: &mut UnixStream) -> io::Result<Document> {
     let mut length = [0; 8];
     line.read_exact(&mut length)?;
     let mut text = Vec::new();
@@ -72,13 +73,14 @@ fn hear(line: &mut UnixStream) -> io::Result<Document> {
     Ok(serde_json::from_slice(&text)?)
 }
 
-fn left(line: &UnixStream) -> io::Result<bool> {
+pub(crate) fn left(line: &UnixStream) -> io::Result<bool> {
     let mut handles = [PollFd::new(line.as_fd(), PollFlags::POLLIN)];
     poll(&mut handles, PollTimeout::ZERO)?;
     Ok(handles[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLHUP)))
 }
 
-fn say(line: &mut UnixStream, report: &Report) -> io::Result<()> {
+/// Tells the supervisor something.
+pub(crate) fn say(line: &mut UnixStream, report: &Report) -> io::Result<()> {
     let mut text = serde_json::to_vec(report)?;
     text.push(b'\n');
     line.write_all(&text)
@@ -98,17 +100,26 @@ fn watch_children() -> io::Result<SignalFd> {
 
 fn start(document: &Document, undumped: &Undumped) -> io::Result<Pid> {
     setsid()?;
-    let (program, arguments) = document.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let main = spawn(command(&document.command, document)?, undumped)?;
+    Ok(Pid::from_child(&main))
+}
+
+/// A program of the instance, with the instance's variables, in the folder where that runs.
+pub(crate) fn command(words: &[String], document: &Document) -> io::Result<Command> {
+    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(&document.env).current_dir(&document.work).stdin(Stdio::null());
     command.process_group(0);
-    // A child starts with the mask of its parent, and should find none.
+    Ok(command)
+}
+
+/// Starts a program. A child starts with the mask of its parent, and should find none.
+pub(crate) fn spawn(mut command: Command, undumped: &Undumped) -> io::Result<Child> {
     let mask = SigSet::thread_get_mask()?;
     SigSet::empty().thread_set_mask()?;
     let started = undumped.start(|| command.spawn());
     mask.thread_set_mask()?;
-    let main = Pid::from_child(&started?);
-    Ok(main)
+    started
 }
 
 /// Says why the main process could not be started, in the words of the file.
@@ -138,33 +149,54 @@ fn find(document: &Document, program: &str) -> Option<PathBuf> {
     folders.map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
-/// Waits for the end of the main process, and forwards what the supervisor asks. `None` when the supervisor is gone.
-fn wait_for(main: Pid, line: &mut UnixStream, signals: &SignalFd) -> io::Result<Option<End>> {
+/// Waits for the end of the main process, and does what the supervisor asks. `None` when everything is to end, or the
+/// supervisor is gone.
+fn wait_for(
+    main: Pid,
+    document: &Document,
+    undumped: &Undumped,
+    line: &mut UnixStream,
+    signals: &SignalFd,
+) -> io::Result<Option<End>> {
+    let (mut checks, mut partial) = (Checks::default(), Vec::new());
     loop {
-        if let Some(end) = bury(main)? {
+        let ended = bury(main, &mut checks)?;
+        for ran in checks.told() {
+            say(line, &Report::Ran(ran))?;
+        }
+        if let Some(end) = ended {
             return Ok(Some(end));
         }
         let mut handles =
             [PollFd::new(signals.as_fd(), PollFlags::POLLIN), PollFd::new(line.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut handles, PollTimeout::NONE) {
+        match poll(&mut handles, checks.patience()) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
         let asked = handles[1].revents().is_some_and(|seen| !seen.is_empty());
         while signals.read_signal()?.is_some() {}
         if asked {
-            let mut order = [0; 1];
-            if line.read(&mut order)? == 0 {
+            let mut buffer = [0; 4 << 10];
+            let count = line.read(&mut buffer)?;
+            if count == 0 {
                 return Ok(None);
             }
-            // The main process is not buried yet, so its id is still its own.
-            let _ = kill_process(main, rustix::process::Signal::TERM);
+            partial.extend_from_slice(&buffer[..count]);
+        }
+        while let Some(end) = partial.iter().position(|byte| *byte == b'\n') {
+            let order: Vec<u8> = partial.drain(..=end).collect();
+            match serde_json::from_slice(&order)? {
+                // The main process is not buried yet, so its id is still its own.
+                Order::Terminate => drop(kill_process(main, rustix::process::Signal::TERM)),
+                Order::End => return Ok(None),
+                Order::Run(check) => checks.run(check, document, undumped),
+            }
         }
     }
 }
 
 /// Buries every process that has ended. `Some` when the main process is among them.
-fn bury(main: Pid) -> io::Result<Option<End>> {
+fn bury(main: Pid, checks: &mut Checks) -> io::Result<Option<End>> {
     let mut end = None;
     loop {
         match wait(WaitOptions::NOHANG) {
@@ -172,7 +204,8 @@ fn bury(main: Pid) -> io::Result<Option<End>> {
                 let signal = status.terminating_signal().map(End::Signal);
                 end = signal.or_else(|| status.exit_status().map(End::Code)).or(end);
             }
-            Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
+            Ok(Some((pid, status))) => checks.ended(pid, status),
+            Err(rustix::io::Errno::INTR) => {}
             Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(end),
             Err(error) => return Err(error.into()),
         }

@@ -60,12 +60,21 @@ pub(crate) fn namespace(folder: &InstanceFolder) -> Option<PathBuf> {
     }
 }
 
-/// The name of the process namespace that the children of a supervisor are in.
+/// The name of the process namespace that the present life below a supervisor has made.
 pub(crate) fn namespace_below(supervisor: Pid) -> Option<PathBuf> {
-    let link = |name: &str| fs::read_link(format!("/proc/{}/ns/{name}", supervisor.as_raw_nonzero())).ok();
-    let (own, below) = (link("pid")?, link("pid_for_children")?);
-    // Both are the same before the supervisor has made one.
-    (own != below).then_some(below)
+    let link = |pid: u32, name: &str| fs::read_link(format!("/proc/{pid}/ns/{name}")).ok();
+    children(supervisor).into_iter().find_map(|life| {
+        let (own, below) = (link(life, "pid")?, link(life, "pid_for_children")?);
+        // Both are the same before it has made one.
+        (own != below).then_some(below)
+    })
+}
+
+fn children(parent: Pid) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let parent = parent.as_raw_nonzero().to_string();
+    pids.filter(|pid| status(*pid).split(' ').nth(1) == Some(&parent)).collect()
 }
 
 /// The processes of a namespace that live, by their ids out here. One that is dead and only waits for somebody to take
@@ -78,9 +87,15 @@ pub(crate) fn processes_in(namespace: &Path) -> BTreeSet<u32> {
 }
 
 fn lives(pid: u32) -> bool {
+    let status = status(pid);
+    !status.is_empty() && !status.starts_with(['Z', 'X'])
+}
+
+/// What the kernel says of a process, from its state on; nothing when it is gone.
+fn status(pid: u32) -> String {
     let row = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // The name of the program stands in brackets and may hold anything, brackets too.
-    row.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    row.rsplit_once(") ").map(|(_, rest)| rest.to_owned()).unwrap_or_default()
 }
 
 /// Gets hold of the supervisor; `None` when there is none.

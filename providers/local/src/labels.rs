@@ -3,13 +3,15 @@
 use crate::{
     files,
     format::{FORMAT, GatewayLabels, InstanceLabels, StoredProbe},
+    layout::InstanceFolder,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{fs, io, net::SocketAddr, path::Path, time::Duration};
 use wharf_model::{
-    Address, Check, Fingerprint, GatewayName, InstanceId, OperationId, Probe, RevisionNumber, Timestamp,
+    Address, Check, Fingerprint, GatewayName, InstanceId, OperationId, Probe, RevisionNumber, Template, Timestamp,
 };
 use wharf_provider::Owner;
+use wharf_serving::Care;
 
 /// The labels of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,18 +31,30 @@ pub(crate) struct OfInstance {
 pub(crate) struct Question {
     pub(crate) check: Check,
     pub(crate) timeout: Duration,
+    /// Whether the supervisor is asked, and not the instance.
+    pub(crate) told: bool,
 }
 
-impl From<&Probe> for Question {
-    fn from(probe: &Probe) -> Self {
-        Self { check: probe.check.clone(), timeout: probe.timeout }
+impl Question {
+    /// How an instance of this template is asked.
+    pub(crate) fn of(template: &Template) -> Self {
+        let Probe { check, timeout, .. } = template.probe();
+        Self { check, timeout, told: Care::of(template).tells_readiness() }
+    }
+
+    /// The check to make, of the instance of this folder.
+    pub(crate) fn check(&self, folder: &InstanceFolder) -> wharf_gateway::Check {
+        match self.told {
+            true => wharf_gateway::Check::Told { socket: folder.told() },
+            false => wharf_serving::check(&self.check),
+        }
     }
 }
 
 impl From<StoredProbe> for Question {
     fn from(stored: StoredProbe) -> Self {
         let check = stored.path.map_or(Check::Tcp, |path| Check::Http { path: path.into() });
-        Self { check, timeout: Duration::from_millis(stored.timeout_ms) }
+        Self { check, timeout: Duration::from_millis(stored.timeout_ms), told: stored.told }
     }
 }
 
@@ -48,10 +62,11 @@ impl From<&Question> for StoredProbe {
     fn from(question: &Question) -> Self {
         let path = match &question.check {
             Check::Http { path } => Some(path.to_string()),
-            // The plan refuses programs as probes on this runtime.
+            // Programs as probes are the supervisor's.
             Check::Tcp | Check::Exec(_) => None,
         };
-        Self { path, timeout_ms: u64::try_from(question.timeout.as_millis()).unwrap_or(u64::MAX) }
+        let timeout_ms = u64::try_from(question.timeout.as_millis()).unwrap_or(u64::MAX);
+        Self { path, told: question.told, timeout_ms }
     }
 }
 

@@ -12,6 +12,7 @@ use std::{
 };
 use wharf_model::{Access, ContentRef, EnvValue, FolderPath, Launch, Program};
 use wharf_provider::{ProviderError, SecretValues};
+use wharf_serving::Care;
 
 /// The variables of the one who runs wharf that instances get to see.
 const PASSED_ON: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
@@ -51,6 +52,8 @@ pub(crate) fn document(launch: &Launch, port: u16, around: &Surroundings<'_>) ->
         view: folder.view(),
         mounts: mounts(launch, around),
         protected: libraries.into_iter().collect(),
+        port,
+        care: Care::of(template),
     })
 }
 

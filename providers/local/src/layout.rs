@@ -95,6 +95,27 @@ impl InstanceFolder {
         self.path.join("drained")
     }
 
+    /// How often its program was started again, and why the last time.
+    pub(crate) fn restarts(&self) -> PathBuf {
+        self.path.join("restarts.json")
+    }
+
+    /// What its checks heard last.
+    pub(crate) fn health(&self) -> PathBuf {
+        self.path.join("health.json")
+    }
+
+    /// Where its supervisor tells whether it is ready, where no gateway can judge that by itself.
+    pub(crate) fn told(&self) -> PathBuf {
+        self.path.join("ready.sock")
+    }
+
+    /// The log in which all supervisors of the environment tell what they did about programs.
+    pub(crate) fn healing(&self) -> PathBuf {
+        let state = self.path.parent().and_then(Path::parent);
+        state.unwrap_or(&self.path).join(crate::healing::HEALING)
+    }
+
     /// What it wrote lately.
     pub(crate) fn log(&self) -> PathBuf {
         self.path.join("log")

@@ -29,8 +29,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "the host's files, processes and clock are what this runtime is made of")]
 
+mod asker;
 mod balancers;
 mod capability;
+mod checks;
 mod clock;
 mod content;
 mod doors;
@@ -39,12 +41,14 @@ mod error;
 mod files;
 mod format;
 mod gateways;
+mod healing;
 mod init;
 mod instance;
 mod isolate;
 mod labels;
 mod launch;
 mod layout;
+mod life;
 mod listen;
 mod lock;
 mod log;

@@ -8,7 +8,7 @@ use rustix::{
 };
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Seek as _, Write as _},
     os::{fd::OwnedFd, unix::fs::OpenOptionsExt as _},
     path::Path,
 };
@@ -38,6 +38,7 @@ impl Lock {
     /// Writes a word into the locked file.
     pub(crate) fn write(&mut self, text: &str) -> io::Result<()> {
         self.0.set_len(0)?;
+        self.0.rewind()?;
         self.0.write_all(text.as_bytes())
     }
 }

@@ -5,9 +5,10 @@ use crate::{
     doors::{self, config},
     error::{disk, off_the_loop},
     files,
+    format::{StoredHealth, StoredRestarts},
     gateways::{gateway_labels, route_labels},
     instance::{self, Life},
-    labels::{OfInstance, Question},
+    labels::{self, OfInstance, Question},
     launch::place_of,
     layout::{InstanceFolder, Layout},
     listen, logs, objects, packages,
@@ -23,13 +24,14 @@ use tokio::task::JoinSet;
 use wharf_gateway::{Answer, Config, Route, Status};
 use wharf_model::{
     Bytes, Entry, Exit, Field, FieldPath, GatewayName, InstanceId, Kind, ListenHint, ObjectId, Observed,
-    ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute, Phase, ProbeAnswer, ServiceName, SourceError,
-    SourcePin, SourceRef, Told, Value, print_duration,
+    ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute, Phase, ProbeAnswer, Restarts, ServiceName,
+    SourceError, SourcePin, SourceRef, Supervised, Timestamp, Told, Value, print_duration,
 };
 use wharf_provider::{
     Owner, ProviderError, Scope,
     tree::{TreeError, pin},
 };
+use wharf_serving::Heard;
 
 /// So many of its last log lines tell why an instance is not ready.
 const LAST_LINES: usize = 20;
@@ -111,8 +113,25 @@ fn seen(folder: &InstanceFolder, labels: OfInstance) -> io::Result<Look> {
         answer: None,
         last_lines: Vec::new(),
         told: Told::default(),
+        supervised: supervised(folder),
     };
     Ok(Look { seen, question: labels.question })
+}
+
+/// What the supervisor of an instance wrote down.
+fn supervised(folder: &InstanceFolder) -> Supervised {
+    let restarts = labels::read::<StoredRestarts>(&folder.restarts());
+    let health = labels::read::<StoredHealth>(&folder.health());
+    let answer = |heard: Heard| ProbeAnswer { passed: heard.passed, heard: heard.words, hint: None };
+    let checks = health.into_iter().flat_map(|health| health.checks);
+    Supervised {
+        restarts: restarts.map(|StoredRestarts { count, because, at, .. }| Restarts {
+            count,
+            because,
+            at: Timestamp(at),
+        }),
+        checks: checks.map(|(kind, heard)| (kind.to_string().into(), answer(heard))).collect(),
+    }
 }
 
 /// Asks those that run, all at once.
@@ -143,7 +162,7 @@ fn finish(layout: &Layout, name: InstanceId, Look { mut seen, .. }: Look) -> (In
 }
 
 async fn ask(folder: &InstanceFolder, seen: &ObservedInstance, question: &Question) -> ProbeAnswer {
-    let heard = wharf_gateway::probe(&wharf_serving::check(&question.check), seen.endpoint, question.timeout).await;
+    let heard = wharf_gateway::probe(&question.check(folder), seen.endpoint, question.timeout).await;
     let old_enough = seen.age(clock::now()) > YOUNG;
     let hint = match heard {
         Answer::Refused(_) if old_enough => hint(folder, seen.endpoint.port()).await,

@@ -8,6 +8,8 @@ use crate::{
     error::{disk, off_the_loop},
     files,
     gateways::Gateways,
+    healing,
+    labels::OfInstance,
     layout::Layout,
     logs, objects, observe, resolve, start, stop,
 };
@@ -15,11 +17,13 @@ use async_trait::async_trait;
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
+    net::SocketAddr,
     num::NonZero,
     ops::Deref,
     path::PathBuf,
 };
-use wharf_model::{Call, Capabilities, InstanceId, Intent, Observed, Operation, Outcome, ServiceName};
+use wharf_gateway::Endpoint;
+use wharf_model::{Call, Capabilities, InstanceId, Intent, Observed, Operation, Outcome, Probe, ServiceName};
 use wharf_provider::{
     Execute, Limits, LogCursor, LogLine, Observe, OpContext, Owner, ProviderError, Resolution, Scope,
 };
@@ -107,7 +111,18 @@ impl LocalProvider {
     pub async fn clean_up(&self) -> Result<bool, ProviderError> {
         let layout = self.local.layout.clone();
         let attempt = format!("cannot clean up {}", layout.root().display());
-        off_the_loop(move || files::remove_leftovers(layout.root(), &Layout::PARTS)).await.map_err(disk(attempt))
+        let clean = move || {
+            if files::remove_leftovers(layout.root(), &Layout::PARTS)? {
+                return Ok(true);
+            }
+            // What supervisors did is of interest while there is something to supervise.
+            if Layout::PARTS.iter().any(|part| layout.root().join(part).exists()) {
+                return Ok(false);
+            }
+            healing::remove_log(layout.root())?;
+            files::remove_leftovers(layout.root(), &Layout::PARTS)
+        };
+        off_the_loop(clean).await.map_err(disk(attempt))
     }
 }
 
@@ -185,6 +200,21 @@ impl Execute for LocalProvider {
 }
 
 impl Local {
+    /// How gateways are to know an instance. What they cannot judge by themselves its supervisor tells them, who counts.
+    fn endpoint(&self, instance: &InstanceId, address: SocketAddr, probe: &Probe) -> Endpoint {
+        let folder = self.layout.instance(instance);
+        let told = OfInstance::read(&folder.labels(), instance, &self.owner).is_some_and(|labels| labels.question.told);
+        let asked = wharf_serving::probe(probe);
+        let probe = match told {
+            true => {
+                let check = wharf_gateway::Check::Told { socket: folder.told() };
+                wharf_gateway::Probe { check, failures: 1, successes: 1, ..asked }
+            }
+            false => asked,
+        };
+        wharf_serving::endpoint(instance, address, probe)
+    }
+
     async fn call(&self, operation: &Operation, cx: &OpContext) -> Result<Outcome, ProviderError> {
         let Operation { address, call } = operation;
         match call {
@@ -215,10 +245,11 @@ impl Local {
                 return start::start(self, launch, cx).await.map(|endpoint| Outcome::Started { endpoint });
             }
             Call::RouteInstance { instance, endpoint, gateways, probe } => {
+                let endpoint = self.endpoint(instance, *endpoint, probe);
                 for gateway in gateways {
-                    self.gateways.serve(gateway, instance, *endpoint, probe).await?;
+                    self.gateways.serve(gateway, instance, &endpoint).await?;
                 }
-                self.balancers.serve(instance, *endpoint, probe).await?;
+                self.balancers.serve(instance, &endpoint).await?;
             }
             Call::DrainInstance { instance, gateways, shutdown } => {
                 for gateway in gateways {

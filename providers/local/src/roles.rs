@@ -2,9 +2,9 @@
 //! so each has a process of its own that watches it.
 //!
 //! A role runs before any thread and any runtime exists, as the kernel lets only single-threaded processes change
-//! their namespaces. What the roles do is in `supervise` and `init`.
+//! their namespaces. What the roles do is in `supervise`, `life` and `init`.
 
-use crate::{init, layout::InstanceFolder, supervise, tether};
+use crate::{init, layout::InstanceFolder, life, supervise, tether};
 use nix::unistd::setsid;
 use std::{
     ffi::{OsStr, OsString},
@@ -17,6 +17,7 @@ use std::{
 /// The first argument of a role.
 const ROLE: &str = "role";
 const SUPERVISE: &str = "supervise";
+const LIFE: &str = "life";
 const INIT: &str = "init";
 const GATEWAY: &str = "gateway";
 const TETHER: &str = "tether";
@@ -30,12 +31,14 @@ pub fn play_role(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCo
         return None;
     }
     let (role, place) = (arguments.next()?, arguments.next()?);
-    if role == INIT || role == SUPERVISE {
+    if role == INIT || role == LIFE || role == SUPERVISE {
         // Whoever is started through `/proc/self/exe` would be listed as `exe`. Nothing depends on the name.
         let _unnamed = rustix::thread::set_name(c"wharf");
     }
     if role == SUPERVISE {
         Some(supervise::run(InstanceFolder::new(PathBuf::from(place))))
+    } else if role == LIFE {
+        Some(life::run(&place))
     } else if role == INIT {
         Some(init::run())
     } else if role == GATEWAY {
@@ -71,6 +74,11 @@ pub(crate) fn gateway(folder: &Path) -> [&OsStr; 3] {
 /// The arguments that make a tether, before those of what it runs.
 pub(crate) fn tether(program: &OsStr) -> [&OsStr; 3] {
     [OsStr::new(ROLE), OsStr::new(TETHER), program]
+}
+
+/// The arguments that make one life of an instance.
+pub(crate) fn life(name: &OsStr) -> [&OsStr; 3] {
+    [OsStr::new(ROLE), OsStr::new(LIFE), name]
 }
 
 /// The arguments that make an init. The name is there for those who look at the list of processes.

@@ -7,7 +7,7 @@ use crate::{
     files,
     format::{Document, Refuser, Word},
     instance::{self, Life},
-    labels::OfInstance,
+    labels::{OfInstance, Question},
     launch::{self, Surroundings, place_of},
     layout::InstanceFolder,
     lock::Lock,
@@ -147,7 +147,7 @@ async fn claim(
         operation: cx.operation.clone(),
         endpoint: (Ipv4Addr::LOCALHOST, 0).into(),
         made: clock::now(),
-        question: (&launch.revision.template.probe()).into(),
+        question: Question::of(&launch.revision.template),
     };
     let (layout, folder) = (local.layout.clone(), folder.clone());
     let made = off_the_loop(move || {

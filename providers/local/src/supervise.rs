@@ -1,16 +1,16 @@
-//! The supervisor of one instance: it holds the instance's lock, keeps its log, and writes down how it ended.
+//! The supervisor of one instance: it holds the instance's lock, keeps its log, starts its program again when that ends
+//! or fails its checks, and writes down how it ended at last.
 //!
 //! It takes the lock before it is told what to run. So nothing ever runs without the lock, and a start that was cut off
-//! half-way leaves a supervisor that hears the end of its input and goes. It never starts anything twice: whether an
-//! instance that ended is replaced is for `apply` to say. It has one thread, because after the change of namespaces the
-//! kernel allows no other.
+//! half-way leaves a supervisor that hears the end of its input and goes. Each time that it starts the program is a life
+//! of its own (`life`), watched here; whether there is another is for `healing` to say.
 
 use crate::{
-    clock,
+    asker, clock,
     dump::Undumped,
     files,
-    format::{Document, End, FORMAT, Report, StoredExit, Word},
-    isolate::{self, Refused, by_files},
+    format::{Document, End, FORMAT, Order, Report, StoredExit, Wish, Word},
+    healing::{self, Healing},
     layout::InstanceFolder,
     lock::Lock,
     log::{self, Lines, Log},
@@ -24,6 +24,7 @@ use nix::{
     },
     unistd::{dup2_stdin, dup2_stdout, setsid},
 };
+use serde::Serialize;
 use std::{
     fs::OpenOptions,
     io::{self, Read as _, Write as _},
@@ -57,15 +58,16 @@ fn watch(folder: InstanceFolder) -> io::Result<()> {
     let lock = patiently_locked(&folder)?;
     say(&Word::Locked)?;
     let document = hear()?;
-    let signals = block_signals()?;
-    let init = match start_init(&folder, &document, &undumped) {
-        Ok(init) => init,
-        Err(Refused { refuser, attempt, source }) => {
-            return say(&Word::Refused { refuser, attempt, why: source.to_string() });
+    let mut supervisor = Supervisor::new(&folder, lock, block_signals()?, &document, undumped);
+    loop {
+        let began = Instant::now();
+        let Some(end) = supervisor.see_a_life()? else { return Ok(()) };
+        let pause = if supervisor.told { None } else { supervisor.healing.after(&folder, &end, began)? };
+        match pause {
+            Some(pause) if supervisor.waits(pause)? => {}
+            _ => return supervisor.bury(end),
         }
-    };
-    drop(document);
-    Supervisor::new(&folder, lock, init, signals).watch(&folder)
+    }
 }
 
 fn patiently_locked(folder: &InstanceFolder) -> io::Result<Lock> {
@@ -109,30 +111,25 @@ fn block_signals() -> io::Result<SignalFd> {
     Ok(SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }
 
-/// An init and the line to it.
-struct Init {
+/// A life, and the line to its first process.
+struct Life {
     process: Child,
     line: UnixStream,
 }
 
-fn start_init(folder: &InstanceFolder, document: &Document, undumped: &Undumped) -> Result<Init, Refused> {
-    isolate::isolate()?;
-    spawn_init(folder, document, undumped).map_err(by_files("cannot start the first process of the instance"))
-}
-
-fn spawn_init(folder: &InstanceFolder, document: &Document, undumped: &Undumped) -> io::Result<Init> {
+fn start_life(folder: &InstanceFolder, document: &Document, undumped: &Undumped) -> io::Result<Life> {
     let (mut line, theirs) = UnixStream::pair()?;
     let name = folder.path().file_name().unwrap_or_default();
-    let mut init = Command::new("/proc/self/exe");
-    init.arg0("wharf").args(roles::init(name)).env_clear();
-    init.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let process = undumped.start(|| init.spawn())?;
+    let mut life = Command::new("/proc/self/exe");
+    life.arg0("wharf").args(roles::life(name)).env_clear();
+    life.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let process = undumped.start(|| life.spawn())?;
     // It holds the other end of the line.
-    drop(init);
+    drop(life);
     let text = serde_json::to_vec(document)?;
     line.write_all(&(text.len() as u64).to_le_bytes())?;
     line.write_all(&text)?;
-    Ok(Init { process, line })
+    Ok(Life { process, line })
 }
 
 /// Lets go of the one who started it. Standard error stays: it is the reservation of the instance's port.
@@ -168,84 +165,195 @@ impl<R: io::Read + AsFd> Pipe<R> {
     }
 }
 
+/// The supervisor through all lives of its instance.
+struct Supervisor<'a> {
+    folder: &'a InstanceFolder,
+    document: &'a Document,
+    undumped: Undumped,
+    lock: Lock,
+    signals: SignalFd,
+    healing: Healing,
+    /// Whether the one who started it was told that it runs.
+    said: bool,
+    /// Whether the program was told to end, so that its end is no failure.
+    told: bool,
+}
+
+impl<'a> Supervisor<'a> {
+    fn new(
+        folder: &'a InstanceFolder,
+        lock: Lock,
+        signals: SignalFd,
+        document: &'a Document,
+        undumped: Undumped,
+    ) -> Self {
+        let healing = Healing::new(document.care.stays_down);
+        Self { folder, document, undumped, lock, signals, healing, said: false, told: false }
+    }
+
+    /// Lives through one life of the program; `None` where the host does not let us, and nobody was told otherwise yet.
+    fn see_a_life(&mut self) -> io::Result<Option<End>> {
+        let life = start_life(self.folder, self.document, &self.undumped)?;
+        let asker = asker::start(self.folder, &self.document.care, self.document.port)?;
+        Watch::new(self, life, asker).watch()
+    }
+
+    /// Waits before the next life. Answers whether there is to be one.
+    fn waits(&mut self, pause: Duration) -> io::Result<bool> {
+        let until = Instant::now() + pause;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if self.told || left.is_zero() {
+                return Ok(!self.told && healing::wanted(self.folder));
+            }
+            let mut handles = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut handles, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            while let Some(signal) = self.signals.read_signal()? {
+                self.told |= signal.ssi_signo == Signal::SIGTERM as u32;
+            }
+        }
+    }
+
+    /// Notes in the locked file when the program was started. Nothing but the time is in it: who holds the lock is for
+    /// the kernel to say.
+    fn note_start(&mut self) -> io::Result<()> {
+        self.lock.write(&clock::now().0.to_string())
+    }
+
+    /// Says once that the instance runs, and lets go of the one who started it.
+    fn say_started(&mut self) -> io::Result<()> {
+        if !self.said {
+            self.said = true;
+            say(&Word::Started)?;
+            detach()?;
+        }
+        Ok(())
+    }
+
+    /// Writes down how the instance ended.
+    fn bury(&mut self, end: End) -> io::Result<()> {
+        let stored = StoredExit { format: FORMAT, end, at: clock::now().0 };
+        files::write_durably(&self.folder.exit(), &serde_json::to_vec(&stored)?)?;
+        self.say_started()
+    }
+}
+
 /// What there is to do after a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
     Signal,
     Report,
+    Wish,
     Out,
     Err,
 }
 
-struct Supervisor {
-    lock: Lock,
-    init: Child,
-    line: Option<UnixStream>,
-    /// What of a report has come so far.
+/// A line on which whole lines of JSON come.
+struct Spoken {
+    stream: Option<UnixStream>,
     partial: Vec<u8>,
-    signals: SignalFd,
+}
+
+impl Spoken {
+    fn new(stream: Option<UnixStream>) -> Self {
+        Self { stream, partial: Vec::new() }
+    }
+
+    /// What came; at the end, lets go of it.
+    fn read(&mut self) -> Vec<Vec<u8>> {
+        let mut buffer = [0; 4 << 10];
+        let count = self.stream.as_mut().map_or(Ok(0), |stream| stream.read(&mut buffer)).unwrap_or(0);
+        if count == 0 {
+            self.stream = None;
+        }
+        self.partial.extend_from_slice(&buffer[..count]);
+        let mut lines = Vec::new();
+        while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
+            lines.push(self.partial.drain(..=end).collect());
+        }
+        lines
+    }
+
+    /// Says something. Where nobody is there any more, that shows elsewhere.
+    fn say(&mut self, what: &impl Serialize) -> io::Result<()> {
+        let mut text = serde_json::to_vec(what)?;
+        text.push(b'\n');
+        if let Some(stream) = &mut self.stream {
+            drop(stream.write_all(&text));
+        }
+        Ok(())
+    }
+}
+
+/// One life of the program, watched.
+struct Watch<'w, 's> {
+    supervisor: &'w mut Supervisor<'s>,
+    life: Child,
+    init: Spoken,
+    asker: Spoken,
     out: Pipe<ChildStdout>,
     err: Pipe<ChildStderr>,
     log: Log,
-    /// How the main process ended, once init said so.
+    /// How the main process ended, once that is known.
     end: Option<End>,
     refused: bool,
-    /// Whether the lock says that the start came to its end.
-    noted: bool,
-    /// Since when init is gone.
+    /// Since when the life is over.
     gone: Option<Instant>,
 }
 
-impl Supervisor {
-    fn new(folder: &InstanceFolder, lock: Lock, init: Init, signals: SignalFd) -> Self {
-        let Init { mut process, line } = init;
+impl<'w, 's> Watch<'w, 's> {
+    fn new(supervisor: &'w mut Supervisor<'s>, life: Life, asker: Option<UnixStream>) -> Self {
+        let Life { mut process, line } = life;
+        let log = Log::open(supervisor.folder.clone(), log::LIMIT);
         Self {
-            lock,
-            line: Some(line),
-            partial: Vec::new(),
-            signals,
+            supervisor,
+            init: Spoken::new(Some(line)),
+            asker: Spoken::new(asker),
             out: Pipe::new(process.stdout.take(), LogStream::Out),
             err: Pipe::new(process.stderr.take(), LogStream::Err),
-            log: Log::open(folder.clone(), log::LIMIT),
+            log,
             end: None,
             refused: false,
-            noted: false,
             gone: None,
-            init: process,
+            life: process,
         }
     }
 
-    /// Watches until nothing is left of the instance, and writes down how it ended.
-    fn watch(mut self, folder: &InstanceFolder) -> io::Result<()> {
+    /// Watches until nothing is left of the life, and says how it ended; `None` where it was refused at the first start.
+    fn watch(mut self) -> io::Result<Option<End>> {
         while !self.over() {
             for event in self.wait()? {
                 self.take(event)?;
             }
         }
-        if self.refused {
-            return Ok(());
+        if self.refused && !self.supervisor.said {
+            return Ok(None);
         }
-        self.note_start()?;
-        let status = self.init.wait()?;
+        let status = self.life.wait()?;
         let end = self.end.take().unwrap_or_else(|| match status.signal() {
             Some(number) => End::Signal(number),
             None => End::NotStarted("its first process ended without a word".to_owned()),
         });
-        let stored = StoredExit { format: FORMAT, end, at: clock::now().0 };
-        files::write_durably(&folder.exit(), &serde_json::to_vec(&stored)?)?;
-        say(&Word::Started)
+        if !self.supervisor.said {
+            self.supervisor.note_start()?;
+        }
+        Ok(Some(end))
     }
 
     fn over(&self) -> bool {
-        let silent = self.out.source.is_none() && self.err.source.is_none() && self.line.is_none();
+        let silent = self.out.source.is_none() && self.err.source.is_none() && self.init.stream.is_none();
         self.gone.is_some_and(|since| silent || since.elapsed() > AFTERMATH)
     }
 
     fn wait(&self) -> io::Result<Vec<Event>> {
         let mut events = vec![Event::Signal];
-        let mut handles = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
+        let mut handles = vec![PollFd::new(self.supervisor.signals.as_fd(), PollFlags::POLLIN)];
         let sources = [
-            (Event::Report, self.line.as_ref().map(AsFd::as_fd)),
+            (Event::Report, self.init.stream.as_ref().map(AsFd::as_fd)),
+            (Event::Wish, self.asker.stream.as_ref().map(AsFd::as_fd)),
             (Event::Out, self.out.source.as_ref().map(AsFd::as_fd)),
             (Event::Err, self.err.source.as_ref().map(AsFd::as_fd)),
         ];
@@ -267,7 +375,16 @@ impl Supervisor {
     fn take(&mut self, event: Event) -> io::Result<()> {
         match event {
             Event::Signal => return self.take_signals(),
-            Event::Report => self.take_report()?,
+            Event::Report => {
+                for line in self.init.read() {
+                    self.heed(serde_json::from_slice(&line)?)?;
+                }
+            }
+            Event::Wish => {
+                for line in self.asker.read() {
+                    self.grant(serde_json::from_slice(&line)?)?;
+                }
+            }
             Event::Out => self.out.read(&mut self.log),
             Event::Err => self.err.read(&mut self.log),
         }
@@ -275,30 +392,14 @@ impl Supervisor {
     }
 
     fn take_signals(&mut self) -> io::Result<()> {
-        while let Some(signal) = self.signals.read_signal()? {
-            if signal.ssi_signo == Signal::SIGTERM as u32
-                && let Some(line) = &mut self.line
-            {
-                // Where init is gone there is nobody to tell.
-                drop(line.write_all(b"t"));
+        while let Some(signal) = self.supervisor.signals.read_signal()? {
+            if signal.ssi_signo == Signal::SIGTERM as u32 {
+                self.supervisor.told = true;
+                self.init.say(&Order::Terminate)?;
             }
         }
-        if self.gone.is_none() && self.init.try_wait()?.is_some() {
+        if self.gone.is_none() && self.life.try_wait()?.is_some() {
             self.gone = Some(Instant::now());
-        }
-        Ok(())
-    }
-
-    fn take_report(&mut self) -> io::Result<()> {
-        let mut buffer = [0; 4 << 10];
-        let count = self.line.as_mut().map_or(Ok(0), |line| line.read(&mut buffer)).unwrap_or(0);
-        if count == 0 {
-            self.line = None;
-        }
-        self.partial.extend_from_slice(&buffer[..count]);
-        while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.partial.drain(..=end).collect();
-            self.heed(serde_json::from_slice(&line)?)?;
         }
         Ok(())
     }
@@ -306,28 +407,34 @@ impl Supervisor {
     fn heed(&mut self, report: Report) -> io::Result<()> {
         match report {
             Report::Started => {
-                self.note_start()?;
-                say(&Word::Started)?;
-                detach()
+                self.supervisor.note_start()?;
+                self.supervisor.say_started()
             }
             Report::Refused { refuser, attempt, why } => {
                 self.refused = true;
+                self.end = Some(End::NotStarted(format!("{attempt}: {why}")));
+                if self.supervisor.said {
+                    return Ok(());
+                }
                 say(&Word::Refused { refuser, attempt, why })
             }
             Report::Ended(end) => {
-                self.end = Some(end);
-                self.note_start()
+                if self.end.is_none() {
+                    self.end = Some(end);
+                }
+                Ok(())
             }
+            Report::Ran(ran) => self.asker.say(&ran),
         }
     }
 
-    /// Notes in the locked file that the start came to its end. Nothing but the time is in it: who holds the lock is
-    /// for the kernel to say.
-    fn note_start(&mut self) -> io::Result<()> {
-        if !self.noted {
-            self.lock.write(&clock::now().0.to_string())?;
-            self.noted = true;
+    fn grant(&mut self, wish: Wish) -> io::Result<()> {
+        match wish {
+            Wish::Run(check) => self.init.say(&Order::Run(check)),
+            Wish::End { why } => {
+                self.end = Some(End::Unhealthy(why));
+                self.init.say(&Order::End)
+            }
         }
-        Ok(())
     }
 }

@@ -1,12 +1,9 @@
 //! The changes of a gateway's configuration. Each holds however often it is made.
 
 use crate::words;
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, SocketAddr},
-};
+use std::{collections::BTreeSet, net::IpAddr};
 use wharf_gateway::{Config, Endpoint, EndpointState, Listener, Route};
-use wharf_model::{GatewayName, InstanceId, NlbName, NlbSpec, Probe, ServiceName};
+use wharf_model::{GatewayName, InstanceId, NlbName, NlbSpec, ServiceName};
 
 /// Sets a route; the endpoints of one that is known stay as they are.
 pub fn set_route(config: &mut Config, mut route: Route) {
@@ -27,16 +24,10 @@ pub fn remove_route(config: &mut Config, gateway: &GatewayName, service: &Servic
 
 /// Lets the route to its service send requests to an instance. Answers whether there is such a route.
 #[must_use]
-pub fn serve(
-    config: &mut Config,
-    gateway: &GatewayName,
-    instance: &InstanceId,
-    address: SocketAddr,
-    probe: &Probe,
-) -> bool {
+pub fn serve(config: &mut Config, gateway: &GatewayName, instance: &InstanceId, endpoint: Endpoint) -> bool {
     let name = words::route_name(gateway, &instance.service);
     let Some(route) = config.routes.iter_mut().find(|route| route.name == name) else { return false };
-    put(route, words::endpoint(instance, address, probe));
+    put(route, endpoint);
     true
 }
 

@@ -6,8 +6,10 @@
 
 mod change;
 mod standing;
+mod vitals;
 mod words;
 
 pub use change::{drain, forget, join, remove_route, serve, set_balancer, set_route};
 pub use standing::{endpoint_state, figures};
+pub use vitals::{Asking, Care, Heard, How, Kind, Next, Vitals, next};
 pub use words::{check, endpoint, listener, membership, probe, records, route, route_name};

@@ -19,8 +19,8 @@ pub fn route_name(entry: &impl Display, service: &ServiceName) -> String {
 
 /// An instance that may get requests.
 #[must_use]
-pub fn endpoint(instance: &InstanceId, address: SocketAddr, probe: &Probe) -> Endpoint {
-    Endpoint { probe: Some(self::probe(probe)), ..Endpoint::serving(instance.to_string(), address) }
+pub fn endpoint(instance: &InstanceId, address: SocketAddr, probe: wharf_gateway::Probe) -> Endpoint {
+    Endpoint { probe: Some(probe), ..Endpoint::serving(instance.to_string(), address) }
 }
 
 /// A gateway's listener at an address, without certificates: where their files are is for the runtime to say.

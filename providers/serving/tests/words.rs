@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use wharf_gateway::{Config, EndpointState, Protocol};
 use wharf_model::{Bytes, Cidr, GatewayName, GatewaySpec, InstanceId, Probe, RouteSpec, Timeouts, TokenSpec, Traffic};
 use wharf_provider::{ProviderError, SecretValues};
-use wharf_serving::{drain, forget, listener, remove_route, route, serve, set_route};
+use wharf_serving::{drain, endpoint, forget, listener, probe, remove_route, route, serve, set_route};
 
 fn public() -> GatewayName {
     "public".parse().unwrap()
@@ -83,11 +83,12 @@ fn a_listener_has_the_limits_and_the_ranges_of_its_gateway() {
 fn changes_hold_however_often_they_are_made() {
     let instance: InstanceId = "hello-0-g1".parse().unwrap();
     let address: SocketAddr = "127.0.0.1:9000".parse().unwrap();
+    let one = endpoint(&instance, address, probe(&Probe::fallback()));
     let mut config = Config::empty();
-    assert!(!serve(&mut config, &public(), &instance, address, &Probe::fallback()), "there is no route yet");
+    assert!(!serve(&mut config, &public(), &instance, one.clone()), "there is no route yet");
     for _ in 0..2 {
         set_route(&mut config, route(&spec(), &secrets()).unwrap());
-        assert!(serve(&mut config, &public(), &instance, address, &Probe::fallback()));
+        assert!(serve(&mut config, &public(), &instance, one.clone()));
     }
     assert_eq!((config.routes.len(), config.routes[0].endpoints.len()), (1, 1));
     drain(&mut config, &instance);

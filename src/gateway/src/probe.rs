@@ -4,6 +4,7 @@
 //! How many answers make an endpoint ready or not is for `readiness.rs`.
 
 mod grpc;
+mod told;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -42,6 +43,13 @@ pub enum Answer {
         /// Its answer in words.
         words: String,
     },
+    /// What was told in the instance's place.
+    Told {
+        /// Whether it is ready.
+        passed: bool,
+        /// Why, in words.
+        words: String,
+    },
     /// The port accepted a connection.
     Connected,
     /// Nothing listens there. Holds the system's words.
@@ -59,6 +67,7 @@ impl Answer {
         match self {
             Self::Http { status, .. } => (200..400).contains(status),
             Self::Grpc { serving, .. } => *serving,
+            Self::Told { passed, .. } => *passed,
             Self::Connected => true,
             Self::Refused(_) | Self::TimedOut(_) | Self::Failed(_) => false,
         }
@@ -71,6 +80,7 @@ impl fmt::Display for Answer {
             Self::Http { status, body } if body.trim().is_empty() => write!(f, "HTTP {status}"),
             Self::Http { status, body } => write!(f, "HTTP {status}: {}", body.trim()),
             Self::Grpc { words, .. } => write!(f, "gRPC {words}"),
+            Self::Told { words, .. } => f.write_str(words),
             Self::Connected => f.write_str("connected"),
             Self::Refused(_) => f.write_str("connection refused"),
             Self::TimedOut(limit) => write!(f, "no answer within {limit:?}"),
@@ -87,6 +97,7 @@ pub async fn probe(check: &Check, address: SocketAddr, timeout: Duration) -> Ans
             Check::Tcp => TcpStream::connect(address).await.map_or_else(|error| refused(&error), |_| Answer::Connected),
             Check::Http { path } => ask(path, address).await,
             Check::Grpc { service } => grpc::ask(service, address).await,
+            Check::Told { socket } => told::ask(socket).await,
         }
     };
     tokio::time::timeout(timeout, asked).await.unwrap_or(Answer::TimedOut(timeout))

@@ -45,7 +45,7 @@ pub use name::{
 };
 pub use observed::{
     ContentRef, EndpointState, Exit, Libraries, ListenHint, Observed, ObservedGateway, ObservedInstance,
-    ObservedObject, ObservedRoute, Phase, ProbeAnswer, SourceError, SourcePin, SourceRef, Told,
+    ObservedObject, ObservedRoute, Phase, ProbeAnswer, Restarts, SourceError, SourcePin, SourceRef, Supervised, Told,
 };
 pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, OperationId, Outcome, PlanId, Verb};
 pub use origin::{Origin, Origins};

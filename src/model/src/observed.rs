@@ -126,6 +126,28 @@ pub struct ObservedInstance {
     pub last_lines: Vec<String>,
     /// What the runtime tells of what it was made from.
     pub told: Told,
+    /// What its supervisor tells, where it has one.
+    pub supervised: Supervised,
+}
+
+/// What the supervisor of an instance tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Supervised {
+    /// How often it started the program again; none when it never did.
+    pub restarts: Option<Restarts>,
+    /// What its checks heard last, by their names.
+    pub checks: BTreeMap<Arc<str>, ProbeAnswer>,
+}
+
+/// How often the program of an instance was started again without anybody having asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restarts {
+    /// So often since the instance was made.
+    pub count: u32,
+    /// Why the last time.
+    pub because: String,
+    /// When that was.
+    pub at: Timestamp,
 }
 
 impl ObservedInstance {
@@ -158,6 +180,8 @@ pub enum Exit {
     OutOfMemory(Option<Bytes>),
     /// It could not be started.
     NotStarted(String),
+    /// By wharf, as one of its checks failed too often.
+    Unhealthy(String),
     /// Nobody was there to see how.
     Unseen,
 }
@@ -172,6 +196,7 @@ impl fmt::Display for Exit {
             Self::OutOfMemory(Some(limit)) => write!(f, "killed, as it used more memory than its {limit}"),
             Self::OutOfMemory(None) => f.write_str("killed, as the machine ran out of memory"),
             Self::NotStarted(why) => write!(f, "could not start: {why}"),
+            Self::Unhealthy(why) => write!(f, "was ended, as {why}"),
             Self::Unseen => f.write_str("gone, with everything that watched it"),
         }
     }

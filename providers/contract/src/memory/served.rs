@@ -25,7 +25,8 @@ use tokio::{
 use wharf_model::{
     Address, Capabilities, ContentDigest, ContentRef, EndpointState, Exit, Fingerprint, GatewayName, InstanceId,
     Intent, IntentId, ObjectId, Observed, ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute, Operation,
-    OperationId, Outcome, Phase, ProbeAnswer, RevisionNumber, ServiceName, SourcePin, SourceRef, Timestamp, Told, Verb,
+    OperationId, Outcome, Phase, ProbeAnswer, RevisionNumber, ServiceName, SourcePin, SourceRef, Supervised, Timestamp,
+    Told, Verb,
 };
 
 /// A call.
@@ -286,6 +287,7 @@ impl SeenInstance {
             answer: self.passed.map(|passed| ProbeAnswer { passed, heard: self.heard, hint: None }),
             last_lines: self.last_lines,
             told: Told::default(),
+            supervised: Supervised::default(),
         };
         (self.name.0, seen)
     }

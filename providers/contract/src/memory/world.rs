@@ -9,7 +9,7 @@ use std::{
 use wharf_model::{
     Address, ContentDigest, ContentRef, EndpointState, Exit, Fingerprint, GatewayName, InstanceId, Kind, ObjectId,
     Observed, ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute, OperationId, Outcome, Phase,
-    ProbeAnswer, RevisionNumber, ServiceName, SourceRef, Timestamp, Told,
+    ProbeAnswer, RevisionNumber, ServiceName, SourceRef, Supervised, Timestamp, Told,
 };
 
 /// How many looks an instance takes to become ready.
@@ -91,6 +91,7 @@ impl World {
             answer: None,
             last_lines: Vec::new(),
             told: told.clone(),
+            supervised: Supervised::default(),
         };
         let (crashes, never_ready) = (*crashes, *never_ready);
         self.instances.insert(id.clone(), Instance { seen, looks: 0, crashes, never_ready });

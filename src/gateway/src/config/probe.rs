@@ -1,5 +1,7 @@
 //! How an endpoint's readiness is judged.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// How an endpoint's readiness is judged.
@@ -36,6 +38,11 @@ pub enum Check {
     },
     /// A connection is accepted.
     Tcp,
+    /// Whoever listens on this socket says so, in place of the instance: a line of JSON with `passed` and `words`.
+    Told {
+        /// Where it is; it may lie deeper than a socket's address has room for.
+        socket: PathBuf,
+    },
     /// The health service of gRPC says that it serves.
     Grpc {
         /// Which service is asked for; the server as a whole when empty.

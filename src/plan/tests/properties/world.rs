@@ -6,7 +6,7 @@ use wharf_model::{
     Call, Capabilities, ContentDigest, ContentRef, Cost, Deployment, Effect, Ending, EndpointState, Field, InstanceId,
     Intent, IntentId, Kind, ObjectId, Observed, ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute,
     Operation, Outcome, Phase, ProbeAnswer, Record, RevisionNumber, SecretDigest, SecretKey, SecretName, SourcePin,
-    Timestamp, Told, Verb,
+    Supervised, Timestamp, Told, Verb,
 };
 use wharf_plan::{Input, Plan, RolloutStep, Step, StepId, check, plan, rollout::preview, sources};
 
@@ -247,6 +247,7 @@ impl World {
             answer: Some(ProbeAnswer { passed: true, heard: "HTTP 200".to_owned(), hint: None }),
             last_lines: Vec::new(),
             told: Told::default(),
+            supervised: Supervised::default(),
         };
         self.observed.instances.insert(id.clone(), seen);
         let started = Effect::InstanceStarted { instance: id.clone(), revision: number, endpoint };

@@ -8,7 +8,7 @@ use wharf_model::{
     Access, Capabilities, ContentDigest, Cost, Deployment, Effect, Ending, EndpointState, EnvValue, Expose, Field,
     FolderPath, GatewaySpec, Generation, InstanceId, Intent, IntentId, Mount, Observed, ObservedGateway,
     ObservedInstance, ObservedRoute, Origins, Outcome, Phase, ProbeAnswer, Program, ProviderSpec, Record, ServiceSpec,
-    Shared, Slot, SourcePin, SourceRef, StateSpec, Template, Timestamp, Told,
+    Shared, Slot, SourcePin, SourceRef, StateSpec, Supervised, Template, Timestamp, Told,
 };
 use wharf_plan::{
     Input, Plan, Step, check,
@@ -178,6 +178,7 @@ fn see(record: &Record, observed: &mut Observed) {
             answer,
             last_lines: Vec::new(),
             told: Told::default(),
+            supervised: Supervised::default(),
         };
         observed.instances.insert(id.clone(), seen);
     }
