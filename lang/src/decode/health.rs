@@ -30,8 +30,13 @@ impl Decode<'_> {
         };
         self.note(address, FieldPath::of(Field::Readiness), block.at);
         let check = |name: &str| block.child(name).and_then(|check| Some(check.properties.get("port")?.at)).flatten();
-        self.note(address, FieldPath::of(Field::ReadinessPort), check("http").or(check("tcp")));
-        self.note_each(address, block, &[("exec", Field::ReadinessExec), ("initial-delay", Field::ReadinessDelay)]);
+        let asked = check("http").or(check("tcp")).or(check("grpc"));
+        self.note(address, FieldPath::of(Field::ReadinessPort), asked);
+        self.note_each(
+            address,
+            block,
+            &[("exec", Field::ReadinessExec), ("grpc", Field::ReadinessGrpc), ("initial-delay", Field::ReadinessDelay)],
+        );
         self.probe(block)
     }
 
@@ -54,9 +59,13 @@ impl Decode<'_> {
         let check = match block.child("http") {
             Some(http) => http.argument::<Arc<str>>(0).map(|path| Check::Http { path: path.value }),
             None if block.child("exec").is_some() => block.child("exec").and_then(|exec| self.exec(exec)),
+            None if block.child("grpc").is_some() => block.child("grpc").map(|grpc| {
+                let service = grpc.property::<Arc<str>>("service").map(|service| service.value);
+                Check::Grpc { service: service.unwrap_or_default() }
+            }),
             None => block.child("tcp").map(|_| Check::Tcp),
         };
-        let asked = block.child("http").or(block.child("tcp"));
+        let asked = block.child("http").or(block.child("tcp")).or(block.child("grpc"));
         let port = asked.and_then(|asked| found::<u32>(asked, "port")).and_then(|port| u16::try_from(port).ok());
         let initial_delay = plain(block, "initial-delay")?;
         let every = block.value::<Duration>("every");

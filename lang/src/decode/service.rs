@@ -196,8 +196,9 @@ impl Decode<'_> {
     fn check_portless(&mut self, block: &Block) {
         let health = block.child("health");
         let probes = health.into_iter().flat_map(|health| &health.children);
-        let asks =
-            |check: &&Block| matches!(check.row.name(), "http" | "tcp") && check.properties.get("port").is_none();
+        let asks = |check: &&Block| {
+            matches!(check.row.name(), "http" | "tcp" | "grpc") && check.properties.get("port").is_none()
+        };
         let checks = probes.filter_map(|probe| probe.children.iter().find(asks));
         let callers = ["expose", "grpc", "web-app", "nacos"].iter().filter_map(|name| block.child(name));
         let first = callers.chain(checks).next().cloned();

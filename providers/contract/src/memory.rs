@@ -76,6 +76,7 @@ fn cost(field: Field) -> Cost {
         | Field::Liveness
         | Field::Progress
         | Field::ReadinessExec
+        | Field::ReadinessGrpc
         | Field::ReadinessPort
         | Field::ReadinessDelay
         | Field::Cpu

@@ -151,6 +151,7 @@ fn cost(field: Field) -> Cost {
         | Field::MountData
         | Field::Content
         | Field::Readiness
+        | Field::ReadinessGrpc
         | Field::Cpu
         | Field::Memory
         | Field::Shm

@@ -84,14 +84,18 @@ pub(crate) struct OfInstance {
 pub(crate) struct Question {
     /// The path that is asked for; whether the port is open, when absent.
     pub(crate) path: Option<String>,
+    /// The service that the health service of gRPC is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grpc: Option<String>,
     pub(crate) timeout_ms: u64,
 }
 
 impl Question {
     pub(crate) fn check(&self) -> wharf_gateway::Check {
-        match &self.path {
-            Some(path) => wharf_gateway::Check::Http { path: path.clone() },
-            None => wharf_gateway::Check::Tcp,
+        match (&self.path, &self.grpc) {
+            (Some(path), _) => wharf_gateway::Check::Http { path: path.clone() },
+            (None, Some(service)) => wharf_gateway::Check::Grpc { service: service.clone() },
+            (None, None) => wharf_gateway::Check::Tcp,
         }
     }
 
@@ -102,12 +106,13 @@ impl Question {
 
 impl From<&Probe> for Question {
     fn from(probe: &Probe) -> Self {
-        let path = match &probe.check {
-            Check::Http { path } => Some(path.to_string()),
+        let (path, grpc) = match &probe.check {
+            Check::Http { path } => (Some(path.to_string()), None),
+            Check::Grpc { service } => (None, Some(service.to_string())),
             // The plan refuses programs as probes on this runtime.
-            Check::Tcp | Check::Exec(_) => None,
+            Check::Tcp | Check::Exec(_) => (None, None),
         };
-        Self { path, timeout_ms: u64::try_from(probe.timeout.as_millis()).unwrap_or(u64::MAX) }
+        Self { path, grpc, timeout_ms: u64::try_from(probe.timeout.as_millis()).unwrap_or(u64::MAX) }
     }
 }
 

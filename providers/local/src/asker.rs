@@ -21,11 +21,12 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{
         UnixListener, UnixStream as AsyncStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
+    sync::{Mutex, Notify, oneshot},
 };
 use wharf_serving::{Care, Heard, How, Kind, Vitals};
 
@@ -48,18 +49,24 @@ pub(crate) fn start(folder: &InstanceFolder, care: &Care, port: u16) -> io::Resu
 }
 
 async fn attend(folder: &InstanceFolder, care: Care, port: u16, line: UnixStream) -> io::Result<()> {
-    let tells = care.tells_readiness();
-    let begin = Instant::now();
-    let vitals = RefCell::new(Vitals::new(care, 0));
+    let listener = if care.tells_readiness() { Some(listen(folder)?) } else { None };
     let (heard, say) = AsyncStream::from_std(line)?.into_split();
-    let mut asker = Asker { folder, port, begin, vitals: &vitals, heard: BufReader::new(heard).lines(), say, count: 0 };
-    if !tells {
-        return asker.ask().await;
-    }
-    let listener = listen(folder)?;
+    let asker = Asker {
+        folder,
+        port,
+        begin: Instant::now(),
+        vitals: RefCell::new(Vitals::new(care, 0)),
+        up: Notify::new(),
+        told: RefCell::default(),
+        say: Mutex::new(say),
+        waiting: RefCell::default(),
+    };
+    let [first, second] = Kind::LANES;
     tokio::select! {
-        ended = asker.ask() => ended,
-        ended = tell(&listener, &vitals) => ended,
+        ended = asker.hear_answers(heard) => ended,
+        ended = asker.ask(first) => ended,
+        ended = asker.ask(second) => ended,
+        ended = asker.tell(listener.as_ref()) => ended,
     }
 }
 
@@ -72,60 +79,68 @@ fn listen(folder: &InstanceFolder) -> io::Result<UnixListener> {
     UnixListener::bind(PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd())).join(name))
 }
 
-/// Tells whoever connects whether the instance is ready.
-async fn tell(listener: &UnixListener, vitals: &RefCell<Vitals>) -> io::Result<()> {
-    loop {
-        let (mut stream, _) = listener.accept().await?;
-        let text = serde_json::to_vec(&vitals.borrow().ready())?;
-        // A line is less than a socket takes at once; whoever left needs none.
-        drop(stream.write_all(&text).await);
-    }
-}
-
 struct Asker<'a> {
     folder: &'a InstanceFolder,
     port: u16,
     begin: Instant,
-    vitals: &'a RefCell<Vitals>,
-    heard: Lines<BufReader<OwnedReadHalf>>,
-    say: OwnedWriteHalf,
-    /// Programs that were run so far.
-    count: u64,
+    vitals: RefCell<Vitals>,
+    /// Called when the start may be over, and so other checks due.
+    up: Notify,
+    /// What was written down last.
+    told: RefCell<BTreeMap<Kind, Heard>>,
+    say: Mutex<OwnedWriteHalf>,
+    /// Who waits for the answers of programs, by their numbers.
+    waiting: RefCell<BTreeMap<u64, oneshot::Sender<Heard>>>,
 }
 
 impl Asker<'_> {
-    /// Asks until the program must end, or the supervisor has left.
-    async fn ask(&mut self) -> io::Result<()> {
-        let (mut chance, state) = (0_u64, RandomState::new());
-        let mut told = BTreeMap::new();
+    /// Tells whoever connects whether the instance is ready.
+    async fn tell(&self, listener: Option<&UnixListener>) -> io::Result<()> {
+        let Some(listener) = listener else { return std::future::pending().await };
         loop {
-            let due = self.vitals.borrow().due();
-            let Some((kind, at)) = due else { return self.until_left().await };
-            let wait = Duration::from_millis(at).saturating_sub(self.begin.elapsed());
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                line = self.heard.next_line() => if line?.is_none() { return Ok(()) },
-            }
+            let (mut stream, _) = listener.accept().await?;
+            let text = serde_json::to_vec(&self.vitals.borrow().ready())?;
+            // A line is less than a socket takes at once; whoever left needs none.
+            drop(stream.write_all(&text).await);
+        }
+    }
+
+    /// Hands the answers of programs to those who wait for them, until the supervisor has left.
+    async fn hear_answers(&self, heard: OwnedReadHalf) -> io::Result<()> {
+        let mut lines = BufReader::new(heard).lines();
+        while let Some(line) = lines.next_line().await? {
+            let Ran { number, heard } = serde_json::from_str(&line)?;
+            let waiting = self.waiting.borrow_mut().remove(&number);
+            // Whoever waited too long has gone.
+            drop(waiting.map(|waiting| waiting.send(heard)));
+        }
+        Ok(())
+    }
+
+    /// Asks the checks of a lane until the program must end.
+    async fn ask(&self, lane: [Kind; 2]) -> io::Result<()> {
+        let (mut chance, state) = (0_u64, RandomState::new());
+        loop {
+            let due = self.vitals.borrow().due(&lane);
+            let Some((kind, at)) = due else {
+                self.up.notified().await;
+                continue;
+            };
+            tokio::time::sleep(Duration::from_millis(at).saturating_sub(self.begin.elapsed())).await;
+            let asked = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
             let heard = self.hear(kind).await?;
             chance = state.hash_one(chance);
-            let now = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-            let dead = self.vitals.borrow_mut().note(kind, heard.clone(), now, chance);
-            if told.insert(kind, heard.clone()) != Some(heard) {
-                self.write_down(&told);
-            }
+            let dead = self.vitals.borrow_mut().note(kind, heard.clone(), asked, chance);
+            self.up.notify_waiters();
+            self.write_down(kind, heard);
             if let Some(why) = dead {
                 self.wish(&Wish::End { why }).await?;
-                return self.until_left().await;
+                return std::future::pending().await;
             }
         }
     }
 
-    async fn until_left(&mut self) -> io::Result<()> {
-        while self.heard.next_line().await?.is_some() {}
-        Ok(())
-    }
-
-    async fn hear(&mut self, kind: Kind) -> io::Result<Heard> {
+    async fn hear(&self, kind: Kind) -> io::Result<Heard> {
         let asking = self.vitals.borrow().asking(kind).cloned();
         let Some(asking) = asking else { return Err(io::ErrorKind::NotFound.into()) };
         match asking.how {
@@ -134,36 +149,37 @@ impl Asker<'_> {
                 let answer = wharf_gateway::probe(check, address, asking.timeout()).await;
                 Ok(Heard { passed: answer.passed(), words: answer.to_string() })
             }
-            How::Exec(ref words) => self.run(words, asking.timeout()).await,
+            How::Exec(ref words) => self.run(kind, words, asking.timeout()).await,
         }
     }
 
-    /// Has a program run in the instance.
-    async fn run(&mut self, words: &[String], timeout: Duration) -> io::Result<Heard> {
-        self.count += 1;
+    /// Has a program run in the instance. Of each kind there is one at a time.
+    async fn run(&self, kind: Kind, words: &[String], timeout: Duration) -> io::Result<Heard> {
+        let (send, answer) = oneshot::channel();
+        let number = kind as u64;
+        self.waiting.borrow_mut().insert(number, send);
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        self.wish(&Wish::Run(ToRun { number: self.count, words: words.to_vec(), timeout_ms })).await?;
-        let answer = async {
-            while let Some(line) = self.heard.next_line().await? {
-                let Ran { number, heard } = serde_json::from_str(&line)?;
-                if number == self.count {
-                    return Ok(heard);
-                }
-            }
-            Err(io::ErrorKind::UnexpectedEof.into())
-        };
-        let late = |_| Ok(Heard { passed: false, words: format!("no answer within {timeout:?}") });
-        tokio::time::timeout(timeout + LATE, answer).await.unwrap_or_else(late)
+        self.wish(&Wish::Run(ToRun { number, words: words.to_vec(), timeout_ms })).await?;
+        let late = || Heard { passed: false, words: format!("no answer within {timeout:?}") };
+        Ok(match tokio::time::timeout(timeout + LATE, answer).await {
+            Ok(Ok(heard)) => heard,
+            Ok(Err(_)) | Err(_) => late(),
+        })
     }
 
-    async fn wish(&mut self, wish: &Wish) -> io::Result<()> {
+    async fn wish(&self, wish: &Wish) -> io::Result<()> {
         let mut text = serde_json::to_vec(wish)?;
         text.push(b'\n');
-        self.say.write_all(&text).await
+        self.say.lock().await.write_all(&text).await
     }
 
     /// Keeps the last answers for whoever looks. They are of the moment, so a crash may take them.
-    fn write_down(&self, told: &BTreeMap<Kind, Heard>) {
+    fn write_down(&self, kind: Kind, heard: Heard) {
+        let mut told = self.told.borrow_mut();
+        if told.get(&kind) == Some(&heard) {
+            return;
+        }
+        told.insert(kind, heard);
         let stored = StoredHealth { format: FORMAT, checks: told.clone() };
         let (path, beside) = (self.folder.health(), self.folder.path().join(".tmp-health"));
         let write = || fs::write(&beside, serde_json::to_vec(&stored)?).and_then(|()| fs::rename(&beside, &path));

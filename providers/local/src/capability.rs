@@ -161,6 +161,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Content
         | Field::Readiness
         | Field::ReadinessExec
+        | Field::ReadinessGrpc
         | Field::ReadinessDelay
         | Field::Startup
         | Field::Liveness

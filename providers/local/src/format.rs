@@ -34,6 +34,9 @@ pub(crate) struct StoredProbe {
     /// The path to ask for; without one, a connection is enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) path: Option<String>,
+    /// The service that the health service of gRPC is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) grpc: Option<String>,
     /// Whether the supervisor is asked, and not the instance.
     #[serde(default)]
     pub(crate) told: bool,

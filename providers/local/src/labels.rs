@@ -53,20 +53,25 @@ impl Question {
 
 impl From<StoredProbe> for Question {
     fn from(stored: StoredProbe) -> Self {
-        let check = stored.path.map_or(Check::Tcp, |path| Check::Http { path: path.into() });
+        let check = match (stored.path, stored.grpc) {
+            (Some(path), _) => Check::Http { path: path.into() },
+            (None, Some(service)) => Check::Grpc { service: service.into() },
+            (None, None) => Check::Tcp,
+        };
         Self { check, timeout: Duration::from_millis(stored.timeout_ms), told: stored.told }
     }
 }
 
 impl From<&Question> for StoredProbe {
     fn from(question: &Question) -> Self {
-        let path = match &question.check {
-            Check::Http { path } => Some(path.to_string()),
+        let (path, grpc) = match &question.check {
+            Check::Http { path } => (Some(path.to_string()), None),
+            Check::Grpc { service } => (None, Some(service.to_string())),
             // Programs as probes are the supervisor's.
-            Check::Tcp | Check::Exec(_) => None,
+            Check::Tcp | Check::Exec(_) => (None, None),
         };
         let timeout_ms = u64::try_from(question.timeout.as_millis()).unwrap_or(u64::MAX);
-        Self { path, told: question.told, timeout_ms }
+        Self { path, grpc, told: question.told, timeout_ms }
     }
 }
 

@@ -28,6 +28,9 @@ use wharf_provider::{
     Execute, Limits, LogCursor, LogLine, Observe, OpContext, Owner, ProviderError, Resolution, Scope,
 };
 
+/// How often a gateway asks a supervisor, in milliseconds at most: that costs nothing, and adds to what its own checks take.
+const TOLD_EVERY: u64 = 250;
+
 /// Where one environment of a project is, and what it may use. Paths are absolute.
 #[derive(Debug, Clone)]
 pub struct LocalSettings {
@@ -208,7 +211,8 @@ impl Local {
         let probe = match told {
             true => {
                 let check = wharf_gateway::Check::Told { socket: folder.told() };
-                wharf_gateway::Probe { check, failures: 1, successes: 1, ..asked }
+                let every_ms = asked.every_ms.min(TOLD_EVERY);
+                wharf_gateway::Probe { check, every_ms, failures: 1, successes: 1, ..asked }
             }
             false => asked,
         };

@@ -127,7 +127,7 @@ async fn a_program_that_fails_its_liveness_check_is_started_again() {
     let seen = until(&place, &name, "back", |seen| seen.is_ready() && restarted(seen) >= 1).await;
     assert_eq!(seen.endpoint, first.endpoint);
     let because = seen.supervised.restarts.unwrap().because;
-    assert_eq!(because, "was ended, as liveness failed 2 times in a row: HTTP 500: out of luck");
+    assert_eq!(because, "ended, as liveness failed 2 times in a row: HTTP 500: out of luck");
     let log = fs::read_to_string(place.state().join("healing.jsonl")).unwrap();
     let line: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
     assert_eq!((&line["instance"], &line["what"]), (&name.to_string().into(), &"restart".into()), "{line}");
@@ -193,7 +193,7 @@ async fn a_start_that_gets_on_is_waited_for_and_one_that_does_not_is_ended() {
     let starting = place.see(&launch.instance).await;
     assert_eq!(starting.answer.unwrap().heard, "starting: exited with code 1");
     let exit = place.end(&launch.instance).await.to_string();
-    let why = "was ended, as its start did not get on: progress said 5 times in a row: exited with code 0: 11 of 100";
+    let why = "ended, as its start did not get on: progress said 5 times in a row: exited with code 0: 11 of 100";
     assert_eq!(exit, why);
 }
 

@@ -30,6 +30,12 @@ pub enum Kind {
     Liveness,
 }
 
+impl Kind {
+    /// Those that are asked in turn. The two lanes are asked side by side, so that no check waits for one that is to find
+    /// out something else.
+    pub const LANES: [[Self; 2]; 2] = [[Self::Startup, Self::Readiness], [Self::Progress, Self::Liveness]];
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -174,10 +180,10 @@ impl Vitals {
         Self { care, up, begun: now, rows: BTreeMap::new() }
     }
 
-    /// The next check and its moment; `None` where nothing is to be checked any more.
+    /// The next check among these, and its moment; `None` where there is none before the start is over.
     #[must_use]
-    pub fn due(&self) -> Option<(Kind, u64)> {
-        let checks = self.care.checks.iter().filter(|(kind, _)| self.counts(**kind));
+    pub fn due(&self, among: &[Kind]) -> Option<(Kind, u64)> {
+        let checks = self.care.checks.iter().filter(|(kind, _)| among.contains(kind) && self.counts(**kind));
         let moments = checks.map(|(kind, asking)| {
             let next = self.rows.get(kind).and_then(|row| row.next);
             (*kind, next.unwrap_or(self.begun + asking.after_ms).max(self.up.unwrap_or(0)))
@@ -204,12 +210,12 @@ impl Vitals {
         }
     }
 
-    /// Takes the answer of a check. Says why where the program must end. `chance` is any number: checks of many instances
+    /// Takes the answer of a check that was asked at `asked`. Says why where the program must end. `chance` is any number: checks of many instances
     /// that were started together spread by it.
-    pub fn note(&mut self, kind: Kind, heard: Heard, now: u64, chance: u64) -> Option<String> {
+    pub fn note(&mut self, kind: Kind, heard: Heard, asked: u64, chance: u64) -> Option<String> {
         let asking = self.care.checks.get(&kind)?;
         let row = self.rows.entry(kind).or_default();
-        row.next = Some(now + jittered(asking.every_ms, chance));
+        row.next = Some(asked + jittered(asking.every_ms, chance));
         let same = row.last.as_ref().is_some_and(|last| *last == heard);
         let passed = heard.passed;
         row.last = Some(heard);
@@ -226,7 +232,7 @@ impl Vitals {
             _ => row.holds,
         };
         if self.up.is_none() && row.holds {
-            self.up = Some(now);
+            self.up = Some(asked);
         }
         (failed && kind != Kind::Readiness).then(|| self.why(kind))
     }
@@ -314,7 +320,7 @@ mod tests {
         let mut vitals = vitals(checks);
         let mut seen = String::new();
         for answer in answers.chars() {
-            let (kind, at) = vitals.due().unwrap();
+            let (kind, at) = vitals.due(Kind::LANES.as_flattened()).unwrap();
             seen.extend(kind.to_string().chars().next());
             let heard = Heard { passed: answer != '-', words: answer.to_string() };
             // Half of the room is the span itself.

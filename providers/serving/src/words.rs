@@ -120,6 +120,7 @@ pub fn probe(probe: &Probe) -> wharf_gateway::Probe {
 pub fn check(check: &Check) -> wharf_gateway::Check {
     match check {
         Check::Http { path } => wharf_gateway::Check::Http { path: path.to_string() },
+        Check::Grpc { service } => wharf_gateway::Check::Grpc { service: service.to_string() },
         Check::Tcp | Check::Exec(_) => wharf_gateway::Check::Tcp,
     }
 }

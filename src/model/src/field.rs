@@ -166,6 +166,8 @@ fields! {
     Readiness => "health.readiness",
     /// A readiness probe that runs a program.
     ReadinessExec => "health.readiness.exec",
+    /// A readiness probe that asks the health service of gRPC.
+    ReadinessGrpc => "health.readiness.grpc",
     /// A readiness probe that asks another port.
     ReadinessPort => "health.readiness.port",
     /// A readiness probe that begins later.

@@ -196,7 +196,7 @@ impl fmt::Display for Exit {
             Self::OutOfMemory(Some(limit)) => write!(f, "killed, as it used more memory than its {limit}"),
             Self::OutOfMemory(None) => f.write_str("killed, as the machine ran out of memory"),
             Self::NotStarted(why) => write!(f, "could not start: {why}"),
-            Self::Unhealthy(why) => write!(f, "was ended, as {why}"),
+            Self::Unhealthy(why) => write!(f, "ended, as {why}"),
             Self::Unseen => f.write_str("gone, with everything that watched it"),
         }
     }

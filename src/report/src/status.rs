@@ -10,7 +10,7 @@ use std::{
 };
 use wharf_model::{
     EndpointState, EnvironmentName, Figures, GatewayName, InstanceId, Observed, ObservedInstance, Phase, ProjectName,
-    Record, RecordedService, ServiceName, Timestamp,
+    Record, RecordedService, Restarts, ServiceName, Supervised, Timestamp,
 };
 
 /// What a status is told from.
@@ -40,6 +40,8 @@ pub(crate) struct Row {
     pub(crate) in_flight: Option<u64>,
     /// What gateways have counted since they were started; none where no gateway tells.
     figures: Option<Figures>,
+    /// What its supervisor did and heard.
+    supervised: Supervised,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +110,7 @@ fn service(out: &mut String, input: &StatusInput<'_>, name: &ServiceName) {
         let _ = writeln!(out, "  {}", dim(url));
     }
     table(out, &rows);
+    rows.iter().for_each(|row| supervised(out, input.now, row));
     if let Some(rollout) = recorded.and_then(|service| service.rollout) {
         let wait = rollout.rest.map_or(String::new(), |_| format!("; it waits: `wharf rollout status {name}`"));
         let (to, passed, steps) = (rollout.to, rollout.passed, rollout.steps);
@@ -149,6 +152,7 @@ pub(crate) fn rows(input: &StatusInput<'_>, name: &ServiceName) -> Vec<Row> {
             endpoint: known.endpoint.to_string(),
             in_flight: None,
             figures: None,
+            supervised: Supervised::default(),
         },
         (None, None) => unreachable!("the name came from one of the two"),
     };
@@ -177,6 +181,7 @@ fn seen_row(input: &StatusInput<'_>, id: &InstanceId, seen: &ObservedInstance) -
         endpoint: seen.endpoint.to_string(),
         in_flight: (!endpoint.is_empty()).then(|| in_flight.sum()),
         figures: counted(input.observed, id),
+        supervised: seen.supervised.clone(),
     }
 }
 
@@ -212,6 +217,26 @@ fn table(out: &mut String, rows: &[Row]) {
     }
 }
 
+/// What a supervisor did about an instance, and which of its checks fail.
+fn supervised(out: &mut String, now: Timestamp, row: &Row) {
+    if let Some(restarts) = &row.supervised.restarts {
+        let _ = writeln!(out, "  {} {} {}", warn("note:"), row.name, tame(&restarted(restarts, now)));
+    }
+    // What readiness heard stands in the row.
+    let failing = row.supervised.checks.iter().filter(|(name, answer)| !answer.passed && &***name != "readiness");
+    for (name, answer) in failing {
+        let heard = tame(&format!("{} fails its {name} check: {answer}", row.name));
+        let _ = writeln!(out, "  {} {heard}", warn("note:"));
+    }
+}
+
+/// How often a program was started again, and why the last time.
+pub(crate) fn restarted(restarts: &Restarts, now: Timestamp) -> String {
+    let Restarts { count, because, at } = restarts;
+    let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
+    format!("was started again {times}, the last time {} ago: {because}", duration(now.since(*at)))
+}
+
 /// What became of the requests that an instance was sent, and when answers began.
 fn answered(figures: &Figures) -> String {
     let errors = Some(figures.errors).filter(|errors| *errors > 0).map(|errors| format!(", {errors} with an error"));
@@ -219,6 +244,10 @@ fn answered(figures: &Figures) -> String {
         |name, thousandths| figures.first_byte.within(thousandths).map(|time| format!(", {name} {}", took(time)));
     let told = [errors, within("p50", 500), within("p99", 990)];
     format!("  answered {}{}", figures.requests, told.into_iter().flatten().collect::<String>())
+}
+
+fn restarts_json(restarts: &Restarts) -> serde_json::Value {
+    serde_json::json!({ "count": restarts.count, "because": restarts.because, "at_ms": restarts.at.0 })
 }
 
 /// Everything, for programs.
@@ -243,6 +272,10 @@ pub fn status_json(input: &StatusInput<'_>) -> serde_json::Value {
                 "endpoint": row.endpoint,
                 "in_flight": row.in_flight,
                 "figures": row.figures.as_ref().map(figures_json),
+                "restarts": row.supervised.restarts.as_ref().map(restarts_json),
+                "checks": row.supervised.checks.iter().map(|(name, answer)| {
+                    (name.to_string(), serde_json::json!({ "passed": answer.passed, "heard": answer.heard }))
+                }).collect::<serde_json::Map<_, _>>(),
             })
         });
         serde_json::json!({

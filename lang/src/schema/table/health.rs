@@ -21,6 +21,13 @@ macro_rules! probe {
             )
             .elsewhere(&["command", "cmd"])
             .takes_many(&[value("word", Type::Text)]),
+            node(
+                concat!($path, ".grpc"),
+                OneOf("check"),
+                "the health service of gRPC, which says whether the server, or one service of it, serves",
+            )
+            .elsewhere(&["grpc-health", "grpc_health_check"])
+            .has(GRPC),
             node(concat!($path, ".initial-delay"), Optional, "how long after the start the first check is")
                 .elsewhere(&["initial-delay-seconds", "start-period", "delay"])
                 .takes(SPAN_OR_ZERO)
@@ -42,7 +49,13 @@ macro_rules! probe {
     };
 }
 
-const ASKED: &[Property] = &[property("port", PORT, "the port that is asked; when not given, the service's own")];
+const ASKED: &[Property] = &[ASKED_PORT];
+const ASKED_PORT: Property = property("port", PORT, "the port that is asked; when not given, the service's own");
+
+const GRPC: &[Property] = &[
+    ASKED_PORT,
+    property("service", Type::Text, "the service that is asked for; the server as a whole when not given"),
+];
 
 pub(super) const ROWS: &[NodeSchema] = &[node("service.health", Optional, "how instances are checked")
     .elsewhere(&["healthcheck", "health-check", "probe", "probes", "readinessProbe"])

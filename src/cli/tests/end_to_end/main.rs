@@ -16,6 +16,7 @@ mod events;
 mod examples;
 mod gateway;
 mod groups;
+mod healing;
 mod kill;
 mod ladder;
 mod load;

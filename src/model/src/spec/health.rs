@@ -48,6 +48,11 @@ pub enum Check {
     },
     /// A connection to the port.
     Tcp,
+    /// The health service of gRPC; it passes when that says that it serves.
+    Grpc {
+        /// Which service is asked for; the server as a whole when empty.
+        service: Arc<str>,
+    },
     /// A program that is run in the instance; it passes when it ends with 0. Never empty.
     Exec(Vec<Arc<str>>),
 }
@@ -58,6 +63,8 @@ impl fmt::Display for Probe {
         match check {
             Check::Http { path } => write!(f, "http {path}")?,
             Check::Tcp => f.write_str("tcp")?,
+            Check::Grpc { service } if service.is_empty() => f.write_str("grpc")?,
+            Check::Grpc { service } => write!(f, "grpc {service}")?,
             Check::Exec(words) => write!(f, "exec {}", words.join(" "))?,
         }
         let port = after(" on port ", port);
@@ -93,6 +100,9 @@ impl Probe {
         list.text(Field::Readiness, self);
         if let Check::Exec(words) = &self.check {
             list.text(Field::ReadinessExec, words.join(" "));
+        }
+        if let Check::Grpc { service } = &self.check {
+            list.text(Field::ReadinessGrpc, if service.is_empty() { "the server" } else { service });
         }
         list.some(Field::ReadinessPort, self.port);
         if !self.initial_delay.is_zero() {

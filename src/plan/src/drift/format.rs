@@ -2,7 +2,7 @@
 
 use super::{Class, Drift, Finding, Former, FormerError, Ignored};
 use serde::{Deserialize, Serialize};
-use wharf_model::{Ignore, Origin, Timestamp};
+use wharf_model::{Ignore, InstanceId, Origin, Restarts, Timestamp};
 
 const FORMAT: &str = "wharf.drift/1";
 
@@ -19,7 +19,22 @@ struct Document<'a> {
     ignored: Vec<IgnoredV1>,
     expired: Vec<RuleV1>,
     idle: Vec<RuleV1>,
+    restarted: Vec<RestartedV1>,
     files_differ: bool,
+}
+
+/// A program that was started again without anybody having asked.
+#[derive(Serialize)]
+struct RestartedV1 {
+    object: String,
+    count: u32,
+    because: String,
+    at_ms: u64,
+}
+
+fn restarted((object, restarts): &(InstanceId, Restarts)) -> RestartedV1 {
+    let Restarts { count, because, at } = restarts;
+    RestartedV1 { object: object.to_string(), count: *count, because: because.clone(), at_ms: at.0 }
 }
 
 #[derive(Serialize)]
@@ -102,6 +117,7 @@ pub(super) fn print(drift: &Drift) -> String {
         ignored: drift.ignored.iter().map(ignored).collect(),
         expired: drift.expired.iter().map(rule).collect(),
         idle: drift.idle.iter().map(rule).collect(),
+        restarted: drift.restarted.iter().map(restarted).collect(),
         files_differ: drift.files_differ,
     };
     serde_json::to_string_pretty(&document).expect("strings and numbers become JSON")

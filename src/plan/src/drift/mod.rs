@@ -25,8 +25,8 @@ pub use ignore::Ignored;
 
 use std::{fmt, time::Duration};
 use wharf_model::{
-    Address, Capabilities, Deployment, EnvironmentName, FieldPath, Ignore, InstanceId, Observed, Origin, ProjectName,
-    Record, Timestamp, Value,
+    Address, Capabilities, Deployment, EnvironmentName, FieldPath, Ignore, InstanceId, Observed, ObservedInstance,
+    Origin, ProjectName, Record, Restarts, Timestamp, Value,
 };
 
 /// Everything that a search for drift depends on.
@@ -67,6 +67,9 @@ pub struct Drift {
     pub expired: Vec<Ignore>,
     /// Rules that nothing fits.
     pub idle: Vec<Ignore>,
+    /// Instances whose programs were started again without anybody having asked. That mends, and differs from nothing: it
+    /// is told beside what counts.
+    pub restarted: Vec<(InstanceId, Restarts)>,
     /// Whether the files ask for something else than was recorded, so that `apply` would do more than restore.
     pub files_differ: bool,
 }
@@ -255,8 +258,14 @@ pub fn drift(input: &DriftInput<'_>) -> Drift {
         ignored: sorted.ignored,
         expired: sorted.expired,
         idle: sorted.idle,
+        restarted: restarted(observed),
         files_differ: restore::files_differ(input),
     }
+}
+
+fn restarted(observed: &Observed) -> Vec<(InstanceId, Restarts)> {
+    let restarts = |(id, seen): (&InstanceId, &ObservedInstance)| Some((id.clone(), seen.supervised.restarts.clone()?));
+    observed.instances.iter().filter_map(restarts).collect()
 }
 
 fn compared(recorded: &Record) -> usize {

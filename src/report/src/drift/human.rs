@@ -23,6 +23,7 @@ pub fn drift(drift: &Drift, edited: &[EditedFile], layout: Layout) -> String {
     if rows.len() > SHOWN {
         let _ = writeln!(out, "\n… and {} more", plural(rows.len() - SHOWN, "row"));
     }
+    restarted(&mut out, drift);
     ignored(&mut out, drift);
     if !drift.is_none() {
         ways_out(&mut out, drift, &objects, edited);
@@ -90,6 +91,18 @@ fn sign(class: Class) -> String {
         Class::Replaced => warn("±"),
         Class::Unhealthy => bad("!"),
         Class::Extra => warn("+"),
+    }
+}
+
+fn restarted(out: &mut String, drift: &Drift) {
+    if !drift.restarted.is_empty() {
+        let _ = writeln!(out, "\n{}", bold("Started again by itself"));
+    }
+    for (id, restarts) in drift.restarted.iter().take(SHOWN) {
+        let _ = writeln!(out, "  {id} {}", tame(&crate::status::restarted(restarts, drift.now)));
+    }
+    if let Some(more) = drift.restarted.len().checked_sub(SHOWN + 1) {
+        let _ = writeln!(out, "  … and {} more", plural(more + 1, "instance"));
     }
 }
 

@@ -29,8 +29,23 @@ pub fn drift_markdown(drift: &Drift, edited: &[EditedFile]) -> String {
         table(&mut out, drift);
         ways_out(&mut out, drift, edited);
     }
+    restarted(&mut out, drift);
     ignored(&mut out, drift);
     out
+}
+
+fn restarted(out: &mut String, drift: &Drift) {
+    if drift.restarted.is_empty() {
+        return;
+    }
+    out.push_str("\n**Started again by itself**\n\n");
+    for (id, restarts) in drift.restarted.iter().take(50) {
+        let told = crate::status::restarted(restarts, drift.now);
+        let _ = writeln!(out, "- {} {}", code(&id.to_string()), cell(&told));
+    }
+    if drift.restarted.len() > 50 {
+        let _ = writeln!(out, "- … and {} more", drift.restarted.len() - 50);
+    }
 }
 
 fn table(out: &mut String, drift: &Drift) {

@@ -20,6 +20,8 @@ pub fn drift_prometheus(drift: &Drift) -> String {
     gauge("ignored", "What differs and is ignored.", one(drift.ignored.len()));
     gauge("expired_ignores", "Rules to ignore something that have run out.", one(drift.expired.len()));
     gauge("compared_objects", "Objects that were held against the record.", one(drift.compared));
+    let restarts = drift.restarted.iter().map(|(id, restarts)| (format!(",object=\"{id}\""), restarts.count.into()));
+    gauge("restarts", "How often the program of an instance was started again by itself.", restarts.collect());
     gauge("time_seconds", "When the look was taken.", vec![(String::new(), seconds(drift.now))]);
     let ages = drift.findings.iter().map(|finding| {
         let object = finding.object.as_ref().map(|object| format!(",object=\"{object}\"")).unwrap_or_default();

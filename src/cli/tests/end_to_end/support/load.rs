@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Connections, each with a thread.
-const CALLERS: u32 = 8;
+pub(crate) const CALLERS: u32 = 8;
 /// What all of them together send in a second.
 const PACE: u32 = 400;
 

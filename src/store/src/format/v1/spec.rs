@@ -266,11 +266,14 @@ impl TemplateV1 {
 #[derive(PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProbeV1 {
-    /// The path of an HTTP probe; without it and `exec`, a connection.
+    /// The path of an HTTP probe; without it, `exec` and `grpc`, a connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     http: Option<String>,
     #[serde(default, skip_serializing_if = "absent")]
     exec: Vec<String>,
+    /// The service that the health service of gRPC is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grpc: Option<String>,
     #[serde(default, skip_serializing_if = "absent")]
     port: Option<u16>,
     #[serde(default, skip_serializing_if = "absent")]
@@ -286,14 +289,16 @@ impl Stored for Probe {
 
     fn store(&self) -> ProbeV1 {
         let Self { check, port, initial_delay, every, timeout, failures, successes } = self;
-        let (http, exec) = match check {
-            Check::Http { path } => (Some(path.to_string()), Vec::new()),
-            Check::Tcp => (None, Vec::new()),
-            Check::Exec(words) => (None, words.store()),
+        let (http, exec, grpc) = match check {
+            Check::Http { path } => (Some(path.to_string()), Vec::new(), None),
+            Check::Tcp => (None, Vec::new(), None),
+            Check::Grpc { service } => (None, Vec::new(), Some(service.to_string())),
+            Check::Exec(words) => (None, words.store(), None),
         };
         ProbeV1 {
             http,
             exec,
+            grpc,
             port: *port,
             initial_delay_ms: millis(*initial_delay),
             every_ms: millis(*every),
@@ -304,10 +309,11 @@ impl Stored for Probe {
     }
 
     fn restore(stored: ProbeV1) -> Result<Self, String> {
-        let check = match (stored.http, stored.exec) {
-            (Some(path), _) => Check::Http { path: path.into() },
-            (None, words) if words.is_empty() => Check::Tcp,
-            (None, words) => Check::Exec(Stored::restore(words)?),
+        let check = match (stored.http, stored.grpc, stored.exec) {
+            (Some(path), ..) => Check::Http { path: path.into() },
+            (None, Some(service), _) => Check::Grpc { service: service.into() },
+            (None, None, words) if words.is_empty() => Check::Tcp,
+            (None, None, words) => Check::Exec(Stored::restore(words)?),
         };
         Ok(Self {
             check,
