@@ -128,3 +128,41 @@ impl Tracked {
         matches!(self.pending, Some(Verb::Drain | Verb::Stop))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Goal, Order, Standing, Traffic};
+    use super::*;
+    use std::{collections::BTreeMap, time::Duration};
+    use wharf_model::{RevisionNumber, RolloutPolicy};
+
+    const NOW: Timestamp = Timestamp(1_000);
+
+    /// On its way from one revision to the next, with nothing done yet.
+    fn rollout(rest: Option<Rest>) -> Rollout {
+        let goal = |revision| Goal { revision: RevisionNumber(revision), count: 2 };
+        let policy = RolloutPolicy::default();
+        let order = Order::new("hello".parse().unwrap(), goal(2), Some(goal(1)), &policy, Duration::ZERO);
+        let old = Standing { revision: RevisionNumber(1), traffic: Traffic::Served };
+        let standing = ["hello-0-g1", "hello-1-g1"].map(|name| (name.parse().unwrap(), old));
+        Rollout::new(Order { rest, ..order }, standing, BTreeMap::new(), NOW)
+    }
+
+    #[test]
+    fn what_somebody_takes_back_is_recorded_as_that() {
+        assert_eq!(rollout(None).stands(NOW), None);
+        let (back, taken) = rollout(None).wish(Wish::Abort, "ada", NOW);
+        let stands = back.stands(NOW).unwrap();
+        assert!(taken && stands.rest == Some(Rest::Aborted) && stands.to == RevisionNumber(2), "{stands:?}");
+    }
+
+    #[test]
+    fn what_a_file_holds_nobody_lets_go() {
+        for wish in [Wish::Resume, Wish::Promote] {
+            let (held, taken) = rollout(Some(Rest::File)).wish(wish, "ada", NOW);
+            assert!(!taken && held.resting() == Some(0), "{wish:?}: {held:?}");
+            assert!(rollout(Some(Rest::Asked)).wish(wish, "ada", NOW).1, "{wish:?}");
+        }
+        assert!(rollout(Some(Rest::File)).wish(Wish::Abort, "ada", NOW).1);
+    }
+}
