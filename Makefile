@@ -4,7 +4,7 @@ CARGO ?= cargo
 FUZZ = $(CARGO) test --workspace --locked --test fuzz -- --ignored --nocapture
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test simulation kill-test fuzz bench bench-gateway bench-lang bench-apply bench-plan demo demo-clean \
+.PHONY: help check test soak simulation kill-test fuzz bench bench-gateway bench-lang bench-apply bench-plan demo demo-clean \
     needs needs-bench needs-demo needs-moto
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make test        every test; installs what they need'
 	@echo 'make simulation  10,000 applies on a simulated platform where anything goes wrong; SEED=n plays one again'
 	@echo 'make kill-test   kills wharf at every boundary of a life of a service; prints the share that went on well'
+	@echo 'make soak        ten minutes of load on a gateway that is reconfigured every second; SOAK_SECONDS changes that'
 	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
 	@echo 'make bench-gateway  the gateway against nginx and haproxy; installs them'
@@ -44,6 +45,9 @@ simulation:
 kill-test: needs
 	@$(CARGO) test --locked -p wharf --test end_to_end cut_off_anywhere -- --ignored --nocapture >'$(TARGET)/kill-test.log' 2>&1; \
 	    ended=$$?; test $$ended = 0 || cat '$(TARGET)/kill-test.log'; grep '^convergence' '$(TARGET)/kill-test.log'; exit $$ended
+
+soak:
+	WHARF_SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(CARGO) test --release --locked -p wharf-gateway --test gateway soak -- --nocapture
 
 fuzz:
 	$(FUZZ)

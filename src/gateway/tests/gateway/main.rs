@@ -14,6 +14,7 @@ mod process;
 mod raw;
 mod replace;
 mod requests;
+mod soak;
 mod streaming;
 mod support;
 mod take_over;
