@@ -3,9 +3,10 @@
 //!
 //! - plain values and functions: `request` (what a caller's head says), `answer` (what an instance's head says), `fields`
 //!   (which lines mean what), `outbound` (the heads that are sent on), `chunks` and `reading` (where a body ends);
-//! - pieces of connections: `shelf` and `input` (buffers), `alarm` (one timer), `flow` (a body on its way), `link` (a connection
-//!   to an instance);
-//! - `caller` is a caller's connection from its first request to its last, `exchange` one request and its answer on it.
+//! - pieces of connections: `shelf` and `input` (buffers), `alarm` (one timer), `line` (a caller's connection), `rewound` (one of
+//!   which some was read), `flow` (a message on its way);
+//! - `caller` is a caller's connection from its first request to its last, `relay` finds an instance for each, `exchange` is one
+//!   request and its answer; `outcall` is the same for callers that speak HTTP/2.
 
 #[cfg(test)]
 mod against;
@@ -17,6 +18,7 @@ mod exchange;
 mod fields;
 mod flow;
 mod input;
+mod line;
 mod outbound;
 mod outcall;
 mod reading;

@@ -15,10 +15,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
 use super::alarm::Alarm;
-use super::exchange::Line;
 use super::fields::room;
 use super::flow::Flow;
 use super::input::Input;
+use super::line::Line;
 use super::outbound::{self, Manner};
 use super::reading::Framing;
 use super::request::{RequestHead, Unreadable};

@@ -11,9 +11,10 @@ use tokio::time::Instant;
 
 use super::answer::AnswerHead;
 use super::caller::{Asked, Session, Stop, Then, Way};
-use super::exchange::{self, Audience, Download, Limit, Outcome, Over, Upload};
+use super::exchange::{self, Audience, Download, Limit, Outcome, Upload};
 use super::flow::Flow;
 use super::input::Input;
+use super::line::Over;
 use super::outbound::{self, Manner};
 use super::reading::Framing;
 use super::rewound::Rewound;
