@@ -24,6 +24,7 @@ mod logs;
 mod notify;
 mod ordinary_user;
 mod plan_writes_nothing;
+mod rollouts;
 mod secrets;
 mod served;
 mod sessions;
