@@ -105,7 +105,7 @@ fn what_stays_behind_leaves_no_dump_and_instances_may_leave_theirs() {
     assert_eq!(apply.code, 0, "{}", apply.said);
     let (theirs, ours): (Vec<_>, Vec<_>) =
         site.processes().into_iter().partition(|process| process.command.contains("app.py"));
-    assert_eq!((ours.len(), theirs.len()), (6, 2), "{ours:?} {theirs:?}");
+    assert_eq!((ours.len(), theirs.len()), (8, 2), "{ours:?} {theirs:?}");
     let unequal: Vec<_> = ours.iter().filter(|process| limit(process) != "1").collect();
     assert!(unequal.is_empty(), "{unequal:?}");
     // What the shell had raised it to is what instances have.
