@@ -18,6 +18,22 @@ pub(super) const TABLE: &[Explanation] = &[
         ),
     },
     Explanation {
+        code: "wharf::plan::gpu",
+        brief: "the machine lacks GPUs, or the driver, that a service asks for",
+        text: "A rollout that starts a new instance before an old one goes takes a seat more than the service has instances. \
+               Whether each finds one is seen before anything is started: whole cards are given to one instance alone, \
+               shares add up to the memory and the cores of a card. The message says what each card has free, and who holds \
+               the rest.",
+        wrong: example(
+            "service \"api\" {\n    command \"serve\"\n    port 8000\n    resources { gpu 1 }\n    \
+             rollout { max-surge 1; max-unavailable 0 }\n}\n",
+        ),
+        right: example(
+            "service \"api\" {\n    command \"serve\"\n    port 8000\n    resources { gpu 1 }\n    \
+             rollout { max-surge 0; max-unavailable 1 }\n}\n",
+        ),
+    },
+    Explanation {
         code: "wharf::plan::source",
         brief: "something that a service refers to cannot be read",
         text: "A plan fixes what a service refers to: the content of a folder that is mounted as a snapshot, the interpreter \

@@ -236,6 +236,7 @@ impl Observe for MemoryProvider {
             instances,
             objects: world.objects.clone(),
             balanced: BTreeMap::new(),
+            gpus: None,
             contents: world.contents.clone(),
             sources: scope.sources.iter().map(pin).collect(),
         })

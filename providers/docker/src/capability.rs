@@ -39,9 +39,11 @@ fn cost(field: Field) -> Cost {
             "leave it out, and watch the disk of the engine's machine",
         ),
         Field::CpuSharing => lacks("`cpu` is the most that an instance may use, and never more", "leave it out"),
-        Field::Gpu | Field::GpuMemory | Field::GpuCores | Field::GpuIsolation | Field::GpuDriver | Field::GpuCuda => {
-            lacks("it does not hand out GPUs yet", "write it in the environments that run elsewhere")
-        }
+        Field::GpuIsolation => lacks(
+            "shares of a card are counted, and nothing here keeps an instance to its own",
+            "leave it out, and have the program keep to its share",
+        ),
+        Field::GpuCuda => lacks("CUDA comes with the image here", "choose an image with it"),
         Field::TrafficQueue => lacks(
             "its instances take as many requests at once as come, and none waits",
             "set `concurrency-limit` in this environment, and the queue in the others",
@@ -155,6 +157,10 @@ fn cost(field: Field) -> Cost {
         | Field::Cpu
         | Field::Memory
         | Field::Shm
+        | Field::Gpu
+        | Field::GpuMemory
+        | Field::GpuCores
+        | Field::GpuDriver
         | Field::Network => Cost::Roll,
         Field::NetworkRange | Field::NetworkEgress | Field::NlbPublic => Cost::Replace,
         Field::Instances

@@ -23,7 +23,7 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
-use std::{io, ops::Deref};
+use std::{collections::HashMap, io, ops::Deref};
 use wharf_provider::{Owner, ProviderError};
 
 type Answer<T> = Result<T, EngineError>;
@@ -73,6 +73,13 @@ impl Eyes {
     /// Every container of the environment, running or not.
     pub(crate) async fn containers(&self, owner: &Owner) -> Answer<Vec<ContainerSummary>> {
         let options = ListContainersOptionsBuilder::default().all(true).filters(&labels::filter(owner)).build();
+        self.docker.list_containers(Some(options)).await
+    }
+
+    /// Every container that holds a seat on GPUs, whosever it is.
+    pub(crate) async fn seated(&self) -> Answer<Vec<ContainerSummary>> {
+        let filters = HashMap::from([("label".to_owned(), vec![labels::SEAT.to_owned()])]);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         self.docker.list_containers(Some(options)).await
     }
 

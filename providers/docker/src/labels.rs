@@ -10,7 +10,7 @@ use std::{
 };
 use wharf_model::{
     Address, Check, ContentRef, Fingerprint, Generation, InstanceId, Launch, NetworkSpec, ObjectId, ObjectSpec,
-    OperationId, Probe, RevisionNumber,
+    OperationId, Probe, RevisionNumber, Seat,
 };
 use wharf_provider::Owner;
 
@@ -27,6 +27,7 @@ const INSTANCE: &str = "wharf.instance";
 const GATEWAY: &str = "wharf.gateway";
 const BALANCER: &str = "wharf.nlb";
 const NETWORK: &str = "wharf.network";
+pub(crate) const SEAT: &str = "wharf.seat";
 const CONTENT: &str = "wharf.content";
 const OBJECT: &str = "wharf.object";
 const FINGERPRINT: &str = "wharf.fingerprint";
@@ -75,6 +76,8 @@ pub(crate) struct OfInstance {
     pub(crate) endpoint: SocketAddr,
     /// Which network it is in; that of the environment when absent.
     pub(crate) network: Option<ObjectId>,
+    /// What it holds of GPUs.
+    pub(crate) seat: Option<Seat>,
     /// None of a service without a port: it answers nobody.
     pub(crate) question: Option<Question>,
 }
@@ -117,8 +120,8 @@ impl From<&Probe> for Question {
 }
 
 impl OfInstance {
-    /// The labels of an instance that listens at `ip`.
-    pub(crate) fn of(launch: &Launch, ip: Ipv4Addr, operation: &OperationId) -> Self {
+    /// The labels of an instance that listens at `ip` and has this seat.
+    pub(crate) fn of(launch: &Launch, ip: Ipv4Addr, seat: Option<Seat>, operation: &OperationId) -> Self {
         let template = &launch.revision.template;
         Self {
             instance: launch.instance.clone(),
@@ -127,19 +130,21 @@ impl OfInstance {
             fingerprint: Some(launch.revision.fingerprint()),
             endpoint: (ip, template.port.unwrap_or(0)).into(),
             network: network_of(launch),
+            seat,
             question: template.port.map(|_| (&template.probe()).into()),
         }
     }
 
     /// As the engine has them.
     pub(crate) fn write(&self, owner: &Owner) -> Labels {
-        let Self { instance, revision, operation, fingerprint, endpoint, network, question } = self;
+        let Self { instance, revision, operation, fingerprint, endpoint, network, seat, question } = self;
         let address = Address::Instance(instance.service.clone(), instance.slot).to_string();
         let mut labels = common(owner, &address, instance.generation.0, operation);
         labels.insert(INSTANCE.to_owned(), instance.to_string());
         labels.insert(REVISION.to_owned(), revision.0.to_string());
         labels.insert(ENDPOINT.to_owned(), endpoint.to_string());
         labels.extend(network.as_ref().map(|network| (NETWORK.to_owned(), network.to_string())));
+        labels.extend(seat.as_ref().map(|seat| (SEAT.to_owned(), seat.to_string())));
         labels.extend(fingerprint.map(|print| (FINGERPRINT.to_owned(), print.to_string())));
         let question = question.as_ref().and_then(|question| serde_json::to_string(question).ok());
         labels.extend(question.map(|question| (PROBE.to_owned(), question)));
@@ -159,6 +164,7 @@ impl OfInstance {
             fingerprint: labels.get(FINGERPRINT).and_then(|text| text.parse().ok()),
             endpoint: labels.get(ENDPOINT)?.parse().ok()?,
             network: labels.get(NETWORK).and_then(|text| text.parse().ok()),
+            seat: seat(labels),
             question: question.transpose().ok()?,
         })
     }
@@ -214,6 +220,11 @@ impl OfDoor {
             operation: OperationId(labels.get(OPERATION)?.as_str().into()),
         })
     }
+}
+
+/// What they say that its container holds of GPUs.
+pub(crate) fn seat(labels: &Labels) -> Option<Seat> {
+    labels.get(SEAT)?.parse().ok()
 }
 
 /// The network that an instance is to be in; that of the environment when absent.
@@ -294,7 +305,7 @@ mod tests {
         let revision = Arc::new(Revision { number: RevisionNumber(3), template, pins: Pins::default() });
         let launch = Launch { instance: "hello-0-g2".parse().unwrap(), revision };
         let operation = OperationId("start instance.hello[0] hello-0-g2".into());
-        let labels = OfInstance::of(&launch, [10, 0, 0, 7].into(), &operation);
+        let labels = OfInstance::of(&launch, [10, 0, 0, 7].into(), Some("GPU-1=8GiB,40".parse().unwrap()), &operation);
         let written = labels.write(&owner("dev"));
         assert_eq!(written["wharf.address"], "instance.hello[0]");
         assert_eq!(written["wharf.generation"], "2");

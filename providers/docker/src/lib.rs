@@ -8,7 +8,7 @@
 //! - values: `names`, `door`, `labels`, `addresses`, `request` (from a launch to a container), `format`, `capability`;
 //! - the engine: `engine` (eyes and hands), `error`, `archive`;
 //! - looking: [`DockerReader`] with `observe`, `entrances`, `logs`, `window`; nothing in there changes anything;
-//! - calls: [`DockerProvider`] with `image`, `network`, `start`, `stop`, `content`, `objects`, `doors` (with `gateways`,
+//! - calls: [`DockerProvider`] with `image`, `network`, `gpus`, `start`, `stop`, `content`, `objects`, `doors` (with `gateways`,
 //!   `balancers` and `reach`), `program`, `resolve`, `run`;
 //! - what runs in a gateway's container beside the gateway: [`play_role`], in `desk`.
 //!
@@ -43,6 +43,7 @@ mod entrances;
 mod error;
 mod format;
 mod gateways;
+mod gpus;
 mod image;
 mod labels;
 mod logs;

@@ -9,6 +9,7 @@ use crate::{
     entrances::{self, DoorLook},
     error,
     format::{Heard, ProbeOrder},
+    gpus,
     labels::{self, Labels, OfDoor, OfInstance},
     logs, names,
     provider::DockerReader,
@@ -44,8 +45,19 @@ pub(crate) async fn observe(reader: &DockerReader, scope: &Scope) -> Result<Obse
     });
     let sources = scope.sources.iter().map(async |source| (source.clone(), content::look(reader, source).await));
     let (instances, sources) = tokio::join!(join_all(instances), join_all(sources));
+    let mut instances: BTreeMap<_, _> = instances.into_iter().collect::<Result<_, _>>()?;
+    // Whoever follows a rollout knows which there were when it was planned.
+    let gpus = if whole { Some(gpus::look(reader).await?) } else { None };
+    for (id, seat) in gpus.iter().flat_map(|gpus| &gpus.held) {
+        if let Some(gone) = gpus.as_ref().and_then(|gpus| gpus::gone(gpus, seat))
+            && let Some(seen) = instances.get_mut(id)
+        {
+            told::lacks_card(&mut seen.told, &gone);
+        }
+    }
     let mut observed = Observed {
-        instances: instances.into_iter().collect::<Result<_, _>>()?,
+        instances,
+        gpus,
         contents: listing.contents,
         objects: listing.objects,
         sources: sources.into_iter().collect(),

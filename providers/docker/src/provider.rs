@@ -84,6 +84,8 @@ pub(crate) struct Docker {
     /// Shared with the doors.
     pub(crate) place: Arc<tokio::sync::Mutex<Place>>,
     pub(crate) doors: Doors,
+    /// Held while a seat on GPUs is chosen, until the container that has it is made.
+    pub(crate) seats: tokio::sync::Mutex<()>,
     pub(crate) pip: Vec<String>,
 }
 
@@ -109,7 +111,7 @@ impl DockerProvider {
         let (owner, windows) = (reader.owner.clone(), reader.windows.clone());
         let doors = Doors::new(hands.clone(), owner, program, windows, place.clone());
         let images = Images::default();
-        Ok(Self { docker: Docker { reader, hands, images, place, doors, pip } })
+        Ok(Self { docker: Docker { reader, hands, images, place, doors, seats: tokio::sync::Mutex::default(), pip } })
     }
 
     pub(crate) fn owner(&self) -> &Owner {

@@ -2,8 +2,9 @@
 
 use crate::{labels::Labels, names, network::Net};
 use bollard::models::{
-    ContainerCreateBody, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig, Mount as EngineMount,
-    MountTmpfsOptions, MountType, MountVolumeOptions, NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, DeviceRequest, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig,
+    Mount as EngineMount, MountTmpfsOptions, MountType, MountVolumeOptions, NetworkingConfig, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,7 +13,7 @@ use std::{
 };
 use wharf_model::{
     Access, Address, ContentRef, EnvValue, FolderPath, Generation, Launch, MountPath, MountSource, ObjectId, Program,
-    Resources,
+    Resources, Seat,
 };
 use wharf_provider::{Owner, ProviderError, SecretValues};
 
@@ -37,6 +38,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) secrets: &'a SecretValues,
     pub(crate) net: &'a Net,
     pub(crate) ip: Ipv4Addr,
+    /// What it holds of GPUs.
+    pub(crate) seat: Option<&'a Seat>,
     /// What the container and all that is made with it carries.
     pub(crate) labels: &'a Labels,
 }
@@ -61,11 +64,22 @@ pub(crate) fn container(launch: &Launch, around: &Surroundings<'_>) -> Result<Co
         host_config: Some(HostConfig {
             mounts: Some(mounts(launch, around)),
             network_mode: Some(around.net.id.clone()),
+            device_requests: around.seat.map(|seat| vec![cards(seat)]),
             ..host(&template.resources, &template.mounts)
         }),
         networking_config: Some(attachment(around.net, around.ip, &[launch.instance.service.as_str()])),
         ..ContainerCreateBody::default()
     })
+}
+
+/// The cards of a seat, each by its own name: what counts cards may count them otherwise after the next start.
+fn cards(seat: &Seat) -> DeviceRequest {
+    DeviceRequest {
+        driver: Some("nvidia".to_owned()),
+        device_ids: Some(seat.0.iter().map(|part| part.card.to_string()).collect()),
+        capabilities: Some(vec![vec!["gpu".to_owned()]]),
+        ..DeviceRequest::default()
+    }
 }
 
 /// Puts a container into a network, at an address of its own and under these names.

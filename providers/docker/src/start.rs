@@ -3,6 +3,7 @@
 
 use crate::{
     error::{self, Said},
+    gpus,
     image::Image,
     labels::{self, OfInstance},
     names,
@@ -36,10 +37,16 @@ pub(crate) async fn start(docker: &Docker, launch: &Launch, cx: &OpContext) -> R
     if let Some(within) = &within {
         docker.doors.lead(&name.service, within, &cx.operation).await?;
     }
+    // Until the container is made, nobody else may choose a seat.
+    let _turn = match &template.resources.gpu {
+        Some(_) => Some(docker.seats.lock().await),
+        None => None,
+    };
+    let seat = gpus::seat(docker, launch).await?;
     for _ in 0..TRIES {
         let taken = docker.place.lock().await.take(&docker.hands, &docker.owner, &cx.operation, within.as_ref()).await;
         let (net, ip) = taken?;
-        let labels = OfInstance::of(launch, ip, &cx.operation);
+        let labels = OfInstance::of(launch, ip, seat.clone(), &cx.operation);
         let around = Surroundings {
             owner: &docker.owner,
             project: &docker.project,
@@ -48,6 +55,7 @@ pub(crate) async fn start(docker: &Docker, launch: &Launch, cx: &OpContext) -> R
             secrets: &cx.secrets,
             net: &net,
             ip,
+            seat: seat.as_ref(),
             labels: &labels.write(&docker.owner),
         };
         match run(docker, launch, &labels, &around).await? {

@@ -19,6 +19,13 @@ pub(crate) fn told(host: Option<&HostConfig>, network: Option<String>) -> Told {
     told
 }
 
+/// Says that an instance lacks cards that it was started with.
+pub(crate) fn lacks_card(told: &mut Told, gone: &str) {
+    told.about.insert(Field::Gpu);
+    told.entries.push(entry(Field::Gpu, format!("{gone} is gone")));
+    told.entries.sort_by(|one, two| one.path.cmp(&two.path));
+}
+
 fn entry(field: Field, value: impl ToString) -> Entry {
     Entry { path: FieldPath::of(field), value: Value::Text(value.to_string()) }
 }

@@ -56,6 +56,7 @@ pub(crate) async fn observe(reader: &LocalReader, scope: &Scope) -> Result<Obser
         gateways: look_at_gateways(&reader.layout, &reader.owner).await.map_err(disk(attempt.clone()))?,
         contents,
         objects: objects_that_run(&reader.layout, objects).await,
+        gpus: None,
         balanced: balancers::look(&reader.layout).await.map_err(disk(attempt))?,
         sources: look_at_sources(reader, &scope.sources).await,
     })

@@ -16,9 +16,25 @@ fn root() -> PathBuf {
 
 /// Each crate with what its manifest says it needs to run.
 fn needs() -> BTreeMap<String, BTreeSet<String>> {
-    let folders = ["lang", "src/model", "src/plan", "src/store", "src/apply", "src/gateway", "src/report", "src/cli"];
+    let folders = [
+        "lang",
+        "src/model",
+        "src/seats",
+        "src/plan",
+        "src/store",
+        "src/apply",
+        "src/gateway",
+        "src/report",
+        "src/cli",
+    ];
     let folders = folders.into_iter().chain(["src/bucket", "src/bucket-server"]);
-    let folders = folders.chain(["providers/contract", "providers/serving", "providers/local", "providers/docker"]);
+    let folders = folders.chain([
+        "providers/contract",
+        "providers/serving",
+        "providers/gpu",
+        "providers/local",
+        "providers/docker",
+    ]);
     folders
         .map(|folder| {
             let text = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
@@ -35,7 +51,8 @@ fn crates_depend_on_each_other_as_the_design_says() {
     let arrows = [
         ("lang", vec!["model"]),
         ("src/model", vec![]),
-        ("src/plan", vec!["model"]),
+        ("src/seats", vec!["model"]),
+        ("src/plan", vec!["model", "seats"]),
         ("src/store", vec!["model"]),
         ("src/bucket", vec!["model", "store"]),
         ("src/bucket-server", vec![]),
@@ -44,8 +61,9 @@ fn crates_depend_on_each_other_as_the_design_says() {
         ("src/apply", vec!["model", "plan", "provider", "store"]),
         ("providers/contract", vec!["model"]),
         ("providers/serving", vec!["gateway", "model", "provider"]),
+        ("providers/gpu", vec!["model"]),
         ("providers/local", vec!["gateway", "model", "provider", "serving"]),
-        ("providers/docker", vec!["gateway", "model", "provider", "serving"]),
+        ("providers/docker", vec!["gateway", "gpu", "model", "provider", "seats", "serving"]),
     ];
     let needs = needs();
     for (folder, allowed) in arrows {

@@ -1,7 +1,7 @@
 //! What a provider reports now.
 
 use crate::{
-    Bytes, ContentDigest, Entry, Field, Figures, Fingerprint, FolderPath, GatewayName, InstanceId, ObjectId,
+    Bytes, ContentDigest, Entry, Field, Figures, Fingerprint, FolderPath, GatewayName, Gpus, InstanceId, ObjectId,
     OperationId, RevisionNumber, ServiceName, Timestamp,
 };
 use std::{
@@ -26,6 +26,8 @@ pub struct Observed {
     pub balanced: BTreeMap<InstanceId, EndpointState>,
     /// Contents that are there, whole.
     pub contents: BTreeSet<ContentRef>,
+    /// What the runtime knows of GPUs, where it tells of them.
+    pub gpus: Option<Gpus>,
     /// What each source that was asked for holds now.
     pub sources: BTreeMap<SourceRef, Result<SourcePin, SourceError>>,
 }

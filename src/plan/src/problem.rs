@@ -21,6 +21,19 @@ pub enum Problem {
         /// Where it is written.
         origin: Option<Origin>,
     },
+    /// The machine lacks GPUs, or the driver for them, that a service asks for.
+    Gpu {
+        /// Of which service.
+        address: Address,
+        /// Which field asks for it.
+        path: FieldPath,
+        /// What is lacking, with the arithmetic.
+        why: String,
+        /// The way out.
+        help: String,
+        /// Where it is written.
+        origin: Option<Origin>,
+    },
     /// Something that a template refers to cannot be read.
     Source {
         /// Of which resource.
@@ -39,6 +52,7 @@ impl Problem {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unsupported { .. } => "wharf::plan::unsupported",
+            Self::Gpu { .. } => "wharf::plan::gpu",
             Self::Source { .. } => "wharf::plan::source",
         }
     }
@@ -46,7 +60,7 @@ impl Problem {
     /// The way out.
     pub fn help(&self) -> &str {
         match self {
-            Self::Unsupported { help, .. } => help,
+            Self::Unsupported { help, .. } | Self::Gpu { help, .. } => help,
             Self::Source { error, .. } => &error.help,
         }
     }
@@ -54,7 +68,9 @@ impl Problem {
     /// Where the cause is written.
     pub fn origin(&self) -> Option<&Origin> {
         match self {
-            Self::Unsupported { origin, .. } | Self::Source { origin, .. } => origin.as_ref(),
+            Self::Unsupported { origin, .. } | Self::Gpu { origin, .. } | Self::Source { origin, .. } => {
+                origin.as_ref()
+            }
         }
     }
 }
@@ -65,6 +81,7 @@ impl fmt::Display for Problem {
             Self::Unsupported { address, path, provider, why, .. } => {
                 write!(f, "the {provider} runtime cannot honour `{path}` of {address}: {why}")
             }
+            Self::Gpu { address, why, .. } => write!(f, "{address}: {why}"),
             Self::Source { address, error, .. } => write!(f, "{address}: {error}"),
         }
     }

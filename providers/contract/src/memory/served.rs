@@ -183,8 +183,8 @@ fn refusal(error: &ProviderError) -> Answer {
 }
 
 fn seen(observed: Observed, sources: &[String], memory: &MemoryProvider) -> Seen {
-    // The runtime in memory has no balancers.
-    let Observed { gateways, instances, objects, balanced: _, contents, sources: _ } = observed;
+    // The runtime in memory has no balancers, and tells of no GPUs.
+    let Observed { gateways, instances, objects, balanced: _, gpus: _, contents, sources: _ } = observed;
     let endpoint = |(instance, state): (InstanceId, EndpointState)| {
         let (draining, ready, in_flight) = match state {
             EndpointState::Serving { ready, in_flight } => (false, ready, in_flight),
@@ -260,6 +260,7 @@ impl Seen {
                 .map(|(Text(id), fingerprint)| (id, ObservedObject { fingerprint: inner(fingerprint) }))
                 .collect(),
             balanced: BTreeMap::new(),
+            gpus: None,
             contents: self.contents.into_iter().map(|Text(content)| content).collect(),
             sources: asked.iter().cloned().zip(self.sources.into_iter().map(pin)).collect(),
         }

@@ -18,6 +18,12 @@ if [ "${2:-}" = apart ]; then
 fi
 rule -I
 
+# Where this program is found, an engine hands out GPUs, and has it put them into containers. Here it puts in nothing.
+mkdir -p "$root/bin"
+printf '#!/bin/sh\nexec cat >/dev/null\n' >"$root/bin/nvidia-container-runtime-hook"
+chmod +x "$root/bin/nvidia-container-runtime-hook"
+PATH=$root/bin:$PATH
+
 $apart dockerd --data-root "$root/data" --exec-root "$root/exec" --host "unix://$root/docker.sock" --pidfile "$root/pid" \
     $firewall --shutdown-timeout 2 >"$root/log" 2>&1 </dev/null &
 engine=$!

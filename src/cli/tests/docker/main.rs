@@ -9,6 +9,7 @@ mod drift;
 #[path = "../../../../providers/docker/tests/support/mod.rs"]
 mod engine;
 mod examples;
+mod gpus;
 mod kill;
 mod load;
 mod networks;

@@ -95,6 +95,11 @@ pub struct Gpu {
 }
 
 impl Gpu {
+    /// Whether it asks for anything: `gpu 0` alone does not.
+    pub fn asks(&self) -> bool {
+        self.count > 0 || self.memory.is_some()
+    }
+
     fn list(&self, list: &mut List) {
         let Self { count, memory, cores, isolation, driver, cuda } = self;
         if *count > 0 {

@@ -87,6 +87,7 @@ fn concerned(findings: &[Finding], input: &DriftInput<'_>) -> Option<(Record, Ob
         instances: observed.instances.iter().filter(|(id, _)| names.contains(&id.service)).map(owned).collect(),
         objects: observed.objects.iter().filter(|(id, _)| of(&id.address)).map(owned).collect(),
         balanced: observed.balanced.iter().filter(|(id, _)| names.contains(&id.service)).map(owned).collect(),
+        gpus: observed.gpus.clone(),
         contents: observed.contents.intersection(&contents).copied().collect(),
         sources: BTreeMap::new(),
     };

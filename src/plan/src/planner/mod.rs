@@ -9,6 +9,7 @@ mod object;
 mod record_move;
 mod record_only;
 mod rename;
+mod seats;
 mod service;
 mod standing;
 
@@ -95,6 +96,10 @@ fn make(
     }
     planner.gateways();
     planner.services(&pins);
+    planner.seats();
+    if !planner.problems.is_empty() {
+        return Err(planner.problems);
+    }
     planner.removed_services();
     planner.unknown_routes();
     planner.removed_gateways();
@@ -121,6 +126,8 @@ struct Planner<'a> {
     changes: Vec<Change>,
     kept: usize,
     notices: Vec<Notice>,
+    /// The rollouts, for the seats that they take.
+    moves: Vec<seats::Move>,
     problems: Vec<Problem>,
     operations: Operations,
     wanted: Wanted,
@@ -167,6 +174,7 @@ impl<'a> Planner<'a> {
             changes: Vec::new(),
             kept: 0,
             notices: Vec::new(),
+            moves: Vec::new(),
             problems: Vec::new(),
             operations: Operations::default(),
             wanted: Wanted::default(),

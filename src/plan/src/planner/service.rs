@@ -1,6 +1,6 @@
 //! Services: which revision, which instances, and the rollout that leads there.
 
-use super::{Planner, standing::Stand};
+use super::{Planner, seats::Move, standing::Stand};
 use crate::{
     Cause, Change, Incarnation, Notice, ReplaceOrder, Risk, RolloutStep, Step, StepId, What, recorded,
     rollout::{Goal, Order, Preview, preview},
@@ -225,6 +225,8 @@ impl<'a> Planner<'a> {
         let step = self.rollout_step(case, case.order());
         let ready = |id: &InstanceId| case.stand.running.contains(id) && !case.stand.unready.contains_key(id);
         let preview = preview(&step.order, &step.standing, &step.generations, ready);
+        let wish = case.revision.template.resources.gpu.as_ref();
+        self.moves.push(Move::new(case.name.clone(), wish, &preview.steps));
         self.note_service(case, preview);
         let abort = self.note_abort(case);
         let id = self.operations.add(Step::Rollout(Box::new(step)));
