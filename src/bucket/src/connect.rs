@@ -22,7 +22,7 @@ use wharf_model::{BucketSpec, BucketStyle};
 /// The region that servers which know none are told.
 const ANY_REGION: &str = "us-east-1";
 /// What the hosts of Alibaba Cloud's object storage end with.
-const OSS: &str = ".aliyuncs.com";
+pub(crate) const OSS: &str = ".aliyuncs.com";
 
 /// Who asks.
 #[derive(Debug, Clone)]

@@ -1,0 +1,202 @@
+//! Brings a folder here: lists it, fetches what is missing, makes the snapshot, and lends it to whoever asked. What is cut
+//! off anywhere is taken up by the next try.
+
+use crate::{
+    error::FetchError,
+    ledger::{self, Arrived, Ledger},
+    listing::{Listing, identity},
+    pace::Pace,
+    part::Part,
+    piece::piece_size,
+    snapshot,
+    source::{Object, Source},
+    store::Store,
+    work::{Patience, Work, off_the_loop},
+};
+use blake3::Hash;
+use std::{
+    collections::HashMap,
+    fs, io,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::task::JoinSet;
+use wharf_model::ContentDigest;
+
+/// A list that is not the one that is wanted may be out of date, and is asked for so often.
+const LISTS: u32 = 3;
+/// How long is paused before it is asked for again.
+const LIST_AGAIN: Duration = Duration::from_millis(500);
+
+/// What is to be brought.
+pub struct Fetch<'a> {
+    /// Where it is kept.
+    pub store: &'a Store,
+    /// Where it comes from.
+    pub source: Arc<dyn Source>,
+    /// What the source must still hold: the digest of its listing.
+    pub content: ContentDigest,
+    /// The name under which it is lent: a link to the snapshot, which is kept for as long as the link is there.
+    pub name: &'a Path,
+    /// How many requests there are at once.
+    pub connections: usize,
+    /// How long is waited for the source.
+    pub patience: Patience,
+    /// Takes words on how it goes.
+    pub say: &'a (dyn Fn(String) + Send + Sync),
+}
+
+/// Brings a folder here. When it returns `Ok`, the name leads to a snapshot every byte of which is verified. Doing it again
+/// changes nothing; it may be dropped at any await, and goes on from there when done again.
+///
+/// # Errors
+/// When the folder holds something else by now, or cannot be brought.
+pub async fn fetch(order: &Fetch<'_>) -> Result<(), FetchError> {
+    let Fetch { store, source, content, name, say, .. } = order;
+    let (kept, folder) = ((*store).clone(), ContentDigest::of([source.place().as_bytes()]));
+    let attempt = || FetchError::disk(format!("keep {} in {}", source.place(), store.root().display()));
+    let begin = {
+        let kept = kept.clone();
+        off_the_loop(move || {
+            kept.prepare()?;
+            Ok((kept.hold()?, kept.turn(folder, false)?))
+        })
+    };
+    let (_held, turn) = begin.await.map_err(attempt())?;
+    if store.find(*content).is_some() {
+        return store.lend(*content, name);
+    }
+    let _turn = match turn {
+        Some(turn) => Some(turn),
+        None => {
+            say("waits for another download of the same folder".to_owned());
+            let kept = kept.clone();
+            off_the_loop(move || kept.turn(folder, true)).await.map_err(attempt())?
+        }
+    };
+    if store.find(*content).is_none() {
+        let listing = list(order).await?;
+        let hashes = bring(order, &listing, folder).await?;
+        let place = listing.place().to_owned();
+        let made = off_the_loop(move || {
+            let whole = |object: &Object| hashes[&identity(&place, object)];
+            snapshot::make(&kept, &listing, whole)?;
+            fs::write(kept.ledger(folder), ledger::closed(&hashes))
+        });
+        made.await.map_err(attempt())?;
+    }
+    store.lend(*content, name)
+}
+
+/// The list, which must be the one that is wanted.
+async fn list(order: &Fetch<'_>) -> Result<Listing, FetchError> {
+    let place = order.source.place();
+    for left in (0..LISTS).rev() {
+        let objects = order.patience.with(|| order.source.list()).await;
+        let objects = objects.map_err(|fault| FetchError::of(place, None, fault))?;
+        match Listing::of(place, objects) {
+            Ok(listing) if listing.digest() == order.content => return Ok(listing),
+            Err(problems) => return Err(FetchError::Names { place: place.to_owned(), problems }),
+            Ok(_) if left > 0 => tokio::time::sleep(LIST_AGAIN).await,
+            Ok(_) => {}
+        }
+    }
+    Err(FetchError::Changed { place: place.to_owned(), object: None })
+}
+
+/// Fetches what is missing. Answers what each object holds.
+async fn bring(
+    order: &Fetch<'_>,
+    listing: &Listing,
+    folder: ContentDigest,
+) -> Result<HashMap<ContentDigest, Hash>, FetchError> {
+    let Fetch { store, source, patience, .. } = order;
+    let attempt = || FetchError::disk(format!("keep {} in {}", source.place(), store.root().display()));
+    let (ledger, arrived) = Ledger::open(&store.ledger(folder)).map_err(attempt())?;
+    let work = Arc::new(Work::new((*store).clone(), source.clone(), ledger, *patience));
+    let parts = missing(&work, listing, &arrived);
+    let begun: Vec<_> = parts.iter().filter(|part| arrived.pieces.contains_key(&part.id)).cloned().collect();
+    for part in begun {
+        take_up(&work, &part, &arrived).await?;
+    }
+    let needed = listing.bytes() - work.done();
+    let free = store.room().map_err(attempt())?;
+    if needed > free {
+        let (place, at) = (source.place().to_owned(), store.root().to_owned());
+        return Err(FetchError::NoRoom { place, at, needed, free });
+    }
+    for part in &parts {
+        if part.is_whole() && !work.whole().contains_key(&part.id) {
+            finish(&work, part).await?;
+        }
+        work.ask_for(part);
+    }
+    run(order, &work, listing.bytes()).await?;
+    let whole = work.whole().clone();
+    Ok(whole)
+}
+
+/// The objects that are not here yet. Those that are, are noted.
+fn missing(work: &Work, listing: &Listing, arrived: &Arrived) -> Vec<Arc<Part>> {
+    let usual = piece_size(listing.bytes());
+    let mut parts = Vec::new();
+    for object in listing.files() {
+        let id = identity(listing.place(), object);
+        let known = arrived.whole.get(&id).filter(|hash| {
+            let kept = fs::metadata(work.store.object(**hash));
+            kept.is_ok_and(|kept| kept.len() == object.size)
+        });
+        match known {
+            Some(hash) => {
+                work.whole().insert(id, *hash);
+                work.add_done(object.size);
+            }
+            None => {
+                let piece = arrived.pieces.get(&id).map_or(usual, |(piece, _)| *piece);
+                parts.push(Arc::new(Part::new(&work.store, object.clone(), id, piece)));
+            }
+        }
+    }
+    parts
+}
+
+/// Takes up what an earlier try has left of an object.
+async fn take_up(work: &Arc<Work>, part: &Arc<Part>, arrived: &Arrived) -> Result<(), FetchError> {
+    let Some((_, known)) = arrived.pieces.get(&part.id) else { return Ok(()) };
+    work.ask_checksum(part).await?;
+    let (ours, known) = (part.clone(), known.clone());
+    let found = off_the_loop(move || ours.take_up(&known)).await;
+    work.add_done(found.map_err(FetchError::disk(format!("read what is here of {}", part.object.key)))?);
+    Ok(())
+}
+
+/// Keeps an object of which nothing is to be fetched any more.
+async fn finish(work: &Arc<Work>, part: &Arc<Part>) -> Result<(), FetchError> {
+    let (ours, at) = (part.clone(), work.clone());
+    let finished = off_the_loop(move || ours.finish(&at.store, &at.ledger)).await;
+    work.finished(part, finished.map_err(FetchError::disk(format!("keep {}", part.object.key)))?)
+}
+
+/// Lets the workers work, and tells how it goes: often in the beginning, then less.
+async fn run(order: &Fetch<'_>, work: &Arc<Work>, whole: u64) -> Result<(), FetchError> {
+    let mut workers = JoinSet::new();
+    for _ in 0..order.connections.max(1) {
+        workers.spawn(work.clone().run());
+    }
+    let (began, mut pace) = (Instant::now(), Pace::begin(work.done()));
+    loop {
+        let pause = if began.elapsed() < Duration::from_secs(10) { 1 } else { 5 };
+        match tokio::time::timeout(Duration::from_secs(pause), workers.join_next()).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(Ok(worked))) => worked?,
+            Ok(Some(Err(error))) => {
+                return Err(FetchError::disk("go on with a download")(io::Error::other(error)));
+            }
+            Err(_) => {
+                pace = pace.next(work.done(), began.elapsed());
+                (order.say)(pace.words(whole));
+            }
+        }
+    }
+}
