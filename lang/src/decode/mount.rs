@@ -130,7 +130,7 @@ impl Decode<'_> {
         let at = node.title_at();
         let mut note = |field, at| self.note(address, FieldPath::at(field, path.as_str()), at);
         note(mount.source.field(), at);
-        if mount.as_folder().is_some() {
+        if mount.as_folder().is_some() || mount.as_copied().is_some() {
             note(Field::Content, at);
         }
         note(Field::MountCache, node.child("cache").and_then(|cache| cache.at));

@@ -62,6 +62,10 @@ fn cost(field: Field) -> Cost {
         | Field::Env
         | Field::Mount
         | Field::MountOss
+        | Field::MountWritable
+        | Field::MountStream
+        | Field::MountFuse
+        | Field::MountFetch
         | Field::MountS3
         | Field::MountNfs
         | Field::MountDataset
@@ -229,7 +233,7 @@ impl Observe for MemoryProvider {
         let instances = covered.map(|(id, instance)| (id.clone(), instance.look(scope.probe))).collect();
         let pin = |source: &SourceRef| {
             let content = world.content_of(&source.to_string());
-            (source.clone(), Ok(SourcePin { content, files: 1, bytes: 1 }))
+            (source.clone(), Ok(SourcePin { content, files: 1, bytes: 1, fetch: None }))
         };
         Ok(Observed {
             gateways: world.gateways.clone(),

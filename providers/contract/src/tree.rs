@@ -211,7 +211,7 @@ pub fn pin(root: &Path) -> Result<SourcePin, TreeError> {
             }
         }
     }
-    Ok(SourcePin { content: ContentDigest::of(parts.iter().map(Vec::as_slice)), files, bytes })
+    Ok(SourcePin { content: ContentDigest::of(parts.iter().map(Vec::as_slice)), files, bytes, fetch: None })
 }
 
 fn hash_file(path: &Path) -> Result<(blake3::Hash, u64), TreeError> {

@@ -10,7 +10,12 @@ pub(crate) fn capabilities() -> Capabilities {
 
 fn cost(field: Field) -> Cost {
     match field {
-        Field::MountOss | Field::MountS3 => lacks(
+        Field::MountOss
+        | Field::MountS3
+        | Field::MountWritable
+        | Field::MountStream
+        | Field::MountFuse
+        | Field::MountFetch => lacks(
             "it does not read buckets yet",
             "mount a folder of the engine's machine that holds the same files: `folder \"…\"`",
         ),

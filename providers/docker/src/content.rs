@@ -46,6 +46,10 @@ pub(crate) async fn look(docker: &crate::provider::DockerReader, source: &Source
             Ok(pin_libraries(&image, &libraries.requirements))
         }
         SourceRef::Image(image) => Ok(pin_image(&identify(&docker.eyes, image, &docker.logins).await?)),
+        SourceRef::Bucket(bucket) => Err(SourceError {
+            attempt: format!("cannot list {}: this runtime mounts no buckets", bucket.path),
+            help: "mount a folder that holds the same files".to_owned(),
+        }),
     }
 }
 
@@ -56,13 +60,18 @@ async fn pin_folder(place: PathBuf) -> Result<SourcePin, SourceError> {
 
 /// The pin of an image.
 fn pin_image(identity: &str) -> SourcePin {
-    SourcePin { content: ContentDigest::of([identity.as_bytes()]), files: 0, bytes: 0 }
+    SourcePin { content: ContentDigest::of([identity.as_bytes()]), files: 0, bytes: 0, fetch: None }
 }
 
 /// The pin of these libraries for the interpreter of an image.
 fn pin_libraries(image: &str, requirements: &[Arc<str>]) -> SourcePin {
     let list = requirements.iter().map(|requirement| requirement.as_bytes());
-    SourcePin { content: ContentDigest::of([image.as_bytes()].into_iter().chain(list)), files: 0, bytes: 0 }
+    SourcePin {
+        content: ContentDigest::of([image.as_bytes()].into_iter().chain(list)),
+        files: 0,
+        bytes: 0,
+        fetch: None,
+    }
 }
 
 /// Makes a snapshot of a folder, if the folder still holds that content.
@@ -250,7 +259,7 @@ impl Making<'_> {
         hands.create_volume(request).await.map_err(error::engine(self.attempt.clone()))?;
         let target = match self.content {
             ContentRef::Packages(_) => LIBRARIES,
-            ContentRef::Folder(_) | ContentRef::Image(_) => PLACE,
+            ContentRef::Folder(_) | ContentRef::Image(_) | ContentRef::Bucket(_) => PLACE,
         };
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),

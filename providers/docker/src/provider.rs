@@ -243,7 +243,7 @@ impl Docker {
             }
             Call::PutObject { object, spec } => objects::put(self, object, spec, cx).await?,
             Call::DeleteObject { object } => objects::delete(self, object).await?,
-            Call::Move { .. } => {
+            Call::PrepareBucket { .. } | Call::Move { .. } => {
                 return Err(ProviderError::Rejected {
                     attempt: format!("`{}` is nothing that this runtime can do", operation.id()),
                     help: "plan again: this runtime plans no such step".to_owned(),

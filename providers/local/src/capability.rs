@@ -21,7 +21,7 @@ pub(crate) fn limits(cores: usize) -> Limits {
 /// The table of this runtime.
 pub(crate) fn capabilities(host_is_image: bool) -> Capabilities {
     // Two balancers cannot listen on one port.
-    Capabilities::of("local", |field| cost(field, host_is_image)).exclusive(&[Kind::Nlb])
+    Capabilities::of("local", |field| cost(field, host_is_image)).exclusive(&[Kind::Nlb]).copying_buckets()
 }
 
 fn cost(field: Field, host_is_image: bool) -> Cost {
@@ -31,14 +31,17 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             help: "write `provider \"local\" { image \"host\" }` in the environment, and the host stands in for it"
                 .into(),
         },
-        Field::MountOss
-        | Field::MountS3
-        | Field::MountNfs
-        | Field::MountDataset
-        | Field::MountCodeSet
-        | Field::MountModel => lacks(
+        Field::MountNfs | Field::MountDataset | Field::MountCodeSet | Field::MountModel => lacks(
             "it mounts folders of this host alone",
             "in this environment, mount a folder that holds the same files: `folder \"…\"`",
+        ),
+        Field::MountWritable => lacks(
+            "what instances write would not find its way back to the bucket",
+            "add `read-only=#true`, and let the program write to a folder of this host",
+        ),
+        Field::MountStream | Field::MountFuse => lacks(
+            "it copies folders of buckets before instances start",
+            "leave `mode` out, or write `mode=\"sync\"` in this environment",
         ),
         Field::MountGit => lacks(
             "it does not read repositories",
@@ -59,7 +62,6 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         Field::MountCache | Field::MountLabel => {
             lacks("a folder of this host is read as it is", "write it in the environments that run elsewhere")
         }
-        Field::MountSecret => lacks("nothing that it mounts is opened by a secret", "mount a folder of this host"),
         Field::Cpu | Field::Memory | Field::Disk | Field::Shm | Field::CpuSharing => lacks(
             "instances share the host and are not limited",
             "write it in the environments that run elsewhere, or run this one on docker",
@@ -158,6 +160,10 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Interpreter
         | Field::Env
         | Field::Mount
+        | Field::MountOss
+        | Field::MountS3
+        | Field::MountFetch
+        | Field::MountSecret
         | Field::Content
         | Field::Readiness
         | Field::ReadinessExec

@@ -23,7 +23,10 @@ use wharf_provider::{OpContext, ProviderError, tree::pin};
 
 /// The contents that are there, whole.
 pub(crate) fn list(layout: &Layout) -> io::Result<BTreeSet<ContentRef>> {
-    Ok(files::names(&layout.contents())?.iter().filter_map(|name| name.parse().ok()).collect())
+    let named = files::names(&layout.contents())?;
+    // The name of a copy may lead to nothing, when somebody has emptied the host's store.
+    let whole = |content: &ContentRef| layout.content(*content).exists();
+    Ok(named.iter().filter_map(|name| name.parse().ok()).filter(whole).collect())
 }
 
 /// Makes a snapshot of a folder, if the folder still holds that content.
@@ -40,7 +43,7 @@ pub(crate) async fn prepare_folder(
 }
 
 /// Whose a content is, and who made it.
-fn labels(reader: &LocalReader, address: &Address, cx: &OpContext) -> ContentLabels {
+pub(crate) fn labels(reader: &LocalReader, address: &Address, cx: &OpContext) -> ContentLabels {
     ContentLabels {
         format: FORMAT,
         project: reader.owner.project.to_string(),
@@ -111,7 +114,7 @@ pub(crate) fn drop_content(layout: &Layout, content: ContentRef) -> Result<(), P
 }
 
 /// Labels a content that has no labels yet.
-fn keep_labels(place: &Path, labels: &ContentLabels) -> Result<(), ProviderError> {
+pub(crate) fn keep_labels(place: &Path, labels: &ContentLabels) -> Result<(), ProviderError> {
     let path = labels_of(place);
     if path.exists() {
         return Ok(());

@@ -10,6 +10,7 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
 };
+use wharf_content::Store;
 use wharf_model::{Access, ContentRef, EnvValue, FolderPath, Launch, Program};
 use wharf_provider::{ProviderError, SecretValues};
 use wharf_serving::Care;
@@ -20,6 +21,7 @@ const PASSED_ON: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 /// What a launch is filled in with.
 pub(crate) struct Surroundings<'a> {
     pub(crate) layout: &'a Layout,
+    pub(crate) store: &'a Store,
     pub(crate) project: &'a Path,
     pub(crate) environment: &'a BTreeMap<OsString, OsString>,
     pub(crate) secrets: &'a SecretValues,
@@ -35,6 +37,7 @@ pub(crate) fn document(launch: &Launch, port: u16, around: &Surroundings<'_>) ->
     let folder: InstanceFolder = around.layout.instance(&launch.instance);
     let template = &launch.revision.template;
     let libraries = launch.revision.pins.packages.map(|digest| around.layout.content(ContentRef::Packages(digest)));
+    let copies = launch.copies().next().map(|_| around.store.root().to_owned());
     let mut env = basics(launch, port, around.environment);
     declare(&mut env, launch, around.secrets)?;
     if let Some(libraries) = &libraries {
@@ -51,7 +54,7 @@ pub(crate) fn document(launch: &Launch, port: u16, around: &Surroundings<'_>) ->
         work: folder.work(),
         view: folder.view(),
         mounts: mounts(launch, around),
-        protected: libraries.into_iter().collect(),
+        protected: libraries.into_iter().chain(copies).collect(),
         port,
         care: Care::of(template),
     })
@@ -101,5 +104,10 @@ fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<MountPoint> {
         target: PathBuf::from(path.as_str()),
         read_only: mount.access != Access::LiveReadWrite,
     };
-    launch.mounts().map(point).collect()
+    let copy = |(path, content): (&wharf_model::MountPath, _)| MountPoint {
+        source: around.layout.content(content),
+        target: PathBuf::from(path.as_str()),
+        read_only: true,
+    };
+    launch.mounts().map(point).chain(launch.copies().map(copy)).collect()
 }

@@ -1,7 +1,7 @@
 //! One look at the environment: folders, the kernel, the gateways and the sources are asked; nothing is written.
 
 use crate::{
-    balancers, clock, content,
+    balancers, bucket, clock, content,
     doors::{self, config},
     error::{disk, off_the_loop},
     files,
@@ -263,6 +263,7 @@ async fn look_at_sources(
                 Ok(packages::pin(interpreter, &libraries.requirements))
             }
             (SourceRef::Packages(_), Some(Err(error))) => Err(error.clone()),
+            (SourceRef::Bucket(bucket), _) => bucket::pin(reader, bucket).await,
             (SourceRef::Packages(_), None) | (SourceRef::Image(_), _) => continue,
         };
         found.insert(source.clone(), pin);

@@ -83,7 +83,12 @@ pub(crate) fn pin(interpreter: &Interpreter, requirements: &[Arc<str>]) -> Sourc
     let host = [implementation.as_bytes(), version.as_bytes(), platform.as_bytes()];
     let real = real.as_os_str().as_encoded_bytes();
     let list = requirements.iter().map(|requirement| requirement.as_bytes());
-    SourcePin { content: ContentDigest::of(host.into_iter().chain([real]).chain(list)), files: 0, bytes: 0 }
+    SourcePin {
+        content: ContentDigest::of(host.into_iter().chain([real]).chain(list)),
+        files: 0,
+        bytes: 0,
+        fetch: None,
+    }
 }
 
 /// Installs libraries into a new folder. `project` is where relative requirements start; `program` plays the roles. When

@@ -3,7 +3,7 @@
 
 use crate::{
     balancers::Balancers,
-    capability,
+    bucket, capability,
     content::{drop_content, prepare_folder, prepare_packages},
     error::{disk, off_the_loop},
     files,
@@ -21,7 +21,9 @@ use std::{
     num::NonZero,
     ops::Deref,
     path::PathBuf,
+    sync::Arc,
 };
+use wharf_content::{Depot, Store};
 use wharf_gateway::Endpoint;
 use wharf_model::{Call, Capabilities, InstanceId, Intent, Observed, Operation, Outcome, Probe, ServiceName};
 use wharf_provider::{
@@ -42,6 +44,10 @@ pub struct LocalSettings {
     pub owner: Owner,
     /// Whether the host may stand in for the image that a service names.
     pub host_is_image: bool,
+    /// Where copies of folders of buckets are kept, for all projects of this host; made when something is first kept.
+    pub content_dir: PathBuf,
+    /// Who opens folders of buckets.
+    pub depot: Arc<dyn Depot>,
     /// The program that plays the roles: wharf itself. See [`play_role`](crate::play_role).
     pub program: PathBuf,
     /// The environment of the one who runs wharf. It leads to the interpreter and to pip's settings; instances see only
@@ -56,6 +62,8 @@ pub struct LocalReader {
     pub(crate) project: PathBuf,
     pub(crate) owner: Owner,
     pub(crate) environment: BTreeMap<OsString, OsString>,
+    pub(crate) store: Store,
+    pub(crate) depot: Arc<dyn Depot>,
     capabilities: Capabilities,
 }
 
@@ -67,6 +75,8 @@ impl LocalReader {
             project: settings.project_dir,
             owner: settings.owner,
             environment: settings.environment,
+            store: Store::at(settings.content_dir),
+            depot: settings.depot,
             capabilities: capability::capabilities(settings.host_is_image),
         }
     }
@@ -224,6 +234,9 @@ impl Local {
         match call {
             Call::PrepareFolder { content, folder } => {
                 prepare_folder(self, address, *content, folder, cx).await?;
+            }
+            Call::PrepareBucket { content, bucket } => {
+                bucket::prepare(self, address, *content, bucket, cx).await?;
             }
             Call::PreparePackages { content, libraries } => {
                 prepare_packages(self, address, *content, &libraries.requirements, cx).await?;

@@ -48,6 +48,7 @@ pub(crate) async fn start(local: &Local, launch: &Launch, cx: &OpContext) -> Res
     }
     let surroundings = Surroundings {
         layout: &local.layout,
+        store: &local.store,
         project: &local.project,
         environment: &local.environment,
         secrets: &cx.secrets,
@@ -113,6 +114,7 @@ fn check_sources(launch: &Launch, around: &Surroundings<'_>) -> Result<(), Provi
                 ContentRef::Folder(_) => "the snapshot of a folder",
                 ContentRef::Packages(_) => "its libraries",
                 ContentRef::Image(_) => "its image",
+                ContentRef::Bucket(_) => "the copy of a folder of a bucket",
             };
             let attempt = format!("cannot start {name}: {what} is not there ({content})");
             return Err(ProviderError::Missing { attempt, help: "apply again: it will be prepared again".to_owned() });

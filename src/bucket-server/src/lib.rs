@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "servers for tests are processes, files and time")]
 
+mod large;
 mod moto;
 mod road;
 mod server;

@@ -46,6 +46,8 @@ pub enum Mishap {
     SlowDown,
     /// The answer breaks off in the middle.
     Cut,
+    /// One bit of the answer's body is another, if it has one.
+    Flip,
     /// It arrives twice, and the second answer is the one that comes back.
     Twice,
     /// The answer is the one that the same request got the first time.
@@ -175,6 +177,15 @@ impl Shared {
                 let body = whole.windows(4).position(|end| end == b"\r\n\r\n").map_or(0, |end| end + 4);
                 answer(client, &whole[..body + (whole.len() - body) / 2])?;
                 reset(client)
+            }
+            Mishap::Flip => {
+                let mut whole = forward()?;
+                let body = whole.windows(4).position(|end| end == b"\r\n\r\n").map_or(0, |end| end + 4);
+                let middle = body + (whole.len() - body) / 2;
+                if let Some(byte) = whole.get_mut(middle) {
+                    *byte ^= 0x10;
+                }
+                answer(client, &whole)
             }
             Mishap::Twice => {
                 forward()?;

@@ -1,5 +1,6 @@
 //! A server in this process, over files. Its habits are those of servers that were met.
 
+use crate::large::Large;
 use async_trait::async_trait;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -56,13 +57,20 @@ impl Server {
         fs::create_dir(folder.path().join(BUCKET)).expect("a folder can be made");
         let files = FileSystem::new(folder.path()).expect("the folder is there");
         let runtime = Runtime::new().expect("threads can be begun");
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port is free");
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        listener.set_nonblocking(true).expect("it listens");
         let address = listener.local_addr().expect("it listens");
-        let mut builder =
-            S3ServiceBuilder::new(Kept { folder: folder.path().to_owned(), files, habit, turn: Mutex::new(()) });
+        let mut builder = S3ServiceBuilder::new(Kept {
+            large: Large::below(folder.path()),
+            folder: folder.path().to_owned(),
+            files,
+            habit,
+            turn: Mutex::new(()),
+        });
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         let service = builder.build();
         runtime.spawn(async move {
+            let listener = TcpListener::from_std(listener).expect("it listens");
             while let Ok((socket, _)) = listener.accept().await {
                 let service = service.clone();
                 tokio::spawn(async move {
@@ -83,6 +91,16 @@ impl Server {
     /// The folder that holds what is in the bucket.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().join(BUCKET)
+    }
+
+    /// The folder of another bucket, which is made. What is put there as a file is an object.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn bucket(&self, name: &str) -> PathBuf {
+        let folder = self.folder.path().join(name);
+        fs::create_dir_all(&folder).expect("a folder can be made");
+        folder
     }
 
     /// The names of all objects, in order.
@@ -121,6 +139,7 @@ struct Kept {
     files: FileSystem,
     habit: Habit,
     turn: Mutex<()>,
+    large: Large,
 }
 
 #[async_trait]
@@ -160,10 +179,25 @@ impl S3 for Kept {
     }
 
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        self.files.get_object(req).await
+        match self.large.get(&req.input).await? {
+            Some(found) => Ok(S3Response::new(found)),
+            None => self.files.get_object(req).await,
+        }
+    }
+
+    async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+        let (size, tag) = self.large.look(&req.input.bucket, &req.input.key)?;
+        let content_length = i64::try_from(size).ok();
+        Ok(S3Response::new(HeadObjectOutput { content_length, e_tag: Some(tag), ..Default::default() }))
     }
 
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
-        self.files.list_objects_v2(req).await
+        let bucket = req.input.bucket.clone();
+        let mut page = self.files.list_objects_v2(req).await?;
+        for object in page.output.contents.iter_mut().flatten() {
+            let key = object.key.as_deref().unwrap_or_default();
+            object.e_tag = Some(self.large.look(&bucket, key)?.1);
+        }
+        Ok(page)
     }
 }

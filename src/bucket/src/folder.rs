@@ -218,7 +218,8 @@ fn want_checksum(request: &mut HttpRequest) {
 }
 
 fn is_same(object: &Object, tag: Option<&str>) -> Result<(), Fault> {
-    let same = tag.is_none_or(|tag| tag.trim_matches('"') == object.tag);
+    // There are servers without tags.
+    let same = object.tag.is_empty() || tag.is_none_or(|tag| tag.trim_matches('"') == object.tag);
     if same { Ok(()) } else { Err(Fault::Changed) }
 }
 
@@ -235,16 +236,19 @@ struct Sums<'a> {
 impl Sums<'_> {
     /// The quickest sum of the whole object; none when all there is are sums of its parts.
     fn checksum(&self, object: &Object) -> Option<Checksum> {
-        let whole = self.kind.is_none_or(|kind| *kind == ChecksumType::FullObject);
+        // Where nothing is said, the sum of an object that was uploaded in parts may be one of their sums.
+        let in_parts = object.tag.contains('-');
+        let whole = self.kind.map_or(!in_parts, |kind| *kind == ChecksumType::FullObject);
         let wide = |text: &str| Some(Checksum::Crc64Nvme(u64::from_be_bytes(base64(text)?.try_into().ok()?)));
         let narrow = |text: &str| Some(u32::from_be_bytes(base64(text)?.try_into().ok()?));
-        let sums = self.crc64nvme.and_then(wide);
-        let sums = sums.or_else(|| self.crc32c.and_then(narrow).map(Checksum::Crc32c));
+        let sums = self.crc32c.and_then(narrow).map(Checksum::Crc32c);
         let sums = sums.or_else(|| self.crc32.and_then(narrow).map(Checksum::Crc32));
         // The tag of an object that was encrypted with a key of somebody's says nothing of its bytes.
         let plain = self.own_key.is_none() && self.encryption.is_none_or(|with| *with == ServerSideEncryption::Aes256);
         let md5 = || hex::decode(&object.tag).ok()?.try_into().ok().map(Checksum::Md5);
-        sums.filter(|_| whole).or_else(|| if plain { md5() } else { None })
+        // This kind is never of parts.
+        let best = self.crc64nvme.and_then(wide).or(sums.filter(|_| whole));
+        best.or_else(|| if plain { md5() } else { None })
     }
 }
 
@@ -296,27 +300,20 @@ mod tests {
     #[test]
     fn only_sums_of_whole_objects_count() {
         let object = Object { key: "a".to_owned(), size: 9, tag: "25f9e794323b453885f5181f1b624d0b".to_owned() };
-        let none = Sums { crc64nvme: None, crc32c: None, crc32: None, kind: None, encryption: None, own_key: None };
-        assert!(matches!(none.checksum(&object), Some(Checksum::Md5(_))));
-        let whole = Sums { crc32: Some("y/Q5Jg=="), ..none };
+        assert!(matches!(none_at_all().checksum(&object), Some(Checksum::Md5(_))));
+        let whole = Sums { crc32: Some("y/Q5Jg=="), ..none_at_all() };
         assert_eq!(whole.checksum(&object), Some(Checksum::Crc32(0xcbf4_3926)));
         let parts = Sums { kind: Some(&ChecksumType::Composite), ..whole };
         assert!(matches!(parts.checksum(&object), Some(Checksum::Md5(_))));
+        let in_parts = Object { tag: "x-2".to_owned(), ..object.clone() };
+        assert_eq!(Sums { crc32: Some("y/Q5Jg=="), ..none_at_all() }.checksum(&in_parts), None);
         let parts = Object { tag: "25f9e794323b453885f5181f1b624d0b-2".to_owned(), ..object.clone() };
-        assert_eq!(none_of(&parts), None);
-        let locked = Sums {
-            crc64nvme: None,
-            crc32c: None,
-            crc32: None,
-            kind: None,
-            encryption: Some(&ServerSideEncryption::AwsKms),
-            own_key: None,
-        };
+        assert_eq!(none_at_all().checksum(&parts), None);
+        let locked = Sums { encryption: Some(&ServerSideEncryption::AwsKms), ..none_at_all() };
         assert_eq!(locked.checksum(&object), None);
     }
 
-    fn none_of(object: &Object) -> Option<Checksum> {
+    fn none_at_all() -> Sums<'static> {
         Sums { crc64nvme: None, crc32c: None, crc32: None, kind: None, encryption: None, own_key: None }
-            .checksum(object)
     }
 }

@@ -9,10 +9,11 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use wharf_bucket::BucketBackend;
+use wharf_bucket::{BucketBackend, BucketDepot};
 use wharf_docker::{DockerProvider, DockerReader, DockerSettings, Logins};
 use wharf_local::{LocalProvider, LocalReader, LocalSettings};
 use wharf_model::{
@@ -192,6 +193,8 @@ fn settings(project: &Project) -> Ends<Settings> {
             state_dir: project.state_dir().join("local"),
             owner,
             host_is_image: *host_is_image,
+            content_dir: content_dir(project),
+            depot: Arc::new(depot(project)),
             program: program?,
             environment: std::env::vars_os().collect(),
         })),
@@ -214,6 +217,23 @@ fn settings(project: &Project) -> Ends<Settings> {
             Err(fault.help("choose an environment on local or docker with --env, or use a build with that provider"))
         }
     }
+}
+
+/// Where copies of folders of buckets are kept: one place for all projects of a user.
+fn content_dir(project: &Project) -> PathBuf {
+    let of = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let cache = of("XDG_CACHE_HOME").or_else(|| Some(of("HOME")?.join(".cache")));
+    of("WHARF_CONTENT_DIR")
+        .or_else(|| Some(cache?.join("wharf/content")))
+        .filter(|path| path.is_absolute())
+        .unwrap_or_else(|| project.dir.join(".wharf/content"))
+}
+
+/// Who opens the folders of buckets that the project mounts.
+fn depot(project: &Project) -> BucketDepot {
+    let mounts = project.deployment.services.values().flat_map(|service| service.template.mounts.values());
+    let copied = mounts.filter_map(|mount| mount.as_copied());
+    BucketDepot::new(copied, |secret| project.secrets.expose(secret).map(str::to_owned))
 }
 
 /// The keyed digests of the secrets' values; none while the record has no key.

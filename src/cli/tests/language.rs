@@ -119,6 +119,8 @@ fn local() -> Capabilities {
         state_dir: PathBuf::new(),
         owner: Owner { project: "p".parse().unwrap(), environment: "e".parse().unwrap() },
         host_is_image: true,
+        content_dir: PathBuf::new(),
+        depot: Arc::new(wharf_bucket::BucketDepot::default()),
         program: PathBuf::new(),
         environment: BTreeMap::new(),
     };

@@ -27,7 +27,7 @@ fn needs() -> BTreeMap<String, BTreeSet<String>> {
         "src/report",
         "src/cli",
     ];
-    let folders = folders.into_iter().chain(["src/bucket", "src/bucket-server"]);
+    let folders = folders.into_iter().chain(["src/bucket", "src/bucket-server", "src/content"]);
     let folders = folders.chain([
         "providers/contract",
         "providers/serving",
@@ -54,7 +54,8 @@ fn crates_depend_on_each_other_as_the_design_says() {
         ("src/seats", vec!["model"]),
         ("src/plan", vec!["model", "seats"]),
         ("src/store", vec!["model"]),
-        ("src/bucket", vec!["model", "store"]),
+        ("src/bucket", vec!["content", "model", "store"]),
+        ("src/content", vec!["model"]),
         ("src/bucket-server", vec![]),
         ("src/report", vec!["model", "plan"]),
         ("src/gateway", vec![]),
@@ -62,7 +63,7 @@ fn crates_depend_on_each_other_as_the_design_says() {
         ("providers/contract", vec!["model"]),
         ("providers/serving", vec!["gateway", "model", "provider"]),
         ("providers/gpu", vec!["model"]),
-        ("providers/local", vec!["gateway", "model", "provider", "serving"]),
+        ("providers/local", vec!["content", "gateway", "model", "provider", "serving"]),
         ("providers/docker", vec!["gateway", "gpu", "model", "provider", "seats", "serving"]),
     ];
     let needs = needs();
@@ -80,6 +81,7 @@ fn waiting_and_graphs_stay_where_they_belong() {
             "src/store"
                 | "src/bucket"
                 | "src/bucket-server"
+                | "src/content"
                 | "src/apply"
                 | "src/gateway"
                 | "src/cli"

@@ -1,7 +1,8 @@
 //! Why a folder could not be brought here.
 
-use crate::{check::Checksum, name::NameProblem, pace::amount, source::Fault};
+use crate::{check::Checksum, name::NameProblem, source::Fault};
 use std::{io, path::PathBuf};
+use wharf_model::Bytes;
 
 /// Why a folder could not be brought here. What was brought is kept, so that another try goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +68,7 @@ pub enum FetchError {
         problems: Vec<NameProblem>,
     },
     /// The disk has no room for it.
-    #[error("{place} takes {}, and the disk of {} has {} left", amount(*needed), at.display(), amount(*free))]
+    #[error("{place} takes {}, and the disk of {} has {} left", Bytes(*needed).about(), at.display(), Bytes(*free).about())]
     NoRoom {
         /// The folder.
         place: String,

@@ -26,7 +26,6 @@ pub use error::FetchError;
 pub use fetch::{Fetch, fetch};
 pub use listing::{Listing, Turnover};
 pub use name::NameProblem;
-pub use pace::amount;
 pub use source::{Body, Depot, Fault, Object, Source};
 pub use store::{Kept, Store};
 pub use work::Patience;

@@ -34,20 +34,11 @@ impl Pace {
 
     /// For people.
     pub(crate) fn words(self, whole: u64) -> String {
-        let so_far = format!("{} of {}", amount(self.done), amount(whole));
+        let so_far = format!("{} of {}", Bytes(self.done).about(), Bytes(whole).about());
         let Some(rate) = self.rate.filter(|rate| *rate >= 1.0) else { return so_far };
         let left = Duration::from_secs_f64((whole.saturating_sub(self.done) as f64 / rate).min(1e9));
         let left = print_duration(Duration::from_secs(left.as_secs_f64().ceil() as u64));
-        format!("{so_far}, {}/s, {left} left", amount(rate as u64))
-    }
-}
-
-/// So many bytes, to three digits or so.
-pub fn amount(bytes: u64) -> String {
-    let units = [(1_u64 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) if bytes % unit != 0 => format!("{:.1}{name}", bytes as f64 / unit as f64),
-        _ => Bytes(bytes).to_string(),
+        format!("{so_far}, {}/s, {left} left", Bytes(rate as u64).about())
     }
 }
 

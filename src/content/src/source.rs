@@ -78,7 +78,7 @@ pub trait Body: Send {
 }
 
 /// Who opens sources.
-pub trait Depot: Send + Sync {
+pub trait Depot: Send + Sync + std::fmt::Debug {
     /// The folder of a mount. Nothing is asked of anybody yet.
     ///
     /// # Errors

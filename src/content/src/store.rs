@@ -9,6 +9,7 @@ use crate::{
 use blake3::Hash;
 use rustix::fs::{FlockOperation, flock, statvfs};
 use std::{
+    collections::BTreeSet,
     fs::{self, DirBuilder, File, OpenOptions},
     io,
     os::unix::fs::{DirBuilderExt as _, symlink},
@@ -60,6 +61,16 @@ impl Store {
                 (content, listing.since(&files))
             })
             .collect())
+    }
+
+    /// How many bytes of a list are in no snapshot that is here.
+    ///
+    /// # Errors
+    /// When the snapshots cannot be listed.
+    pub fn missing(&self, listing: &Listing) -> io::Result<u64> {
+        let kept = self.manifests()?.into_iter().filter(|(_, manifest)| manifest.place == listing.place());
+        let here: BTreeSet<_> = kept.flat_map(|(_, manifest)| manifest.files).map(|file| file.object()).collect();
+        Ok(listing.files().filter(|object| !here.contains(object)).map(|object| object.size).sum())
     }
 
     /// Every snapshot that is here, with what it holds.

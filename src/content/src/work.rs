@@ -37,15 +37,15 @@ pub struct Patience {
     pub silence: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Self {
-        Self { tries: 7, pause: Duration::from_millis(100), silence: Duration::from_secs(20) }
-    }
-}
-
 impl Patience {
+    /// For a server that is far away.
+    pub const LONG: Self = Self { tries: 7, pause: Duration::from_millis(100), silence: Duration::from_secs(20) };
+
     /// Tries until it goes well, will never, or has been tried often enough.
-    pub(crate) async fn with<T, F>(self, attempt: impl Fn() -> F) -> Result<T, Fault>
+    ///
+    /// # Errors
+    /// The last fault.
+    pub async fn with<T, F>(self, attempt: impl Fn() -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>>,
     {

@@ -32,6 +32,7 @@ pub struct Capabilities {
     renames: BTreeSet<Kind>,
     exclusive: BTreeSet<Kind>,
     fetches_images: bool,
+    copies_buckets: bool,
 }
 
 impl Capabilities {
@@ -43,6 +44,7 @@ impl Capabilities {
             renames: BTreeSet::new(),
             exclusive: BTreeSet::new(),
             fetches_images: false,
+            copies_buckets: false,
         }
     }
 
@@ -61,6 +63,11 @@ impl Capabilities {
         Self { fetches_images: true, ..self }
     }
 
+    /// The same of a runtime that lists the folders of buckets that are mounted, and copies them before they are needed.
+    pub fn copying_buckets(self) -> Self {
+        Self { copies_buckets: true, ..self }
+    }
+
     /// Whether a resource of the kind can be given another name while it goes on.
     pub fn renames(&self, kind: Kind) -> bool {
         self.renames.contains(&kind)
@@ -74,6 +81,11 @@ impl Capabilities {
     /// Whether images are looked up and fetched.
     pub fn fetches_images(&self) -> bool {
         self.fetches_images
+    }
+
+    /// Whether folders of buckets are listed and copied.
+    pub fn copies_buckets(&self) -> bool {
+        self.copies_buckets
     }
 
     /// The runtime's name in the file.

@@ -132,6 +132,14 @@ fields! {
     MountOss => "mount.oss",
     /// A folder of an S3 bucket.
     MountS3 => "mount.s3",
+    /// A folder of a bucket that instances write to.
+    MountWritable => "mount.writable",
+    /// A folder of a bucket whose files are fetched when they are read.
+    MountStream => "mount.stream",
+    /// A folder of a bucket as a file system of its own.
+    MountFuse => "mount.fuse",
+    /// What it takes to bring a folder of a bucket.
+    MountFetch => "mount.fetch",
     /// A folder of a file server.
     MountNfs => "mount.nfs",
     /// A dataset.

@@ -46,8 +46,9 @@ pub use name::{
     RegistryHost, ScheduleName, SecretName, ServiceName, TokenName,
 };
 pub use observed::{
-    ContentRef, EndpointState, Exit, Libraries, ListenHint, Observed, ObservedGateway, ObservedInstance,
+    ContentRef, EndpointState, Exit, Fetching, Libraries, ListenHint, Observed, ObservedGateway, ObservedInstance,
     ObservedObject, ObservedRoute, Phase, ProbeAnswer, Restarts, SourceError, SourcePin, SourceRef, Supervised, Told,
+    Turnover,
 };
 pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, OperationId, Outcome, PlanId, Verb};
 pub use origin::{Origin, Origins};

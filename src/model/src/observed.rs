@@ -1,8 +1,8 @@
 //! What a provider reports now.
 
 use crate::{
-    Bytes, ContentDigest, Entry, Field, Figures, Fingerprint, FolderPath, GatewayName, Gpus, InstanceId, ObjectId,
-    OperationId, RevisionNumber, ServiceName, Timestamp,
+    BucketMount, Bytes, ContentDigest, Entry, Field, Figures, Fingerprint, FolderPath, GatewayName, Gpus, InstanceId,
+    ObjectId, OperationId, RevisionNumber, ServiceName, Timestamp,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -250,6 +250,8 @@ pub enum ContentRef {
     Packages(ContentDigest),
     /// A container image.
     Image(ContentDigest),
+    /// A folder of a bucket, as it was listed.
+    Bucket(ContentDigest),
 }
 
 impl fmt::Display for ContentRef {
@@ -258,6 +260,7 @@ impl fmt::Display for ContentRef {
             Self::Folder(digest) => write!(f, "folder-{digest}"),
             Self::Packages(digest) => write!(f, "packages-{digest}"),
             Self::Image(digest) => write!(f, "image-{digest}"),
+            Self::Bucket(digest) => write!(f, "bucket-{digest}"),
         }
     }
 }
@@ -270,6 +273,7 @@ impl FromStr for ContentRef {
             Some(("folder", digest)) => digest.parse().map(Self::Folder),
             Some(("packages", digest)) => digest.parse().map(Self::Packages),
             Some(("image", digest)) => digest.parse().map(Self::Image),
+            Some(("bucket", digest)) => digest.parse().map(Self::Bucket),
             _ => Err(format!("`{text}` names no content")),
         }
     }
@@ -284,6 +288,8 @@ pub enum SourceRef {
     Packages(Libraries),
     /// A container image.
     Image(Arc<str>),
+    /// A folder of a bucket.
+    Bucket(BucketMount),
 }
 
 impl fmt::Display for SourceRef {
@@ -295,6 +301,7 @@ impl fmt::Display for SourceRef {
                 image.as_ref().map_or(Ok(()), |image| write!(f, " in {image}"))
             }
             Self::Image(image) => write!(f, "image {image}"),
+            Self::Bucket(bucket) => write!(f, "bucket {bucket}"),
         }
     }
 }
@@ -317,6 +324,28 @@ pub struct SourcePin {
     pub files: u64,
     /// How many bytes; zero where that says nothing.
     pub bytes: u64,
+    /// What it takes to bring it, where it is somewhere else.
+    pub fetch: Option<Fetching>,
+}
+
+/// What it takes to bring a folder that is somewhere else, beside what is here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fetching {
+    /// In how many bytes.
+    pub bytes: u64,
+    /// In what it differs from earlier states of itself that are here.
+    pub since: BTreeMap<ContentDigest, Turnover>,
+}
+
+/// In what a folder differs from an earlier state of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Turnover {
+    /// Files that were not there before.
+    pub added: Vec<Arc<str>>,
+    /// Files that hold something else.
+    pub changed: Vec<Arc<str>>,
+    /// Files that are there no more.
+    pub removed: Vec<Arc<str>>,
 }
 
 /// Why a source could not be looked at: the attempt and the way out.

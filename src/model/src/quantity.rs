@@ -77,6 +77,19 @@ impl Bytes {
     }
 }
 
+impl Bytes {
+    /// So many, to a digit behind the point: for people.
+    pub fn about(self) -> String {
+        let units = [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+        match units.iter().find(|(_, factor)| self.0 >= *factor) {
+            Some((unit, factor)) if !self.0.is_multiple_of(*factor) => {
+                format!("{:.1}{unit}", self.0 as f64 / *factor as f64)
+            }
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [("TiB", 1_u64 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];

@@ -159,7 +159,7 @@ impl Revision {
 
     /// The contents that its instances need.
     pub fn contents(&self) -> impl Iterator<Item = ContentRef> + '_ {
-        let mounts = self.pins.mounts.values().copied().map(ContentRef::Folder);
+        let mounts = self.pins.mounts.iter().map(|(path, digest)| self.template.content_of(path, *digest));
         let packages = self.pins.packages.map(ContentRef::Packages);
         mounts.chain(packages).chain(self.pins.image.map(ContentRef::Image))
     }

@@ -68,6 +68,7 @@ impl Step {
 fn call(parts: &mut Parts, call: &Call) {
     match call {
         Call::PrepareFolder { content, folder } => drop(parts.add(content).add(folder)),
+        Call::PrepareBucket { content, bucket } => drop(parts.add(content).add(bucket)),
         Call::PreparePackages { content, libraries } => {
             parts.add(content).all(&libraries.image).all(&libraries.requirements);
         }

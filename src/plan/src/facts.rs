@@ -45,6 +45,7 @@ pub(crate) fn relies_on(step: &Step) -> Vec<Address> {
             let own = operation.address.clone();
             match &operation.call {
                 Call::PrepareFolder { content, .. }
+                | Call::PrepareBucket { content, .. }
                 | Call::PreparePackages { content, .. }
                 | Call::PrepareImage { content, .. } => {
                     vec![own, Address::Content(*content)]
@@ -87,15 +88,13 @@ pub(crate) fn facts(input: &Input, address: &Address) -> Facts {
             Facts { recorded: record.services.get(name).map(service), observed: instances(input, name) }
         }
         Address::Instance(name, _) => facts(input, &Address::Service(name.clone())),
-        Address::Mount(name, path) if !is_snapshot(input, name, path) => object(input, address),
+        Address::Mount(name, path) if pinned(input, name, path).is_none() => object(input, address),
         Address::Mount(name, path) => {
-            let mounts = input.desired.services.get(name).map(|spec| &spec.template.mounts);
-            let folder = mounts.and_then(|mounts| mounts.get(path)).and_then(Mount::as_snapshot);
             let current = record.services.get(name).and_then(RecordedService::current_revision);
             let pin = current.and_then(|revision| revision.pins.mounts.get(path));
             Facts {
                 recorded: pin.map(|pin| one("content", pin)),
-                observed: folder.and_then(|folder| source(input, &SourceRef::Folder(folder.clone()))),
+                observed: pinned(input, name, path).and_then(|pinned| source(input, &pinned)),
             }
         }
         Address::Packages(name) => {
@@ -124,9 +123,16 @@ pub(crate) fn facts(input: &Input, address: &Address) -> Facts {
     }
 }
 
-fn is_snapshot(input: &Input, service: &ServiceName, path: &wharf_model::MountPath) -> bool {
-    let mounts = input.desired.services.get(service).map(|spec| &spec.template.mounts);
-    mounts.and_then(|mounts| mounts.get(path)).and_then(Mount::as_snapshot).is_some()
+/// What a mount points at, if a revision pins that.
+fn pinned(input: &Input, service: &ServiceName, path: &wharf_model::MountPath) -> Option<SourceRef> {
+    let mount = input.desired.services.get(service)?.template.mounts.get(path)?;
+    pinned_source(mount, input.capabilities.copies_buckets())
+}
+
+/// The source of a mount whose content a revision pins.
+pub(crate) fn pinned_source(mount: &Mount, copies_buckets: bool) -> Option<SourceRef> {
+    let bucket = || mount.as_copied().filter(|_| copies_buckets).cloned().map(SourceRef::Bucket);
+    mount.as_snapshot().cloned().map(SourceRef::Folder).or_else(bucket)
 }
 
 /// An object, with each of its incarnations that was seen.

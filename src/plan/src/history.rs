@@ -1,10 +1,13 @@
 //! What lies between two records, and how to go back to one.
 
-use crate::recorded::{self, AsDesired, as_desired};
+use crate::{
+    facts::pinned_source,
+    recorded::{self, AsDesired, as_desired},
+};
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_model::{
-    Address, ContentRef, Deployment, Difference, Ending, Entry, InstanceId, Mount, Observed, Pins, Record,
-    RecordedService, RevisionNumber, SecretDigest, SecretName, ServiceName, ServiceSpec, SourceRef, compare,
+    Address, ContentRef, Deployment, Difference, Ending, Entry, InstanceId, Observed, Pins, Record, RecordedService,
+    RevisionNumber, SecretDigest, SecretName, ServiceName, ServiceSpec, SourceRef, compare,
 };
 
 /// What became of one resource between two records.
@@ -230,15 +233,18 @@ pub fn lost_contents(wanted: &AsDesired, observed: &Observed) -> Vec<NoWayBack> 
 
 fn digest(content: ContentRef) -> wharf_model::ContentDigest {
     match content {
-        ContentRef::Folder(digest) | ContentRef::Packages(digest) | ContentRef::Image(digest) => digest,
+        ContentRef::Folder(digest)
+        | ContentRef::Packages(digest)
+        | ContentRef::Image(digest)
+        | ContentRef::Bucket(digest) => digest,
     }
 }
 
 fn needs(name: &ServiceName, spec: &ServiceSpec, pins: &Pins) -> Vec<(Address, ContentRef, SourceRef)> {
-    let folder = |path| spec.template.mounts.get(path).and_then(Mount::as_snapshot).cloned();
+    let source = |path| pinned_source(spec.template.mounts.get(path)?, true);
     let mounts = pins.mounts.iter().filter_map(|(path, content)| {
         let address = Address::Mount(name.clone(), path.clone());
-        Some((address, ContentRef::Folder(*content), SourceRef::Folder(folder(path)?)))
+        Some((address, spec.template.content_of(path, *content), source(path)?))
     });
     let packages = pins.packages.zip(spec.template.libraries()).map(|(content, libraries)| {
         (Address::Packages(name.clone()), ContentRef::Packages(content), SourceRef::Packages(libraries))

@@ -95,6 +95,7 @@ impl Errand {
     pub(super) fn of(operation: &Operation) -> Self {
         match &operation.call {
             Call::PrepareFolder { content, .. }
+            | Call::PrepareBucket { content, .. }
             | Call::PreparePackages { content, .. }
             | Call::PrepareImage { content, .. } => Self::Prepare { content: Text(*content) },
             Call::DropContent { content } => Self::Drop { content: Text(*content) },

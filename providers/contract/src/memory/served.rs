@@ -250,7 +250,7 @@ impl Seen {
             let (fingerprint, routes) = (inner(fingerprint), routes.into_iter().map(route).collect());
             (name, ObservedGateway { running, listen, fingerprint, routes, told: Told::default() })
         };
-        let pin = |Text(content)| Ok(SourcePin { content, files: 1, bytes: 1 });
+        let pin = |Text(content)| Ok(SourcePin { content, files: 1, bytes: 1, fetch: None });
         Observed {
             gateways: self.gateways.into_iter().map(gateway).collect(),
             instances: self.instances.into_iter().map(SeenInstance::into_observed).collect(),

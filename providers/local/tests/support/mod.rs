@@ -143,6 +143,8 @@ pub(crate) fn settings(root: &Path) -> LocalSettings {
         state_dir: root.join("state"),
         owner: Owner { project: "chat".parse().unwrap(), environment: "dev".parse().unwrap() },
         host_is_image: true,
+        content_dir: root.join("kept"),
+        depot: Arc::new(wharf_bucket::BucketDepot::default()),
         program: program(),
         environment: env::vars_os().collect(),
     }

@@ -1,6 +1,6 @@
 //! The road to the server is bad: nothing is lost, nothing is done twice, nobody waits forever, and what is said is clear.
 
-use crate::support::{SHORT, backend};
+use crate::support::{SHORT, backend, chance};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -8,17 +8,6 @@ use std::{
 use wharf_bucket_server::{Asked, Habit, Mishap, Road, Server};
 use wharf_model::{Record, Timestamp};
 use wharf_store::{Author, Backend, Created, Holder, Made, Patience, Reader, StoreError, Times, Writer, conformance};
-
-/// Numbers that look like chance, the same ones each time.
-fn chance(seed: u64) -> impl FnMut() -> u64 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    }
-}
 
 /// Every third request or so meets something, whatever it asks for.
 fn misfortune(seed: u64) -> impl FnMut(&Asked) -> Mishap + Send {

@@ -1,8 +1,10 @@
-//! A store in a bucket: everything that a store promises, on servers that are good, bad and far away.
+//! A store in a bucket, and folders of buckets that are mounted: everything that they promise, on servers that are good, bad
+//! and far away.
 
 #![allow(clippy::disallowed_methods, reason = "what is tested is servers and time")]
 
 mod backend;
 mod faults;
+mod folders;
 mod probe;
 mod support;

@@ -1,9 +1,10 @@
 //! Buckets to test with.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use wharf_bucket::{BucketBackend, Client, Identity, Making, Patience};
+use wharf_bucket::{BucketBackend, BucketFolder, Client, Identity, Making, Patience};
 use wharf_bucket_server::{ACCESS_KEY, BUCKET, SECRET_KEY};
-use wharf_model::BucketSpec;
+use wharf_content::Source;
+use wharf_model::{BucketMount, BucketSpec, ObjectStore};
 use wharf_store::Backend;
 
 /// Less patience than with a server that is far away.
@@ -36,4 +37,33 @@ pub(crate) fn backend(address: SocketAddr) -> Arc<dyn Backend> {
 pub(crate) fn oss(address: SocketAddr) -> BucketBackend {
     let client = Client::new(spec(address), Identity::given(ACCESS_KEY, SECRET_KEY), SHORT);
     BucketBackend::over(client.making(Making::Forbidding))
+}
+
+/// Numbers that look like chance, the same ones each time.
+pub(crate) fn chance(seed: u64) -> impl FnMut() -> u64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    }
+}
+
+/// A folder of a bucket that is mounted.
+pub(crate) fn mount(bucket: &str, address: SocketAddr) -> BucketMount {
+    BucketMount {
+        store: ObjectStore::S3,
+        path: format!("{bucket}/dir/").into(),
+        endpoint: Some(format!("http://{address}").into()),
+        region: Some("us-east-1".into()),
+        mode: None,
+        read_only: true,
+        keys: None,
+    }
+}
+
+/// Where its files come from.
+pub(crate) fn source(mount: &BucketMount) -> Arc<dyn Source> {
+    Arc::new(BucketFolder::new(mount, Identity::given(ACCESS_KEY, SECRET_KEY)).unwrap())
 }

@@ -2,6 +2,7 @@
 
 use crate::support::{Site, http};
 use std::{fs, path::Path};
+use wharf_bucket_server::{ACCESS_KEY, Habit, SECRET_KEY, Server};
 
 const TOKEN: &str = "example-token";
 
@@ -20,6 +21,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// How libraries are found is the host's affair.
+fn let_pip_find(site: &mut Site) {
+    let of_pip = |name: &str| name.starts_with("PIP_") || name.ends_with("_proxy") || name.starts_with("SSL_CERT");
+    site.env.extend(std::env::vars().filter(|(name, _)| of_pip(name)));
+}
+
 #[test]
 fn the_quick_start_runs_as_it_is() {
     let mut site = Site::empty("quickstart");
@@ -27,9 +34,7 @@ fn the_quick_start_runs_as_it_is() {
     copy(&example, &site.dir);
     site.replace("wharf.kdl", "listen 8600", &format!("listen {}", site.port));
     site.env.insert("HELLO_TOKEN".to_owned(), TOKEN.to_owned());
-    // How libraries are found is the host's affair.
-    let of_pip = |name: &str| name.starts_with("PIP_") || name.ends_with("_proxy") || name.starts_with("SSL_CERT");
-    site.env.extend(std::env::vars().filter(|(name, _)| of_pip(name)));
+    let_pip_find(&mut site);
 
     let plan = site.done(&["plan"]);
     assert!(plan.contains("5 to create"), "{plan}");
@@ -45,6 +50,50 @@ fn the_quick_start_runs_as_it_is() {
     let said = site.done(&["apply", "--yes"]);
     assert!(!said.contains("prepare packages"), "{said}");
     assert!(site.done(&["invoke"]).contains("Good morning"));
+    site.done(&["destroy", "--yes", "-q"]);
+    assert_eq!(site.processes().len(), 0);
+}
+
+#[test]
+fn a_program_in_a_bucket_runs_as_it_is() {
+    let mut site = Site::empty("object-storage");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/object-storage");
+    let server = Server::start(Habit::Honours);
+    let bucket = server.bucket("examplebucket");
+    copy(&example, &site.dir);
+    fs::rename(site.dir.join("code"), bucket.join("code")).unwrap();
+    site.replace("wharf.kdl", "listen 8603", &format!("listen {}", site.port));
+    let own = [
+        ("OSS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("OSS_ACCESS_KEY_SECRET", SECRET_KEY.to_owned()),
+        ("WHARF_INPUT_endpoint", format!("http://{}", server.address())),
+    ];
+    site.env.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    let_pip_find(&mut site);
+
+    let plan = site.done(&["plan"]);
+    assert!(plan.contains("384B to fetch; 1 files, 384B"), "{plan}");
+    site.done(&["apply", "--yes", "-q"]);
+    let hello = |site: &Site| http::get(site.port, "/api/predict/hello_flask/hello/model", None).unwrap();
+    assert_eq!((hello(&site).status, hello(&site).body.as_str()), (200, "Hello World"));
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    assert_eq!(site.run(&["drift"]).code, 0);
+
+    // Another program is another revision, and the way back needs the bucket no more.
+    let program = fs::read_to_string(bucket.join("code/app.py")).unwrap();
+    fs::write(bucket.join("code/app.py"), program.replace("Hello World", "Good morning")).unwrap();
+    fs::write(bucket.join("code/extra.txt"), "x").unwrap();
+    let plan = site.done(&["plan"]);
+    assert!(plan.contains("1 to roll") && plan.contains("1 added: extra.txt; 1 changed: app.py"), "{plan}");
+    site.done(&["apply", "--yes", "-q"]);
+    assert_eq!(hello(&site).body, "Good morning");
+    fs::remove_dir_all(bucket.join("code")).unwrap();
+    site.done(&["rollback", "@1", "--yes", "-q"]);
+    assert_eq!(hello(&site).body, "Hello World");
+
+    // A folder that is gone is no reason to touch what runs, and what is there is told.
+    let plan = site.run(&["plan"]);
+    assert!(plan.code == 1 && plan.said.contains("there is nothing in oss://examplebucket/code/"), "{}", plan.said);
     site.done(&["destroy", "--yes", "-q"]);
     assert_eq!(site.processes().len(), 0);
 }

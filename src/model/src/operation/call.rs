@@ -1,8 +1,8 @@
 //! What a provider can be told to do.
 
 use crate::{
-    Access, Address, ContentDigest, ContentRef, FolderMount, FolderPath, GatewayName, GatewaySpec, InstanceId,
-    Libraries, MountPath, ObjectId, ObjectSpec, Probe, Revision, RouteSpec, ServiceName, Shutdown,
+    Access, Address, BucketMount, ContentDigest, ContentRef, FolderMount, FolderPath, GatewayName, GatewaySpec,
+    InstanceId, Libraries, MountPath, ObjectId, ObjectSpec, Probe, Revision, RouteSpec, ServiceName, Shutdown,
 };
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -22,6 +22,13 @@ pub enum Call {
         content: ContentRef,
         /// Which, and for which interpreter.
         libraries: Libraries,
+    },
+    /// Bring a copy of a folder of a bucket, which must still be listed as this content.
+    PrepareBucket {
+        /// The content to end with.
+        content: ContentRef,
+        /// The folder.
+        bucket: BucketMount,
     },
     /// Fetch a container image.
     PrepareImage {
@@ -182,7 +189,10 @@ impl Call {
     /// What is done, without the arguments.
     pub fn verb(&self) -> Verb {
         match self {
-            Self::PrepareFolder { .. } | Self::PreparePackages { .. } | Self::PrepareImage { .. } => Verb::Prepare,
+            Self::PrepareFolder { .. }
+            | Self::PrepareBucket { .. }
+            | Self::PreparePackages { .. }
+            | Self::PrepareImage { .. } => Verb::Prepare,
             Self::DropContent { .. } => Verb::Drop,
             Self::PutGateway { .. } | Self::PutRoute { .. } | Self::PutObject { .. } => Verb::Put,
             Self::DeleteGateway { .. } | Self::DeleteRoute { .. } | Self::DeleteObject { .. } => Verb::Delete,
@@ -198,6 +208,7 @@ impl Call {
     pub fn object(&self) -> String {
         match self {
             Self::PrepareFolder { content, .. }
+            | Self::PrepareBucket { content, .. }
             | Self::PreparePackages { content, .. }
             | Self::PrepareImage { content, .. }
             | Self::DropContent { content } => content.to_string(),
@@ -224,5 +235,12 @@ impl Launch {
         };
         let folders = self.revision.template.mounts.iter().filter_map(|(path, mount)| Some((path, mount.as_folder()?)));
         folders.map(move |(path, mount)| (path, mount, content(path, mount)))
+    }
+
+    /// The folders of buckets that are mounted as copies: where, and which content.
+    pub fn copies(&self) -> impl Iterator<Item = (&MountPath, ContentRef)> {
+        let Revision { template, pins, .. } = &*self.revision;
+        let copied = pins.mounts.iter().map(|(path, digest)| (path, template.content_of(path, *digest)));
+        copied.filter(|(_, content)| matches!(content, ContentRef::Bucket(_)))
     }
 }

@@ -122,6 +122,15 @@ impl Mount {
         self.as_folder().filter(|mount| mount.access == Access::Snapshot).map(|mount| &mount.folder)
     }
 
+    /// The folder of a bucket that is copied before instances start, and whose content is fixed when a revision is made, if
+    /// it is one.
+    pub fn as_copied(&self) -> Option<&BucketMount> {
+        match &self.source {
+            MountSource::Bucket(bucket) if bucket.is_copied() => Some(bucket),
+            _ => None,
+        }
+    }
+
     /// The secrets that are needed to read it, by what they are for.
     pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &SecretName)> {
         let [one, two] = match &self.source {
@@ -185,9 +194,12 @@ impl MountSource {
     pub fn field(&self) -> Field {
         match self {
             Self::Folder(_) => Field::Mount,
-            Self::Bucket(bucket) => match bucket.store {
-                ObjectStore::Oss => Field::MountOss,
-                ObjectStore::S3 => Field::MountS3,
+            Self::Bucket(bucket) => match (bucket.mode, bucket.read_only, bucket.store) {
+                (Some(BucketMode::Stream), ..) => Field::MountStream,
+                (Some(BucketMode::Fuse), ..) => Field::MountFuse,
+                (_, false, _) => Field::MountWritable,
+                (_, true, ObjectStore::Oss) => Field::MountOss,
+                (_, true, ObjectStore::S3) => Field::MountS3,
             },
             Self::Nfs(_) => Field::MountNfs,
             Self::Dataset(_) => Field::MountDataset,
@@ -242,7 +254,7 @@ pub struct FolderMount {
 }
 
 /// A folder of a bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BucketMount {
     /// Which protocol.
     pub store: ObjectStore,
@@ -258,6 +270,13 @@ pub struct BucketMount {
     pub read_only: bool,
     /// With which keys it is opened; with the runtime's own when absent.
     pub keys: Option<BucketKeys>,
+}
+
+impl BucketMount {
+    /// Whether all its files are copied before instances start, which then read the copy.
+    pub fn is_copied(&self) -> bool {
+        self.read_only && matches!(self.mode, None | Some(BucketMode::Sync))
+    }
 }
 
 impl fmt::Display for BucketMount {
@@ -303,7 +322,7 @@ words! {
 }
 
 /// The keys of a bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BucketKeys {
     /// Which secret holds the id of the key.
     pub access: SecretName,

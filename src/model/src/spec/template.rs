@@ -5,7 +5,8 @@ use super::{
     Weights,
 };
 use crate::{
-    Address, ContainerName, ContentDigest, EnvName, Generation, Libraries, NetworkName, SecretDigest, SecretName, Value,
+    Address, ContainerName, ContentDigest, ContentRef, EnvName, Generation, Libraries, NetworkName, SecretDigest,
+    SecretName, Value,
 };
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -101,6 +102,14 @@ impl Template {
         })
     }
 
+    /// The content of the mount at `path` whose digest is pinned.
+    pub fn content_of(&self, path: &MountPath, digest: ContentDigest) -> ContentRef {
+        match self.mounts.get(path).map(|mount| &mount.source) {
+            Some(MountSource::Bucket(_)) => ContentRef::Bucket(digest),
+            _ => ContentRef::Folder(digest),
+        }
+    }
+
     /// The secrets that instances need; one may come twice.
     pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
         let env = self.env.values().filter_map(EnvValue::secret);
@@ -162,7 +171,7 @@ impl EnvValue {
 /// What a look outside fixed about a template: with it, a revision means the same for ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pins {
-    /// The content of each snapshot mount.
+    /// The content of each snapshot mount, and of each folder of a bucket that is copied.
     pub mounts: BTreeMap<MountPath, ContentDigest>,
     /// The interpreter and the libraries; none when no libraries are asked for.
     pub packages: Option<ContentDigest>,

@@ -30,8 +30,9 @@ fn users(recorded: &Record) -> BTreeMap<ContentRef, Address> {
 
 fn of_revision(name: &ServiceName, revision: &Revision) -> Vec<(ContentRef, Address)> {
     let mounts = revision.pins.mounts.iter();
-    let mounts =
-        mounts.map(|(path, content)| (ContentRef::Folder(*content), Address::Mount(name.clone(), path.clone())));
+    let mounts = mounts.map(|(path, digest)| {
+        (revision.template.content_of(path, *digest), Address::Mount(name.clone(), path.clone()))
+    });
     let packages =
         revision.pins.packages.map(|content| (ContentRef::Packages(content), Address::Packages(name.clone())));
     mounts.chain(packages).collect()

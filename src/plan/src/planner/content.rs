@@ -1,10 +1,14 @@
 //! Prepared contents: snapshots of folders and sets of libraries.
 
 use super::Planner;
-use crate::{Cause, Change, StepId, What};
+use crate::{Cause, Change, StepId, What, facts::pinned_source};
 use wharf_model::{
-    Address, Call, ContentDigest, ContentRef, Difference, Entry, Field, FieldPath, Mount, Revision, ServiceName, Value,
+    Address, Bytes, Call, ContentDigest, ContentRef, Difference, Entry, Field, FieldPath, Mount, MountPath,
+    MountSource, Revision, ServiceName, SourcePin, Turnover, Value,
 };
+
+/// So many files are named of those that came, changed or went; the rest is counted.
+const NAMED: usize = 3;
 
 impl Planner<'_> {
     /// Makes sure that what a revision needs is prepared. Answers the steps that do it.
@@ -16,14 +20,27 @@ impl Planner<'_> {
     ) -> Vec<StepId> {
         let mut steps = Vec::new();
         for (path, content) in &revision.pins.mounts {
-            let mount = revision.template.mounts.get(path);
-            let Some(folder) = mount.and_then(Mount::as_folder).map(|mount| &mount.folder) else { continue };
+            let Some(mount) = revision.template.mounts.get(path) else { continue };
+            let content_ref = revision.template.content_of(path, *content);
+            let call = match &mount.source {
+                MountSource::Folder(mount) => {
+                    Call::PrepareFolder { content: content_ref, folder: mount.folder.clone() }
+                }
+                MountSource::Bucket(bucket) => Call::PrepareBucket { content: content_ref, bucket: bucket.clone() },
+                _ => continue,
+            };
             let address = Address::Mount(service.clone(), path.clone());
-            let call = |content| Call::PrepareFolder { content, folder: folder.clone() };
-            let content_ref = ContentRef::Folder(*content);
             let old = before.and_then(|before| before.pins.mounts.get(path)).copied();
+            let fetch = self.fetch(mount, path, (old, *content));
             let path = FieldPath::at(Field::Content, path.as_str());
-            steps.extend(self.prepare_one(address, path, content_ref, call(content_ref), (old, *content)));
+            let step = self.prepare_one(address.clone(), path, content_ref, call, (old, *content));
+            if let (Some(fetch), Some(change)) = (fetch, self.changes.last_mut())
+                && step.is_some()
+                && change.address == address
+            {
+                add(&mut change.what, fetch);
+            }
+            steps.extend(step);
         }
         if let (Some(content), Some(image)) = (revision.pins.image, &revision.template.image) {
             let address = Address::Image(service.clone());
@@ -41,6 +58,21 @@ impl Planner<'_> {
             steps.extend(self.prepare_one(address, FieldPath::of(Field::Packages), content_ref, call, (old, content)));
         }
         steps
+    }
+
+    /// What it takes to bring a folder of a bucket, for people.
+    fn fetch(
+        &self,
+        mount: &Mount,
+        path: &MountPath,
+        (old, new): (Option<ContentDigest>, ContentDigest),
+    ) -> Option<Difference> {
+        let source = pinned_source(mount, self.input.capabilities.copies_buckets())?;
+        let pin = self.input.observed.sources.get(&source)?.as_ref().ok().filter(|pin| pin.content == new)?;
+        let fetch = pin.fetch.as_ref()?;
+        let turnover = old.and_then(|old| fetch.since.get(&old));
+        let after = Some(Value::Text(words(pin, fetch.bytes, turnover)));
+        Some(Difference { path: FieldPath::at(Field::MountFetch, path.as_str()), before: None, after })
     }
 
     fn prepare_one(
@@ -94,4 +126,30 @@ impl Planner<'_> {
             }
         }
     }
+}
+
+/// Lets a change say what it takes, beside what it is.
+fn add(what: &mut What, fetch: Difference) {
+    match what {
+        What::Create { entries, .. } => {
+            entries.extend(fetch.after.map(|value| Entry { path: fetch.path, value }));
+        }
+        What::Update { because, .. } => because.push(Cause::Source { difference: fetch, origin: None }),
+        _ => {}
+    }
+}
+
+/// `1.2GiB to fetch; 64 files, 13GiB; 2 changed: a, b; 1 removed: c`.
+fn words(pin: &SourcePin, to_fetch: u64, turnover: Option<&Turnover>) -> String {
+    let SourcePin { files, bytes, .. } = pin;
+    let mut words = format!("{} to fetch; {files} files, {}", Bytes(to_fetch).about(), Bytes(*bytes).about());
+    let Some(Turnover { added, changed, removed }) = turnover else { return words };
+    for (what, names) in [("added", added), ("changed", changed), ("removed", removed)] {
+        if !names.is_empty() {
+            let shown: Vec<_> = names.iter().take(NAMED).map(|name| &**name).collect();
+            let rest = if names.len() > NAMED { ", …" } else { "" };
+            words.push_str(&format!("; {} {what}: {}{rest}", names.len(), shown.join(", ")));
+        }
+    }
+    words
 }

@@ -17,12 +17,17 @@ pub use record_move::{CannotMove, rename};
 pub use record_only::{CannotForget, adopt, forget};
 
 use self::{object::Objects, rename::Rename};
-use crate::{Change, Files, Notice, Operations, Plan, Problem, Selection, Step, StepId, facts, fold::fold, problem};
+use crate::{
+    Change, Files, Notice, Operations, Plan, Problem, Selection, Step, StepId,
+    facts::{self, pinned_source},
+    fold::fold,
+    problem,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use wharf_model::{
     Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, Generation, InstanceId,
-    Mount, Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName, ServiceName,
-    ServiceSpec, SourceRef, Wanted,
+    Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName, ServiceName, ServiceSpec,
+    SourceRef, Wanted,
 };
 
 /// Everything that a plan depends on.
@@ -45,8 +50,7 @@ pub fn sources(desired: &Deployment) -> BTreeSet<SourceRef> {
     let templates = desired.services.values().map(|spec| &spec.template);
     templates
         .flat_map(|template| {
-            let snapshots = template.mounts.values().filter_map(Mount::as_snapshot);
-            let folders = snapshots.map(|folder| SourceRef::Folder(folder.clone()));
+            let folders = template.mounts.values().filter_map(|mount| pinned_source(mount, true));
             let packages = template.libraries().map(SourceRef::Packages);
             let image = template.image.clone().map(SourceRef::Image);
             folders.chain(packages).chain(image)
@@ -215,9 +219,9 @@ impl<'a> Planner<'a> {
             let address = Address::Service(name.clone());
             let mut pins = Deployment::secret_pins(spec, input.digests);
             for (path, mount) in &spec.template.mounts {
-                if let Some(folder) = mount.as_snapshot() {
-                    let at = FieldPath::at(wharf_model::Field::Mount, path.as_str());
-                    let content = self.source(&SourceRef::Folder(folder.clone()), &address, at);
+                if let Some(source) = pinned_source(mount, input.capabilities.copies_buckets()) {
+                    let at = FieldPath::at(mount.source.field(), path.as_str());
+                    let content = self.source(&source, &address, at);
                     pins.mounts.extend(content.map(|content| (path.clone(), content)));
                 }
             }

@@ -75,7 +75,7 @@ impl World {
         let digests = digests(desired);
         let pin = |source: wharf_model::SourceRef| {
             let content = ContentDigest::of([source.to_string().as_bytes()]);
-            (source, Ok(SourcePin { content, files: 1, bytes: 1 }))
+            (source, Ok(SourcePin { content, files: 1, bytes: 1, fetch: None }))
         };
         let observed = Observed { sources: sources(desired).into_iter().map(pin).collect(), ..self.observed.clone() };
         let recorded = &self.record;

@@ -114,7 +114,7 @@ fn capabilities() -> Capabilities {
 fn look(desired: &Deployment) -> Observed {
     let pin = |source: SourceRef| {
         let content = ContentDigest::of([source.to_string().as_bytes()]);
-        (source, Ok(SourcePin { content, files: 1, bytes: 1 }))
+        (source, Ok(SourcePin { content, files: 1, bytes: 1, fetch: None }))
     };
     Observed { sources: sources(desired).into_iter().map(pin).collect(), ..Observed::default() }
 }
