@@ -10,12 +10,7 @@ pub(crate) fn capabilities() -> Capabilities {
 
 fn cost(field: Field) -> Cost {
     match field {
-        Field::MountOss
-        | Field::MountS3
-        | Field::MountWritable
-        | Field::MountStream
-        | Field::MountFuse
-        | Field::MountFetch => lacks(
+        Field::MountOss | Field::MountS3 | Field::MountWritable | Field::MountStream | Field::MountFuse => lacks(
             "it does not read buckets yet",
             "mount a folder of the engine's machine that holds the same files: `folder \"…\"`",
         ),
@@ -153,6 +148,7 @@ fn cost(field: Field) -> Cost {
         | Field::Mount
         | Field::ImageContent
         | Field::Incarnation
+        | Field::MountFetch
         | Field::MountEmpty
         | Field::MountMemory
         | Field::MountData

@@ -63,10 +63,12 @@ pub async fn fetch(order: &Fetch<'_>) -> Result<(), FetchError> {
             Ok((kept.hold()?, kept.turn(folder, false)?))
         })
     };
-    let (_held, turn) = begin.await.map_err(attempt())?;
+    let (held, turn) = begin.await.map_err(attempt())?;
     if store.find(*content).is_some() {
         return store.lend(*content, name);
     }
+    // Nothing goes while somebody fetches, so room is made before.
+    drop(held);
     let _turn = match turn {
         Some(turn) => Some(turn),
         None => {
@@ -75,8 +77,16 @@ pub async fn fetch(order: &Fetch<'_>) -> Result<(), FetchError> {
             off_the_loop(move || kept.turn(folder, true)).await.map_err(attempt())?
         }
     };
+    let listing = list(order).await?;
+    let holding = {
+        let (kept, listing) = (kept.clone(), listing.clone());
+        off_the_loop(move || {
+            kept.make_room(kept.missing(&listing)?)?;
+            kept.hold()
+        })
+    };
+    let _held = holding.await.map_err(attempt())?;
     if store.find(*content).is_none() {
-        let listing = list(order).await?;
         let hashes = bring(order, &listing, folder).await?;
         let place = listing.place().to_owned();
         let made = off_the_loop(move || {
@@ -121,7 +131,7 @@ async fn bring(
         take_up(&work, &part, &arrived).await?;
     }
     let needed = listing.bytes() - work.done();
-    let free = store.room().map_err(attempt())?;
+    let free = store.disk().map_err(attempt())?.free;
     if needed > free {
         let (place, at) = (source.place().to_owned(), store.root().to_owned());
         return Err(FetchError::NoRoom { place, at, needed, free });

@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_methods, reason = "the store is files, and waiting takes time")]
 
 mod check;
+mod collect;
 mod error;
 mod fetch;
 mod ledger;
@@ -22,6 +23,7 @@ mod store;
 mod work;
 
 pub use check::Checksum;
+pub use collect::Standing;
 pub use error::FetchError;
 pub use fetch::{Fetch, fetch};
 pub use listing::{Listing, Turnover};

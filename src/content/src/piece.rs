@@ -9,9 +9,9 @@ use blake3::{
 };
 use std::ops::Range;
 
-/// A download is cut into about so many pieces, so that those under way are less than a hundredth of it.
-const PIECES: u64 = 2_048;
-const SMALLEST: u64 = 16 * 1024;
+/// A download is cut into at least so many pieces, so that those under way are less than a thousandth of it.
+const PIECES: u64 = 8_192;
+const SMALLEST: u64 = 8 * 1024;
 const LARGEST: u64 = 1024 * 1024;
 
 /// How large the pieces of a download of so many bytes are: a power of two, as the hash wants it.
@@ -91,12 +91,12 @@ mod tests {
 
     #[test]
     fn pieces_under_way_are_a_small_part_of_the_whole() {
-        assert_eq!(piece_size(2 << 30), 1 << 20);
+        assert_eq!(piece_size(2 << 30), 256 << 10);
         assert_eq!(piece_size(1 << 40), 1 << 20);
-        assert_eq!(piece_size(64 << 20), 32 << 10);
-        assert_eq!(piece_size(0), 16 << 10);
+        assert_eq!(piece_size(64 << 20), 8 << 10);
+        assert_eq!(piece_size(0), 8 << 10);
         for total in [64_u64 << 20, 100 << 20, 2 << 30, 1 << 37] {
-            assert!(piece_size(total) * 16 * 100 <= total, "{total}");
+            assert!(piece_size(total) * 8 * 1_000 <= total, "{total}");
         }
     }
 

@@ -7,7 +7,7 @@ use crate::{
     snapshot::Manifest,
 };
 use blake3::Hash;
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, flock};
 use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder, File, OpenOptions},
@@ -141,19 +141,13 @@ impl Store {
         self.lock(&self.root.join("lock"), FlockOperation::LockShared)
     }
 
-    fn lock(&self, path: &Path, operation: FlockOperation) -> io::Result<Option<File>> {
+    pub(crate) fn lock(&self, path: &Path, operation: FlockOperation) -> io::Result<Option<File>> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         match flock(&file, operation) {
             Ok(()) => Ok(Some(file)),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// How many bytes the disk has room for.
-    pub(crate) fn room(&self) -> io::Result<u64> {
-        let disk = statvfs(&self.root)?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 }
 

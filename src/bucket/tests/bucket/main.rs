@@ -6,5 +6,6 @@
 mod backend;
 mod faults;
 mod folders;
+mod killed;
 mod probe;
 mod support;

@@ -72,7 +72,7 @@ fn a_program_in_a_bucket_runs_as_it_is() {
     let_pip_find(&mut site);
 
     let plan = site.done(&["plan"]);
-    assert!(plan.contains("384B to fetch; 1 files, 384B"), "{plan}");
+    assert!(plan.contains("287B to fetch; 1 files, 287B"), "{plan}");
     site.done(&["apply", "--yes", "-q"]);
     let hello = |site: &Site| http::get(site.port, "/api/predict/hello_flask/hello/model", None).unwrap();
     assert_eq!((hello(&site).status, hello(&site).body.as_str()), (200, "Hello World"));
