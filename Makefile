@@ -4,7 +4,7 @@ CARGO ?= cargo
 FUZZ = $(CARGO) test --workspace --locked --test fuzz -- --ignored --nocapture
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test soak simulation kill-test fuzz bench bench-gateway bench-lang bench-apply bench-plan demo demo-clean \
+.PHONY: help check test soak simulation kill-test kill-test-mounts fuzz bench bench-gateway bench-lang bench-apply bench-plan demo demo-clean \
     needs needs-bench needs-demo needs-moto
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo 'make simulation  10,000 applies on a simulated platform where anything goes wrong; SEED=n plays one again'
 	@echo 'make kill-test   kills wharf at every boundary of a life of a service; prints the share that went on well'
 	@echo 'make soak        ten minutes of load on a gateway that is reconfigured every second; SOAK_SECONDS changes that'
+	@echo 'make kill-test-mounts  kills a download of 2 GiB ten times; prints what was fetched twice'
 	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
 	@echo 'make bench-gateway  the gateway against nginx and haproxy; installs them'
@@ -48,6 +49,9 @@ kill-test: needs
 
 soak:
 	WHARF_SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(CARGO) test --release --locked -p wharf-gateway --test gateway soak -- --nocapture
+# A download of 2 GiB that is killed at ten random points. The last line tells how much was fetched twice.
+kill-test-mounts:
+	@WHARF_KILL_MIB=2048 $(CARGO) test --release --locked -p wharf-bucket --test bucket killed -- --nocapture | grep -E '^(refetched|test )'
 
 fuzz:
 	$(FUZZ)

@@ -121,10 +121,10 @@ async fn bring(
     listing: &Listing,
     folder: ContentDigest,
 ) -> Result<HashMap<ContentDigest, Hash>, FetchError> {
-    let Fetch { store, source, patience, .. } = order;
+    let Fetch { store, source, .. } = order;
     let attempt = || FetchError::disk(format!("keep {} in {}", source.place(), store.root().display()));
     let (ledger, arrived) = Ledger::open(&store.ledger(folder)).map_err(attempt())?;
-    let work = Arc::new(Work::new((*store).clone(), source.clone(), ledger, *patience));
+    let work = Arc::new(Work::new(order, ledger, listing.bytes()));
     let parts = missing(&work, listing, &arrived);
     let begun: Vec<_> = parts.iter().filter(|part| arrived.pieces.contains_key(&part.id)).cloned().collect();
     for part in begun {

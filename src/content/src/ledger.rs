@@ -39,10 +39,6 @@ impl Ledger {
         Ok((Self(Mutex::new(file)), read(&String::from_utf8_lossy(&bytes))))
     }
 
-    pub(crate) fn piece(&self, of: ContentDigest, piece: u64, index: u64, hash: &ChainingValue) -> io::Result<()> {
-        self.write(&format!("piece {of} {piece} {index} {}\n", hex::encode(hash)))
-    }
-
     pub(crate) fn whole(&self, of: ContentDigest, hash: Hash) -> io::Result<()> {
         self.write(&format!("whole {of} {hash}\n"))
     }
@@ -52,11 +48,16 @@ impl Ledger {
         self.write(&format!("again {of}\n"))
     }
 
-    /// One write, so that a process that is killed leaves a line or none.
-    fn write(&self, line: &str) -> io::Result<()> {
+    /// Writes lines, at once.
+    pub(crate) fn write(&self, lines: &str) -> io::Result<()> {
         let mut file = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        file.write_all(line.as_bytes())
+        file.write_all(lines.as_bytes())
     }
+}
+
+/// The line for a piece that has arrived.
+pub(crate) fn piece(of: ContentDigest, piece: u64, index: u64, hash: &ChainingValue) -> String {
+    format!("piece {of} {piece} {index} {}\n", hex::encode(hash))
 }
 
 /// The ledger of a download that is over: nothing but what arrived whole.
@@ -107,12 +108,12 @@ mod tests {
         let hash = blake3::hash(b"x");
         let (ledger, arrived) = Ledger::open(&path).unwrap();
         assert_eq!(arrived, Arrived::default());
-        ledger.piece(one, 1_024, 0, hash.as_bytes()).unwrap();
-        ledger.piece(one, 1_024, 3, hash.as_bytes()).unwrap();
-        ledger.piece(two, 1_024, 0, hash.as_bytes()).unwrap();
+        ledger.write(&piece(one, 1_024, 0, hash.as_bytes())).unwrap();
+        ledger.write(&piece(one, 1_024, 3, hash.as_bytes())).unwrap();
+        ledger.write(&piece(two, 1_024, 0, hash.as_bytes())).unwrap();
         ledger.whole(two, hash).unwrap();
         let length = std::fs::metadata(&path).unwrap().len();
-        ledger.piece(one, 1_024, 4, hash.as_bytes()).unwrap();
+        ledger.write(&piece(one, 1_024, 4, hash.as_bytes())).unwrap();
         // Without the end of its line alone, it still says all that it did.
         for torn in length..std::fs::metadata(&path).unwrap().len() - 1 {
             let copy = folder.path().join(format!("torn-{torn}"));
@@ -121,7 +122,7 @@ mod tests {
             let (again, arrived) = Ledger::open(&copy).unwrap();
             assert_eq!(arrived.whole, HashMap::from([(two, hash)]));
             assert_eq!(arrived.pieces[&one].1.keys().copied().collect::<Vec<_>>(), [0, 3], "torn at {torn}");
-            again.piece(one, 1_024, 7, hash.as_bytes()).unwrap();
+            again.write(&piece(one, 1_024, 7, hash.as_bytes())).unwrap();
             assert_eq!(Ledger::open(&copy).unwrap().1.pieces[&one].1.len(), 3);
         }
         ledger.again(one).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::{
     check::Checksum,
-    ledger::Ledger,
+    ledger::{self, Ledger},
     piece::{bytes_of, count, hash_of_file, hash_piece, spans},
     source::Object,
     store::{Store, folder},
@@ -71,9 +71,10 @@ impl Part {
         spans(&has, self.object.size, self.piece, most)
     }
 
-    /// The bytes of the piece that begins at `at`.
-    pub(crate) fn piece_at(&self, at: u64) -> Range<u64> {
-        bytes_of(at / self.piece, self.object.size, self.piece)
+    /// How many of so many bytes from `at` on are whole pieces.
+    pub(crate) fn whole_pieces(&self, at: u64, bytes: u64) -> u64 {
+        let end = at + bytes;
+        if end >= self.object.size { self.object.size - at } else { bytes - bytes % self.piece }
     }
 
     fn sum(&self, bytes: &[u8]) -> u64 {
@@ -89,16 +90,21 @@ impl Part {
         state.missing == 0
     }
 
-    /// Keeps the piece that begins at `at`. Says whether it was the last one. Blocks.
+    /// Keeps whole pieces in a row, the first of which begins at `at`. Says whether there was the last one among them. Blocks.
     pub(crate) fn take(&self, file: &File, ledger: &Ledger, at: u64, bytes: &[u8]) -> io::Result<bool> {
-        let index = at / self.piece;
-        let hash = hash_piece(bytes, at, self.object.size);
         file.write_all_at(bytes, at)?;
+        let length = usize::try_from(self.piece).unwrap_or(usize::MAX);
+        let (mut lines, mut last) = (String::new(), false);
+        for (index, piece) in (at / self.piece..).zip(bytes.chunks(length)) {
+            let hash = hash_piece(piece, index * self.piece, self.object.size);
+            lines.push_str(&ledger::piece(self.id, self.piece, index, &hash));
+            last = self.has(index, hash, self.sum(piece));
+        }
         // What is a single piece is whole or not there.
         if self.object.size > self.piece {
-            ledger.piece(self.id, self.piece, index, &hash)?;
+            ledger.write(&lines)?;
         }
-        Ok(self.has(index, hash, self.sum(bytes)))
+        Ok(last)
     }
 
     /// Takes up what an earlier try has left, as far as the disk still holds what was written down. Answers how many bytes

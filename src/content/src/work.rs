@@ -2,6 +2,7 @@
 
 use crate::{
     error::FetchError,
+    fetch::Fetch,
     ledger::Ledger,
     part::{Finished, Part},
     source::{Fault, Object, Source},
@@ -21,8 +22,8 @@ use std::{
 use tokio::time::{sleep, timeout};
 use wharf_model::ContentDigest;
 
-/// One request asks for at most so much.
-const SPAN: u64 = 16 * 1024 * 1024;
+/// One request asks for at most so much, and for no less than so much if there is more.
+const SPAN: std::ops::RangeInclusive<u64> = 1024 * 1024..=16 * 1024 * 1024;
 /// An object that arrives otherwise than it should is fetched so often.
 const SPOILED: u32 = 3;
 
@@ -77,15 +78,21 @@ pub(crate) struct Work {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) ledger: Ledger,
     pub(crate) patience: Patience,
+    span: u64,
     queue: Mutex<VecDeque<(Arc<Part>, Range<u64>)>>,
     whole: Mutex<HashMap<ContentDigest, Hash>>,
     done: AtomicU64,
 }
 
 impl Work {
-    pub(crate) fn new(store: Store, source: Arc<dyn Source>, ledger: Ledger, patience: Patience) -> Self {
+    /// Work for so many workers, who bring so many bytes.
+    pub(crate) fn new(order: &Fetch<'_>, ledger: Ledger, bytes: u64) -> Self {
+        let Fetch { store, source, patience, connections, .. } = order;
+        let (store, source, patience) = ((*store).clone(), source.clone(), *patience);
+        let turns = (*connections as u64).max(1) * 4;
+        let span = (bytes / turns).clamp(*SPAN.start(), *SPAN.end());
         let (queue, whole, done) = (Mutex::default(), Mutex::default(), AtomicU64::new(0));
-        Self { store, source, ledger, patience, queue, whole, done }
+        Self { store, source, ledger, patience, span, queue, whole, done }
     }
 
     /// How many bytes are here.
@@ -108,7 +115,7 @@ impl Work {
 
     /// Asks for all that is missing of an object, after everything else.
     pub(crate) fn ask_for(&self, part: &Arc<Part>) {
-        self.queue().extend(part.missing(SPAN).into_iter().map(|span| (part.clone(), span)));
+        self.queue().extend(part.missing(self.span).into_iter().map(|span| (part.clone(), span)));
     }
 
     /// Works until nothing is left to do.
@@ -177,47 +184,41 @@ impl Work {
         if end - *at == part.object.size {
             part.checksum.get_or_init(|| body.checksum());
         }
-        let mut length = length_of(part.piece_at(*at));
-        let mut piece = Vec::with_capacity(length);
+        let mut waiting = Vec::new();
         while *at < end {
             let Some(bytes) = self.patience.wait(body.next()).await? else {
                 return Err(Fault::Passing("its answer broke off".to_owned()).into());
             };
-            let mut bytes = bytes.as_ref();
-            while !bytes.is_empty() && *at < end {
-                let (now, later) = bytes.split_at(bytes.len().min(length - piece.len()));
-                piece.extend_from_slice(now);
-                bytes = later;
-                if piece.len() == length {
-                    piece = self.keep(part, file, *at, piece).await.map_err(Stopped::Disk)?;
-                    *at += length as u64;
-                    length = length_of(part.piece_at(*at));
-                    piece.clear();
-                }
+            waiting.extend_from_slice(&bytes);
+            // All whole pieces at once, as soon as they are here: what waits is lost when this ends.
+            let whole = part.whole_pieces(*at, waiting.len() as u64);
+            if whole > 0 {
+                let rest = waiting.split_off(length_of(whole));
+                self.keep(part, file, *at, waiting).await.map_err(Stopped::Disk)?;
+                *at += whole;
+                waiting = rest;
             }
         }
         Ok(())
     }
 
-    /// Keeps one piece, and with the last one the object. Hands the buffer back.
+    /// Keeps pieces in a row, and with the last one the object.
     async fn keep(
         self: &Arc<Self>,
         part: &Arc<Part>,
         file: &Arc<File>,
         at: u64,
-        piece: Vec<u8>,
-    ) -> Result<Vec<u8>, FetchError> {
+        pieces: Vec<u8>,
+    ) -> Result<(), FetchError> {
         let (work, ours, file) = (self.clone(), part.clone(), file.clone());
         let kept = off_the_loop(move || {
-            let last = ours.take(&file, &work.ledger, at, &piece)?;
-            work.add_done(piece.len() as u64);
-            let finished = if last { Some(ours.finish(&work.store, &work.ledger)?) } else { None };
-            Ok((piece, finished))
+            let last = ours.take(&file, &work.ledger, at, &pieces)?;
+            work.add_done(pieces.len() as u64);
+            if last { ours.finish(&work.store, &work.ledger).map(Some) } else { Ok(None) }
         });
         let attempt = format!("keep {} of {}", part.object.key, self.source.place());
-        let (piece, finished) = kept.await.map_err(FetchError::disk(attempt))?;
-        finished.map_or(Ok(()), |finished| self.finished(part, finished))?;
-        Ok(piece)
+        let finished = kept.await.map_err(FetchError::disk(attempt))?;
+        finished.map_or(Ok(()), |finished| self.finished(part, finished))
     }
 
     /// Notes what became of an object; one that was spoiled on the way is asked for again.
@@ -237,8 +238,8 @@ impl Work {
     }
 }
 
-fn length_of(bytes: Range<u64>) -> usize {
-    usize::try_from(bytes.end.saturating_sub(bytes.start)).expect("a piece fits into memory")
+fn length_of(bytes: u64) -> usize {
+    usize::try_from(bytes).expect("what is in memory can be counted")
 }
 
 /// Why an answer was not taken in to its end.

@@ -118,6 +118,7 @@ impl World {
     fn call(&mut self, operation: &Operation, plan: &Plan) {
         match &operation.call {
             Call::PrepareFolder { content, .. }
+            | Call::PrepareBucket { content, .. }
             | Call::PreparePackages { content, .. }
             | Call::PrepareImage { content, .. } => drop(self.observed.contents.insert(*content)),
             Call::DropContent { content } => self.drop_content(*content),
