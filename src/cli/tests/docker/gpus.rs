@@ -125,7 +125,7 @@ fn the_example_with_a_gpu_is_planned() {
     site.env.insert("WHARF_INPUT_image".to_owned(), image::PYTHON.to_owned());
     refused(&site, &["no driver"]);
     // Other cards than those that are handed out meanwhile: seats are counted on the whole engine.
-    drive(&mut site, "driver 550.54.15\ncard GPU-8 24564 NVIDIA A10\n");
+    drive(&mut site, "driver 550.54.15\ncard GPU-8 24564 NVIDIA A10\ncard GPU-9 24564 NVIDIA A10\n");
     let plan = site.done(&["plan"]);
     assert!(plan.contains("service.llm"), "{plan}");
 }
