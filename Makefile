@@ -4,8 +4,8 @@ CARGO ?= cargo
 FUZZ = $(CARGO) test --workspace --locked --test fuzz -- --ignored --nocapture
 TARGET = $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help check test soak simulation kill-test kill-test-mounts fuzz bench bench-gateway bench-lang bench-apply bench-plan demo demo-clean \
-    needs needs-bench needs-demo needs-moto
+.PHONY: help check test soak simulation kill-test kill-test-mounts fuzz bench bench-gateway bench-lang bench-apply bench-mounts bench-plan bench-docker demo demo-clean \
+    needs needs-bench needs-bench-docker needs-bench-mounts needs-demo needs-moto
 
 help:
 	@echo 'make demo        builds wharf, runs examples/quickstart, and sends it a request'
@@ -19,9 +19,11 @@ help:
 	@echo 'make fuzz        a minute of broken files; FUZZ_SECONDS and FUZZ_SEED change that'
 	@echo 'make bench       the budgets, as ratios'
 	@echo 'make bench-gateway  the gateway against nginx and haproxy; installs them'
+	@echo 'make bench-mounts  folders of buckets against rclone and the AWS CLI; installs them'
 	@echo 'make bench-lang  of these, how fast a large project is read'
 	@echo 'make bench-apply of these, what an apply costs beside its calls'
 	@echo 'make bench-plan  of these, how fast it is planned, and each view of the plan made'
+	@echo 'make bench-docker  of these, containers against the bare API, docker-compose and Swarm; installs them'
 
 check: needs
 	$(CARGO) fmt --all --check
@@ -42,10 +44,13 @@ test: needs needs-moto
 simulation:
 	$(CARGO) test --release --locked -p wharf-apply --test apply simulation -- --nocapture
 
-# The score is the last line.
+# The score of each stage is a line. On an engine it goes on for so many MINUTES at most, and says how far it came.
 kill-test: needs
-	@$(CARGO) test --locked -p wharf --test end_to_end cut_off_anywhere -- --ignored --nocapture >'$(TARGET)/kill-test.log' 2>&1; \
-	    ended=$$?; test $$ended = 0 || cat '$(TARGET)/kill-test.log'; grep '^convergence' '$(TARGET)/kill-test.log'; exit $$ended
+	@score=0; for suite in end_to_end docker; do \
+	    WHARF_KILL_MINUTES='$(or $(MINUTES),25)' WHARF_ENGINE_SECONDS=3600 \
+	        $(CARGO) test --locked -p wharf --test $$suite cut_off_anywhere -- --ignored --nocapture >'$(TARGET)/kill-test.log' 2>&1; \
+	    ended=$$?; test $$ended = 0 || cat '$(TARGET)/kill-test.log'; grep '^convergence' '$(TARGET)/kill-test.log'; \
+	    score=$$((score | ended)); done; exit $$score
 
 soak:
 	WHARF_SOAK_SECONDS=$(or $(SOAK_SECONDS),600) $(CARGO) test --release --locked -p wharf-gateway --test gateway soak -- --nocapture
@@ -66,8 +71,15 @@ bench-gateway: needs-bench
 bench-apply:
 	$(CARGO) bench --locked -p wharf-apply --bench apply
 
+# Folders of buckets, against others who copy. Cases are chosen with CASES=64x32MiB, say, and rounds with ROUNDS=1.
+bench-mounts: needs-bench-mounts
+	$(CARGO) bench --locked -p wharf-bucket --bench mounts -- $(CASES)
+
 bench-lang:
 	$(CARGO) bench --locked -p wharf-lang --bench lang
+
+bench-docker: needs needs-bench-docker
+	$(CARGO) bench --locked -p wharf --bench docker
 
 bench-plan:
 	$(CARGO) bench --locked -p wharf-report --bench plan
@@ -91,6 +103,11 @@ needs-demo:
 needs-moto:
 	@test -f '$(TARGET)/moto/moto/server.py' || python3 -m pip install -q --target '$(TARGET)/moto' 'moto[server,s3]==5.2.*'
 
+needs-bench-mounts:
+	@command -v rclone >/dev/null || { if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; \
+	    $$as apt-get update -q && $$as apt-get install -y -q --no-install-recommends rclone; }
+	@test -d '$(TARGET)/awscli/awscli' || python3 -m pip install -q --target '$(TARGET)/awscli' awscli
+
 needs-bench:
 	@set -e; missing=; \
 	for program in nginx haproxy wrk; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
@@ -100,8 +117,17 @@ needs-bench:
 	    $$as apt-get update -q && $$as apt-get install -y -q --no-install-recommends $$missing; \
 	fi
 
+needs-bench-docker:
+	@set -e; missing=; \
+	command -v docker-compose >/dev/null || missing="docker-compose"; \
+	if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; \
+	    $$as apt-get update -q && $$as apt-get install -y -q --no-install-recommends $$missing; \
+	fi
+
 # The tests run real programs: Python with pip, setpriv to become an ordinary user, and a Docker Engine of their own with
-# images from busybox and from the system's Python, and a registry. The example pipelines need curl and jq.
+# images from busybox and from the system's Python, a registry, and ways to that engine over TLS and ssh. The example
+# pipelines need curl and jq. Docker's command line is a package of its own in newer releases.
 needs:
 	@set -e; missing=; \
 	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
@@ -111,12 +137,18 @@ needs:
 	test -x /usr/bin/python3 && /usr/bin/python3 -m pip --version >/dev/null 2>&1 || missing="$$missing python3 python3-pip"; \
 	command -v dockerd >/dev/null || missing="$$missing docker.io"; \
 	command -v docker-registry >/dev/null || missing="$$missing docker-registry"; \
+	cli=; command -v docker >/dev/null || cli=docker-cli; \
+	command -v ssh >/dev/null || missing="$$missing openssh-client"; \
+	unwanted=; test -x /usr/sbin/sshd || { missing="$$missing openssh-server"; unwanted="ssh.service ssh.socket"; }; \
 	file=/bin/busybox; test -x $$file && ! ldd $$file >/dev/null 2>&1 || missing="$$missing busybox-static"; \
 	command -v iptables >/dev/null || missing="$$missing iptables"; \
 	command -v ip >/dev/null || missing="$$missing iproute2"; \
 	command -v curl >/dev/null || missing="$$missing curl ca-certificates"; \
 	command -v jq >/dev/null || missing="$$missing jq"; \
-	if [ -n "$$missing" ]; then \
+	if [ -n "$$missing$$cli" ]; then \
 	    if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; \
-	    $$as apt-get update -q && $$as apt-get install -y -q --no-install-recommends $$missing; \
+	    $$as apt-get update -q; \
+	    apt-cache show $$cli >/dev/null 2>&1 || cli=; \
+	    $$as apt-get install -y -q --no-install-recommends $$missing $$cli; \
+	    if [ -n "$$unwanted" ] && [ -d /run/systemd/system ]; then $$as systemctl disable -q --now $$unwanted || :; fi; \
 	fi

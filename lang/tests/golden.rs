@@ -25,7 +25,7 @@ use wharf_lang::{
     Speaker, features, load, problems_github, problems_json, problems_sarif, schema_json, schema_kdl, schema_markdown,
     schema_text,
 };
-use wharf_model::{Address, Deployment, Entry, EnvValue, Field, FieldPath, NotifySpec, Pins, SecretSource};
+use wharf_model::{Address, CopyLimits, Deployment, Entry, EnvValue, Field, FieldPath, NotifySpec, Pins, SecretSource};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/lang")
@@ -186,10 +186,9 @@ fn allowed(problems: &Problems) -> String {
 }
 
 fn print(deployment: &Deployment) -> String {
-    let mut page = format!(
-        "project {}\nenvironment {} on {:?}\n",
-        deployment.project, deployment.environment, deployment.provider
-    );
+    let usual = format!(", copying: {:?}", CopyLimits::default());
+    let provider = format!("{:?}", deployment.provider).replace(&usual, "");
+    let mut page = format!("project {}\nenvironment {} on {provider}\n", deployment.project, deployment.environment);
     for (name, source) in &deployment.secrets {
         let _ = writeln!(page, "secret {name} from {source:?}");
     }
@@ -372,8 +371,16 @@ fn said(document: &kdl::KdlDocument, within: &str, found: &mut BTreeSet<String>)
             "environment" if ["service", "gateway"].contains(&name) => name.to_owned(),
             _ => format!("{within}.{name}"),
         };
-        let keys = node.entries().iter().filter_map(|entry| entry.name());
-        found.extend(keys.map(|key| format!("{path} {}", key.value())));
+        for entry in node.entries() {
+            let Some(key) = entry.name() else { continue };
+            found.insert(format!("{path} {}", key.value()));
+            let value = entry.value();
+            found.insert(format!(
+                "{path} {}={}",
+                key.value(),
+                value.as_string().map_or(value.to_string(), str::to_owned)
+            ));
+        }
         if let Some(block) = node.children() {
             said(block, &path, found);
         }

@@ -35,6 +35,7 @@ impl Decode<'_> {
         self.check_eas_image(service);
         self.check_eas_timeout(service);
         self.check_eas_limits(service);
+        self.check_eas_probes(service);
     }
 
     fn check_eas_name(&mut self, service: &Block) {
@@ -90,6 +91,16 @@ impl Decode<'_> {
             let help =
                 "use the address of the registry inside the region, or give the service a `network` with a way out";
             self.report(problem.help(help.to_owned()));
+        }
+    }
+
+    /// EAS asks by HTTP, by a connection or by a program.
+    fn check_eas_probes(&mut self, service: &Block) {
+        let probes = service.child("health").map_or(&[][..], |health| &health.children);
+        for grpc in probes.iter().filter_map(|probe| probe.child("grpc")) {
+            let problem = Problem::error(Code::Contradiction, "EAS does not ask by gRPC whether an instance is well");
+            let help = "use `tcp` there, or `exec` with a program that asks, such as grpc_health_probe";
+            self.report(problem.at(grpc.title_at(), "not asked there").help(help.to_owned()));
         }
     }
 

@@ -20,8 +20,17 @@ impl Decode<'_> {
             let Some(secret) = node.argument::<SecretName>(0) else { continue };
             self.use_secret(&secret.value, secret.at);
             self.note(address, FieldPath::at(Field::Token, secret.value.as_str()), secret.at);
-            let name = self.token_name(node, &secret.value, address, &mut names);
-            tokens.push(TokenSpec { secret: secret.value, name });
+            let name = self.token_name(node, &secret.value, address);
+            let token = TokenSpec { secret: secret.value, name };
+            // Gateways know one without a name by its secret.
+            if let Some(first) = names.insert(token.known_as().to_owned(), secret.at) {
+                let problem =
+                    Problem::error(Code::DuplicateName, format!("two tokens are called `{}`", token.known_as()));
+                let help =
+                    "call each by a name of its own: `name=\"…\"`; one without is called as its secret".to_owned();
+                self.report(problem.at(secret.at, "again here").and(first, "first here").help(help));
+            }
+            tokens.push(token);
         }
         if service.child("expose").is_none() {
             let message = format!("{} has tokens, but no gateway leads to it", service.title());
@@ -31,22 +40,11 @@ impl Decode<'_> {
         tokens
     }
 
-    /// Who is given a token; nobody is given two by one name.
-    fn token_name(
-        &mut self,
-        node: &Block,
-        secret: &SecretName,
-        address: &Address,
-        names: &mut BTreeMap<TokenName, Option<Place>>,
-    ) -> Option<TokenName> {
+    /// Who is given a token.
+    fn token_name(&mut self, node: &Block, secret: &SecretName, address: &Address) -> Option<TokenName> {
         let found = node.property::<Arc<str>>("name")?;
         self.note(address, FieldPath::at(Field::TokenName, secret.as_str()), found.at);
-        let name: TokenName = found.value.parse().ok()?;
-        if let Some(first) = names.insert(name.clone(), found.at) {
-            let problem = Problem::error(Code::DuplicateName, format!("two tokens are called `{name}`"));
-            self.report(problem.at(found.at, "again here").and(first, "first here"));
-        }
-        Some(name)
+        found.value.parse().ok()
     }
 
     pub(super) fn exposes(

@@ -1,6 +1,6 @@
 //! Which environment it is, and on what it runs.
 
-use super::{found, name, state};
+use super::{found, name, plain, state};
 use crate::{
     admit::Admit,
     block::Block,
@@ -8,8 +8,9 @@ use crate::{
     schema::{Reuse, children},
     suggest::{did_you_mean, either},
 };
+use std::num::NonZeroU16;
 use std::{collections::BTreeMap, mem, sync::Arc};
-use wharf_model::{EnvironmentName, ProviderSpec, StateSpec};
+use wharf_model::{CopyLimits, EnvironmentName, ProviderSpec, Room, StateSpec};
 
 /// The environment of a project that declares none.
 const DEFAULT: &str = "default";
@@ -49,7 +50,7 @@ fn choose_of(
         environment.child("state").into_iter().for_each(|block| state::check(admit, block));
     }
     if environments.is_empty() && wanted.is_none_or(|wanted| wanted == DEFAULT) {
-        let provider = ProviderSpec::Local { host_is_image: false };
+        let provider = ProviderSpec::Local { host_is_image: false, copying: CopyLimits::default() };
         return Some(Chosen { name: DEFAULT.parse().ok()?, provider, state: StateSpec::Folder });
     }
     let chosen = match wanted {
@@ -168,7 +169,7 @@ fn check_overlays(admit: &mut Admit<'_>, environment: &Block, bases: &Bases) {
 /// The settings of each provider beside its name.
 const SETTINGS: &[(&str, &[&str])] = &[
     ("local", &[]),
-    ("docker", &["host"]),
+    ("docker", &["host", "certificates"]),
     ("kubernetes", &["context", "namespace"]),
     ("eas", &["region", "workspace"]),
 ];
@@ -193,14 +194,67 @@ fn check_settings(admit: &mut Admit<'_>, block: &Block) {
         let message = format!("`image \"host\"` is a setting of the local provider, and this is {provider}");
         admit.problems.push(Problem::error(Code::ForeignSetting, message).at(image.title_at(), "means nothing here"));
     }
+    if let (Some(host), Some(certificates)) =
+        (block.property::<Arc<str>>("host"), block.property::<Arc<str>>("certificates"))
+        && !host.value.starts_with("tcp://")
+    {
+        let message = "`certificates` are for an engine at tcp://, and this is none";
+        let problem = Problem::error(Code::Contradiction, message).at(certificates.at, "nobody asks for these");
+        let help = "leave `certificates` out, or name the engine by `host=\"tcp://…:2376\"`";
+        admit.problems.push(problem.and(host.at, "it answers there").help(help.to_owned()));
+    }
+    if let Some(copies) = block.child("copies") {
+        check_copies(admit, copies, provider);
+    }
+}
+
+/// Elsewhere the platform brings the files, and one that makes room up to less than it began at would never be done.
+fn check_copies(admit: &mut Admit<'_>, copies: &Block, provider: &str) {
+    if !matches!(provider, "local" | "docker") {
+        let message = format!("`copies` is a setting of the local and docker providers, and this is {provider}");
+        admit.problems.push(Problem::error(Code::ForeignSetting, message).at(copies.title_at(), "means nothing here"));
+    }
+    let Some(free) = copies.child("free") else { return };
+    let (low, high) = (free.argument::<u32>(0), free.property::<u32>("up-to"));
+    if let (Some(low), Some(high)) = (low, high)
+        && high.value < low.value
+    {
+        let message = format!("room is made below {}% and up to {}%, which is less", low.value, high.value);
+        let problem = Problem::error(Code::Contradiction, message).at(high.at, "less than that");
+        let help = format!("write `free \"{0}%\" up-to=\"{1}%\"`, say", low.value, twice(low.value));
+        admit.problems.push(problem.and(low.at, "begins here").help(help));
+    }
+}
+
+/// What copying may take of this host.
+fn copying(provider: &Block) -> CopyLimits {
+    let Some(block) = provider.child("copies") else { return CopyLimits::default() };
+    let room = block.child("free").and_then(|free| {
+        let low = free.argument::<u32>(0)?.value;
+        let high = found(free, "up-to").unwrap_or_else(|| twice(low));
+        Some(Room { low: u8::try_from(low).ok()?, high: u8::try_from(high).ok()? })
+    });
+    CopyLimits {
+        connections: plain::<u32>(block, "connections").and_then(|most| NonZeroU16::new(u16::try_from(most).ok()?)),
+        bandwidth: plain(block, "bandwidth"),
+        room: room.unwrap_or_default(),
+    }
+}
+
+/// Where making room ends, in hundredths of the disk, when only is said where it begins.
+fn twice(low: u32) -> u32 {
+    (low * 2).min(100)
 }
 
 fn provider(environment: &Block) -> Option<ProviderSpec> {
     let block = environment.child("provider")?;
     let name = block.argument::<Arc<str>>(0)?.value;
     Some(match &*name {
-        "local" => ProviderSpec::Local { host_is_image: block.child("image").is_some() },
-        "docker" => ProviderSpec::Docker { host: found(block, "host") },
+        "local" => ProviderSpec::Local { host_is_image: block.child("image").is_some(), copying: copying(block) },
+        "docker" => {
+            let (host, certificates) = (found(block, "host"), found(block, "certificates"));
+            ProviderSpec::Docker { host, certificates, copying: copying(block) }
+        }
         "kubernetes" => {
             ProviderSpec::Kubernetes { context: found(block, "context"), namespace: found(block, "namespace") }
         }

@@ -48,6 +48,7 @@ impl Decode<'_> {
             concurrency_limit: plain(block, "concurrency-limit"),
             reach: plain::<Arc<str>>(block, "reach").and_then(|word| Reach::of_word(&word)),
             network,
+            traces: self.traces(block, &address),
             ..GatewaySpec::listening(IpAddr::V4(Ipv4Addr::UNSPECIFIED), HTTPS)
         };
         let Some(listen) = block.child("listen") else {

@@ -4,6 +4,7 @@ use super::{Decode, found, plain};
 use crate::{
     block::Block,
     problem::{Code, Problem},
+    source::Place,
 };
 use std::{sync::Arc, time::Duration};
 use wharf_model::{Address, Check, Field, FieldPath, Probe, Probes, print_duration};
@@ -29,9 +30,7 @@ impl Decode<'_> {
             return None;
         };
         self.note(address, FieldPath::of(Field::Readiness), block.at);
-        let check = |name: &str| block.child(name).and_then(|check| Some(check.properties.get("port")?.at)).flatten();
-        let asked = check("http").or(check("tcp")).or(check("grpc"));
-        self.note(address, FieldPath::of(Field::ReadinessPort), asked);
+        self.note(address, FieldPath::of(Field::ReadinessPort), asked_port(block));
         self.note_each(
             address,
             block,
@@ -46,6 +45,7 @@ impl Decode<'_> {
         let mut probe = |name: &str, field| {
             let block = health.child(name)?;
             self.note(address, FieldPath::of(field), block.at);
+            self.note(address, FieldPath::at(Field::ProbePort, name), asked_port(block));
             self.probe(block)
         };
         Probes {
@@ -94,4 +94,9 @@ impl Decode<'_> {
         }
         Some(Check::Exec(words))
     }
+}
+
+/// Where it is said which port a probe asks.
+fn asked_port(probe: &Block) -> Option<Place> {
+    ["http", "tcp", "grpc"].into_iter().find_map(|name| probe.child(name)?.properties.get("port")?.at)
 }

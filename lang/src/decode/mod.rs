@@ -25,6 +25,8 @@ mod rollout;
 mod secret;
 mod service;
 mod state;
+mod stream;
+mod traces;
 mod was;
 mod watch;
 

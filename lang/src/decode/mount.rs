@@ -130,10 +130,14 @@ impl Decode<'_> {
         let at = node.title_at();
         let mut note = |field, at| self.note(address, FieldPath::at(field, path.as_str()), at);
         note(mount.source.field(), at);
-        if mount.as_folder().is_some() || mount.as_copied().is_some() {
+        if mount.as_folder().is_some() || mount.copied_from().is_some() {
             note(Field::Content, at);
         }
-        note(Field::MountCache, node.child("cache").and_then(|cache| cache.at));
+        let server = node.child("nfs").and_then(|nfs| nfs.properties.get("resource-group")?.at);
+        note(Field::MountResourceGroup, server);
+        for field in [Field::MountCache, Field::MountCacheSize, Field::MountCacheLive] {
+            note(field, node.child("cache").and_then(|cache| cache.at));
+        }
         note(Field::MountLabel, node.child("label").and_then(Block::title_at));
         let keep = node.child("data").and_then(|data| data.properties.get("keep-on-delete"));
         if let (Some(service), Some(keep)) = (address.service(), keep) {

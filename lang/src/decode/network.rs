@@ -23,18 +23,39 @@ impl Decode<'_> {
         self.was(block, &address, Address::Network);
         let range = block.property::<Cidr>("cidr");
         self.note(&address, FieldPath::of(Field::NetworkRange), range.as_ref().and_then(|range| range.at));
-        self.note_each(&address, block, &[("vpc", Field::NetworkExisting), ("egress", Field::NetworkEgress)]);
+        let fields = [("vpc", Field::NetworkExisting), ("id", Field::NetworkAdopted), ("egress", Field::NetworkEgress)];
+        self.note_each(&address, block, &fields);
         let existing = self.existing_network(block);
         if let (Some(range), Some(vpc)) = (&range, block.child("vpc")) {
             let message = "`cidr` makes a network, and `vpc` names one that exists";
             let problem = Problem::error(Code::OnlyOneOf, message).at(vpc.title_at(), "exists");
             self.report(problem.and(range.at, "would be made").help("keep one of them".to_owned()));
         }
+        self.check_adopted(block, range.as_ref().and_then(|range| range.at));
         let rules = ["allow-in", "allow-out"].into_iter().flat_map(|name| block.every(name));
         let rules: Vec<_> = rules.filter_map(|node| self.network_rule(node, &address)).collect();
-        let place = existing.map_or(NetworkPlace::Own(range.map(|range| range.value)), NetworkPlace::Existing);
+        let adopted = plain(block, "id").map(NetworkPlace::Adopted);
+        let place = existing.map(NetworkPlace::Existing).or(adopted);
+        let place = place.unwrap_or_else(|| NetworkPlace::Own(range.map(|range| range.value)));
         let sealed = plain::<Arc<str>>(block, "egress").is_some_and(|word| &*word == "off");
         Some((network, NetworkSpec { place, rules, sealed }))
+    }
+
+    /// What a network that somebody else made is like is not for the files to say.
+    fn check_adopted(&mut self, block: &Block, range: Option<Place>) {
+        let Some(id) = block.child("id") else { return };
+        let sealed = plain::<Arc<str>>(block, "egress").is_some_and(|word| &*word == "off");
+        let said = ["vpc", "egress", "allow-in", "allow-out"].into_iter().filter(|name| *name != "egress" || sealed);
+        let said = said.filter_map(|name| {
+            let what = if name == "vpc" { "names another" } else { "is for its owner to say" };
+            Some((format!("`{name}`"), block.every(name).next()?.title_at(), what))
+        });
+        let range = range.map(|at| ("`cidr`".to_owned(), Some(at), "would be made"));
+        for (other, at, what) in range.into_iter().chain(said).collect::<Vec<_>>() {
+            let message = format!("`id` names a network that exists as it is, and {other} says otherwise");
+            let problem = Problem::error(Code::OnlyOneOf, message).at(id.title_at(), "exists").and(at, what);
+            self.report(problem.help("keep one of them".to_owned()));
+        }
     }
 
     /// A network of the platform is named by three things together.

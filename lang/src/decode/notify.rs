@@ -9,6 +9,9 @@ use crate::{
 use std::{collections::BTreeMap, sync::Arc};
 use wharf_model::{EnvValue, NotifyOn, NotifySpec};
 
+/// Headers that belong to how a request is sent.
+const OURS: [&str; 5] = ["Host", "Connection", "Content-Length", "Content-Type", "Transfer-Encoding"];
+
 impl Decode<'_> {
     /// Decodes a webhook; one of another environment is checked, and left out.
     pub(super) fn notify(&mut self, block: &Block, here: Option<&str>) -> Option<(Arc<str>, NotifySpec)> {
@@ -32,7 +35,7 @@ impl Decode<'_> {
         holds.then_some((name.value, NotifySpec { url: url.value, headers, on, timeout, retries }))
     }
 
-    fn headers(&mut self, block: &Block, holds: bool) -> BTreeMap<Arc<str>, EnvValue> {
+    pub(super) fn headers(&mut self, block: &Block, holds: bool) -> BTreeMap<Arc<str>, EnvValue> {
         let mut headers = BTreeMap::new();
         for (name, found) in block.child("headers").map_or(&[][..], |node| &node.entries) {
             let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
@@ -40,6 +43,11 @@ impl Decode<'_> {
                 let problem = Problem::error(Code::InvalidValue, format!("`{}` is no name of a header", name.text));
                 let help = "letters, digits and `-`, such as `X-Token`".to_owned();
                 self.report(problem.at(name.at, "not a name").help(help));
+                continue;
+            }
+            if OURS.iter().any(|ours| name.text.eq_ignore_ascii_case(ours)) {
+                let problem = Problem::error(Code::InvalidValue, format!("`{}` is written by wharf itself", name.text));
+                self.report(problem.at(name.at, "says how the request is sent").help("leave it out".to_owned()));
                 continue;
             }
             let Typed::Variable(value) = &found.value else { continue };

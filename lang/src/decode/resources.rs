@@ -178,6 +178,9 @@ impl Decode<'_> {
     pub(super) fn unit(&mut self, service: &Block, address: &Address) -> Option<Unit> {
         let block = service.child("unit")?;
         self.note(address, wharf_model::FieldPath::of(Field::Unit), block.at);
+        for (name, field) in [("rdma", Field::UnitRdma), ("check", Field::UnitCheck)] {
+            self.note(address, wharf_model::FieldPath::of(field), block.child(name).and_then(|child| child.at));
+        }
         if let Some(rdma) = block.child("rdma").filter(|_| flag(block, "rdma")) {
             self.needs_lingjun(service, rdma, "only such machines reach into each other's memory");
         }

@@ -1,6 +1,6 @@
 //! Services, and what one instance of them is.
 
-use super::{Decode, name, plain, resources::flag, watch::call_records};
+use super::{Decode, name, plain, resources::flag};
 use crate::{
     block::{Block, Found},
     problem::{Code, Problem},
@@ -65,7 +65,7 @@ impl Decode<'_> {
             nacos,
             elastic,
             router,
-            call_records: call_records(block),
+            call_records: self.call_records(block),
             labels,
             raw,
         };
@@ -126,8 +126,9 @@ impl Decode<'_> {
         let program = self.program(block, address);
         let port = self.port(block, address);
         let packages = self.packages(block, service, address);
-        let env = self.env(block, address);
+        let mut env = self.env(block, address);
         let mounts = self.mounts(block, service, address);
+        self.streams(block, address, &mounts, &mut env);
         let readiness = self.readiness(block, address);
         let probes = self.probes(block, address);
         let resources = self.resources(block, address);

@@ -17,6 +17,13 @@ struct Shape {
     help: &'static str,
 }
 
+const RECIPIENT: Shape = Shape {
+    name: "recipient",
+    fits: is_recipient,
+    what: "a recipient of age",
+    help: "write what `age-keygen -y FILE` prints of an identity: `age1` and 58 letters and digits",
+};
+
 const SHAPES: [Shape; 4] = [
     Shape {
         name: "bucket",
@@ -41,13 +48,20 @@ const SHAPES: [Shape; 4] = [
 
 /// Refuses values that no server could be asked for.
 pub(super) fn check(admit: &mut Admit<'_>, block: &Block) {
-    for Shape { name, fits, what, help } in &SHAPES {
-        let Some(Found { value, at, .. }) = block.property::<Arc<str>>(name) else { continue };
-        if !fits(&value) {
-            let problem = Problem::error(Code::InvalidValue, format!("`{value}` is not {what}"));
-            admit.problems.push(problem.at(at, "not this").help((*help).to_owned()));
-        }
+    SHAPES.iter().for_each(|shape| look_at(admit, block, shape));
+    encrypts(block).for_each(|child| look_at(admit, child, &RECIPIENT));
+}
+
+fn look_at(admit: &mut Admit<'_>, block: &Block, Shape { name, fits, what, help }: &Shape) {
+    let Some(Found { value, at, .. }) = block.property::<Arc<str>>(name) else { return };
+    if !fits(&value) {
+        let problem = Problem::error(Code::InvalidValue, format!("`{value}` is not {what}"));
+        admit.problems.push(problem.at(at, "not this").help((*help).to_owned()));
     }
+}
+
+fn encrypts(block: &Block) -> impl Iterator<Item = &Block> {
+    block.children.iter().filter(|child| child.row.name() == "encrypt")
 }
 
 /// Where the record is kept; none when that is not said soundly.
@@ -57,13 +71,15 @@ pub(super) fn state(environment: &Block) -> Option<StateSpec> {
         "host" => BucketStyle::Host,
         _ => BucketStyle::Path,
     });
-    Some(StateSpec::Bucket(BucketSpec {
+    let spec = BucketSpec {
         bucket: found(block, "bucket")?,
         prefix: found(block, "prefix"),
         region: found(block, "region"),
         endpoint: found(block, "endpoint"),
         style,
-    }))
+    };
+    let recipients = encrypts(block).map(|child| found(child, "recipient")).collect::<Option<_>>()?;
+    Some(StateSpec::Bucket { spec, recipients })
 }
 
 fn is_bucket(text: &str) -> bool {
@@ -75,6 +91,12 @@ fn is_prefix(text: &str) -> bool {
     let fits = |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'_' | b'.');
     let part = |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(fits);
     text.len() <= 512 && text.split('/').all(part)
+}
+
+/// Whether it is one by its look; whether its letters hold together is seen when it is used.
+fn is_recipient(text: &str) -> bool {
+    let fits = |letter: u8| letter.is_ascii_digit() || letter.is_ascii_lowercase();
+    text.strip_prefix("age1").is_some_and(|rest| rest.len() == 58 && rest.bytes().all(fits))
 }
 
 fn is_region(text: &str) -> bool {

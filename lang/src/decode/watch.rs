@@ -8,8 +8,8 @@ use crate::{
 };
 use std::{collections::BTreeMap, sync::Arc};
 use wharf_model::{
-    Address, CallRecords, Field, FieldPath, Json, MountPath, RecordStore, RecordTable, Router, RouterBackend,
-    RouterPolicy, RouterScheduler, Weights,
+    Address, CallRecords, Field, FieldPath, Json, MountPath, RecordFile, RecordStore, RecordTable, Router,
+    RouterBackend, RouterPolicy, RouterScheduler, Weights,
 };
 
 /// The values of a service's keys, for each runtime.
@@ -115,15 +115,50 @@ impl Decode<'_> {
         }
         raw
     }
-}
 
-/// Where requests and answers are kept.
-pub(super) fn call_records(service: &Block) -> Option<CallRecords> {
-    let block = service.child("call-records")?.children.first()?;
-    let text = |name: &str| found::<Arc<str>>(block, name);
-    Some(match block.row.name() {
-        "maxcompute" => CallRecords::MaxCompute(RecordTable { project: text("project")?, table: text("table")? }),
-        "sls" => CallRecords::Sls(RecordStore { project: text("project")?, logstore: text("logstore")? }),
-        _ => CallRecords::File(block.argument(0)?.value),
-    })
+    /// Where requests and answers are kept.
+    pub(super) fn call_records(&mut self, service: &Block) -> Option<CallRecords> {
+        let records = service.child("call-records")?;
+        let text = |block: &Block, name: &str| found::<Arc<str>>(block, name);
+        if let Some(file) = records.child("file") {
+            return self.record_file(file).map(CallRecords::File);
+        }
+        if let Some(table) = records.child("maxcompute") {
+            return Some(CallRecords::MaxCompute(RecordTable {
+                project: text(table, "project")?,
+                table: text(table, "table")?,
+            }));
+        }
+        let store = records.child("sls")?;
+        Some(CallRecords::Sls(RecordStore { project: text(store, "project")?, logstore: text(store, "logstore")? }))
+    }
+
+    fn record_file(&mut self, file: &Block) -> Option<RecordFile> {
+        let many = |name: &str| file.child(name).and_then(Block::all::<Arc<str>>).unwrap_or_default();
+        let mut wrong = |name: &str, text: &str, says: &str, help: &str| {
+            let at = file.child(name).and_then(Block::title_at);
+            let problem = Problem::error(Code::InvalidValue, format!("`{text}` is no {says}"));
+            self.report(problem.at(at, "not such a one").help(help.to_owned()));
+        };
+        let (redact_headers, redact_fields) = (many("redact-headers"), many("redact-fields"));
+        let fits = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+        for name in redact_headers.iter().filter(|name| name.is_empty() || !name.chars().all(fits)) {
+            wrong("redact-headers", name, "name of a header", "letters, digits and `-`, such as \"X-Session\"");
+        }
+        for pointer in redact_fields.iter().filter(|pointer| !pointer.starts_with('/')) {
+            let help = "begin with `/`, such as \"/messages/*/content\"; `*` stands for every entry";
+            wrong("redact-fields", pointer, "path into JSON", help);
+        }
+        let rotate = file.child("rotate");
+        let usual = RecordFile::at("");
+        Some(RecordFile {
+            path: file.argument(0)?.value,
+            sample: plain(file, "sample")?,
+            max_body: plain(file, "max-body")?,
+            rotate: rotate.map_or(Some(usual.rotate), |node| Some(node.argument(0)?.value))?,
+            keep: rotate.and_then(|node| found(node, "keep")).unwrap_or(usual.keep),
+            redact_headers,
+            redact_fields,
+        })
+    }
 }

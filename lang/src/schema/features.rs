@@ -8,7 +8,8 @@ pub struct Feature {
     pub topic: &'static str,
     /// What it is.
     pub name: &'static str,
-    /// How the files say it: the path of a row, with the name of a property behind a blank where that is what counts.
+    /// How the files say it: the path of a row, with the name of a property behind a blank where that is what counts, and
+    /// with its value where that does.
     pub syntax: &'static [&'static str],
 }
 
@@ -85,7 +86,10 @@ const FEATURES: &[Feature] = &[
         "a bucket that speaks S3",
         &["service.mount.s3", "service.mount.s3 endpoint", "service.mount.s3 access-key"],
     ),
-    feature(MOUNT, "copied, fetched when read, or a file system", &["service.mount.oss mode", "service.mount.s3 mode"]),
+    feature(MOUNT, "a bucket that is copied before the start", &["service.mount.s3 mode=sync"]),
+    feature(MOUNT, "a bucket that the program reads itself", &["service.mount.oss mode=stream"]),
+    feature(MOUNT, "a bucket as a file system of its own", &["service.mount.s3 mode=fuse"]),
+    feature(MOUNT, "a bucket that instances write to", &["service.mount.s3 read-only=#false"]),
     feature(MOUNT, "a file server", &["service.mount.nfs"]),
     feature(MOUNT, "a dataset with a version", &["service.mount.dataset", "service.mount.dataset version"]),
     feature(
@@ -156,6 +160,7 @@ const FEATURES: &[Feature] = &[
     feature(NETWORK, "how many requests wait in an instance", &["service.traffic.queue-size"]),
     feature(NETWORK, "a network with its addresses", &["network", "network cidr", "service.network"]),
     feature(NETWORK, "a network that exists", &["network.vpc", "network.vswitches", "network.security-group"]),
+    feature(NETWORK, "a network that somebody else made on the engine", &["network.id"]),
     feature(NETWORK, "what may connect in and out", &["network.allow-in", "network.allow-out"]),
     feature(NETWORK, "no way out of a network", &["network.egress"]),
     feature(NETWORK, "a balancer of connections", &["nlb", "nlb.listener", "nlb.network"]),
@@ -205,6 +210,7 @@ const FEATURES: &[Feature] = &[
     feature(STABILITY, "a rollout that waits", &["service.rollout.paused"]),
     feature(STABILITY, "a crash that stays to be looked at", &["service.crash-block"]),
     feature(SPEED, "a cache in front of a mount", &["service.mount.cache"]),
+    feature(SPEED, "a cache of a certain size", &["service.mount.cache size"]),
     feature(SPEED, "weights that instances share", &["service.weights"]),
     feature(
         SPEED,
@@ -214,7 +220,24 @@ const FEATURES: &[Feature] = &[
     feature(WATCH, "calls kept in MaxCompute", &["service.call-records.maxcompute"]),
     feature(WATCH, "calls kept in Simple Log Service", &["service.call-records.sls"]),
     feature(WATCH, "calls kept in a file", &["service.call-records.file"]),
+    feature(
+        WATCH,
+        "a part of the calls, without what nobody should read",
+        &[
+            "service.call-records.file.sample",
+            "service.call-records.file.max-body",
+            "service.call-records.file.rotate",
+            "service.call-records.file.rotate keep",
+            "service.call-records.file.redact-headers",
+            "service.call-records.file.redact-fields",
+        ],
+    ),
     feature(WATCH, "tracing", &["service.tracing"]),
+    feature(
+        WATCH,
+        "traces of requests, by OTLP",
+        &["gateway.traces", "gateway.traces.otlp", "gateway.traces.sample", "gateway.traces.headers"],
+    ),
     feature(WATCH, "files that are logs", &["service.logs"]),
     feature(
         ELASTIC,
@@ -259,6 +282,7 @@ mod tests {
             assert!(names.insert(feature.name), "{} is there twice", feature.name);
             for said in feature.syntax {
                 let (path, property) = said.split_once(' ').map_or((*said, None), |(path, name)| (path, Some(name)));
+                let property = property.map(|name| name.split('=').next().unwrap_or(name));
                 let row = schema().iter().find(|row| row.path == path);
                 let row = row.unwrap_or_else(|| panic!("there is no {path}"));
                 assert!(property.is_none_or(|name| row.property(name).is_some()), "there is no {said}");

@@ -49,6 +49,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("policy environment", "e"),
     ("notify environment", "e"),
     ("notify.url url", "https://hooks.example.com/wharf"),
+    ("gateway.traces.otlp address", "http://collector:4318"),
 ];
 
 /// Nodes whose properties do not all go together: their path, and those that do.

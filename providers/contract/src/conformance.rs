@@ -9,8 +9,9 @@ use crate::{Execute, OpContext, ProviderError, Resolution, Scope, SecretValues};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::sleep;
 use wharf_model::{
-    Address, Call, ContentRef, EndpointState, FolderPath, GatewayName, GatewaySpec, InstanceId, Intent, IntentId,
-    Launch, ObjectSpec, Observed, ObservedInstance, Operation, Outcome, Phase, RouteSpec, Shutdown, SourceRef,
+    Address, BucketMount, Call, ContentDigest, ContentRef, EndpointState, FolderPath, GatewayName, GatewaySpec,
+    InstanceId, Intent, IntentId, Launch, Marked, ObjectSpec, Observed, ObservedInstance, Operation, Outcome, Phase,
+    RouteSpec, Shutdown, SourceRef,
 };
 
 /// A platform on which nothing of ours exists yet, and what to make there.
@@ -25,6 +26,10 @@ pub trait Platform: Send + Sync {
     fn launch(&self) -> Launch;
     /// A folder that can be prepared there.
     fn folder(&self) -> FolderPath;
+    /// A folder of a bucket that can be prepared there; none on a platform without them.
+    fn bucket(&self) -> Option<BucketMount> {
+        None
+    }
     /// The other objects that can be made there, each with what it can become without being made anew.
     fn objects(&self) -> Vec<(Address, ObjectSpec, ObjectSpec)> {
         Vec::new()
@@ -64,7 +69,7 @@ impl Suite<'_> {
 
     async fn nothing_is_there(&self, when: &str) {
         // The machine and its GPUs are there before anything of ours.
-        let seen = Observed { gpus: None, ..self.look(BTreeSet::new()).await };
+        let seen = Observed { gpus: None, unlimited_disk: None, ..self.look(BTreeSet::new()).await };
         assert_eq!(seen, Observed::default(), "{when}, nothing of ours exists");
     }
 
@@ -94,13 +99,27 @@ impl Suite<'_> {
     }
 
     async fn contents(&self) {
-        let source = SourceRef::Folder(self.platform.folder());
+        let folder = self.platform.folder();
+        let of_folder = |digest| {
+            let content = ContentRef::Folder(digest);
+            (content, Call::PrepareFolder { content, folder: folder.clone() })
+        };
+        self.content(SourceRef::Folder(folder.clone()), of_folder).await;
+        if let Some(bucket) = self.platform.bucket() {
+            let of_bucket = |digest| {
+                let content = ContentRef::Bucket(digest);
+                (content, Call::PrepareBucket { content, bucket: bucket.clone() })
+            };
+            self.content(SourceRef::Bucket(bucket.clone()), of_bucket).await;
+        }
+    }
+
+    async fn content(&self, source: SourceRef, prepared: impl Fn(ContentDigest) -> (ContentRef, Call)) {
         let seen = self.look(BTreeSet::from([source.clone()])).await;
         let pin = seen.sources.get(&source).expect("a source that was asked for is answered");
-        let content = ContentRef::Folder(pin.as_ref().expect("the folder can be read").content);
+        let (content, call) = prepared(pin.as_ref().expect("the source can be read").content);
         let address = Address::Content(content);
-        let folder = self.platform.folder();
-        let prepare = Operation { address: address.clone(), call: Call::PrepareFolder { content, folder } };
+        let prepare = Operation { address: address.clone(), call };
         self.must_resolve(&prepare, Resolution::NotApplied, "before it was done").await;
         self.twice(&prepare).await;
         assert!(self.look(BTreeSet::new()).await.contents.contains(&content), "a prepared content is seen");
@@ -140,16 +159,21 @@ impl Suite<'_> {
         assert_eq!(seen.revision, launch.revision.number, "an instance carries its revision");
         assert_eq!(seen.operation, Some(start.id()), "an instance carries the operation that made it");
         assert_eq!(seen.endpoint, endpoint, "an instance is seen where its start said");
+        let marked = |seen: &ObservedInstance, marked| seen.supervised.marked.is_none_or(|known| known == marked);
+        assert!(marked(&seen, Marked::New), "who starts an instance again is not told of a start");
 
         let probe = launch.revision.template.probe();
         let route = of(Call::RouteInstance { instance: id.clone(), endpoint, gateways: gateways.clone(), probe });
         self.twice(&route).await;
         assert!(matches!(self.endpoint(&id).await, Some(EndpointState::Serving { .. })), "a routed instance is served");
+        let seen = self.look(BTreeSet::new()).await;
+        assert!(marked(&seen.instances[&id], Marked::Routed), "who starts it again is told of its route");
         let shutdown = Shutdown { sigterm: false, ..Shutdown::default() };
         self.twice(&of(Call::DrainInstance { instance: id.clone(), gateways: gateways.clone(), shutdown })).await;
         assert!(matches!(self.endpoint(&id).await, Some(EndpointState::Draining { .. })), "a drained one is not");
         let seen = self.look(BTreeSet::new()).await;
         assert!(matches!(seen.instances[&id].phase, Phase::Running { .. }), "a draining instance still runs");
+        assert!(marked(&seen.instances[&id], Marked::Drained), "who starts it again is told that it drains");
 
         let stop = of(Call::StopInstance { instance: id.clone(), gateways });
         self.must_resolve(&stop, Resolution::NotApplied, "before it was done").await;

@@ -74,6 +74,8 @@ impl Scope {
 pub struct LogLine {
     /// Who wrote it.
     pub instance: InstanceId,
+    /// Which of its containers, where it is several; the only one is zero.
+    pub rank: u32,
     /// When.
     pub at: Timestamp,
     /// Where to.
@@ -91,9 +93,10 @@ pub enum LogStream {
     Err,
 }
 
-/// How far a reader has read the log of one instance. What it counts is the provider's own affair.
+/// How far a reader has read what each container of an instance wrote, by its rank. What it counts is the provider's own
+/// affair.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LogCursor(pub BTreeMap<InstanceId, (u64, u64)>);
+pub struct LogCursor(pub BTreeMap<(InstanceId, u32), (u64, u64)>);
 
 /// The read half of a provider. `plan`, `drift`, `status` and `logs` hold only this.
 #[async_trait]

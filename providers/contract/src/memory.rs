@@ -47,6 +47,7 @@ fn cost(field: Field) -> Cost {
     match field {
         Field::NetworkRange
         | Field::NetworkExisting
+        | Field::NetworkAdopted
         | Field::NetworkEgress
         | Field::NlbNetwork
         | Field::NlbExisting
@@ -68,6 +69,7 @@ fn cost(field: Field) -> Cost {
         | Field::MountFetch
         | Field::MountS3
         | Field::MountNfs
+        | Field::MountResourceGroup
         | Field::MountDataset
         | Field::MountGit
         | Field::MountCodeSet
@@ -75,6 +77,8 @@ fn cost(field: Field) -> Cost {
         | Field::MountEmpty
         | Field::MountMemory
         | Field::MountCache
+        | Field::MountCacheSize
+        | Field::MountCacheLive
         | Field::MountSecret
         | Field::Startup
         | Field::Liveness
@@ -82,6 +86,7 @@ fn cost(field: Field) -> Cost {
         | Field::ReadinessExec
         | Field::ReadinessGrpc
         | Field::ReadinessPort
+        | Field::ProbePort
         | Field::ReadinessDelay
         | Field::Cpu
         | Field::Memory
@@ -102,6 +107,8 @@ fn cost(field: Field) -> Cost {
         | Field::Spread
         | Field::Priority
         | Field::Unit
+        | Field::UnitRdma
+        | Field::UnitCheck
         | Field::CrashBlock
         | Field::Args
         | Field::Processor
@@ -198,8 +205,21 @@ impl MemoryProvider {
         change(&mut self.world().contents);
     }
 
-    /// Keeps an instance from ever being ready again.
+    /// Keeps an instance from ever being ready again, which its gateways notice.
     pub fn sicken(&self, id: &InstanceId) {
+        self.silence(id);
+        for gateway in self.world().gateways.values_mut() {
+            let routes = gateway.routes.values_mut();
+            for endpoint in routes.filter_map(|route| route.endpoints.get_mut(id)) {
+                if let EndpointState::Serving { ready, .. } = endpoint {
+                    *ready = false;
+                }
+            }
+        }
+    }
+
+    /// Keeps an instance from answering whoever looks, while gateways find it ready.
+    pub fn silence(&self, id: &InstanceId) {
         if let Some(instance) = self.world().instances.get_mut(id) {
             instance.never_ready = true;
         }
@@ -241,6 +261,7 @@ impl Observe for MemoryProvider {
             objects: world.objects.clone(),
             balanced: BTreeMap::new(),
             gpus: None,
+            unlimited_disk: None,
             contents: world.contents.clone(),
             sources: scope.sources.iter().map(pin).collect(),
         })

@@ -39,6 +39,18 @@ impl Range {
         self.first & mask == other.first & mask
     }
 
+    /// The ranges that a machine has routes to, by the kernel's table (`/proc/net/route`), as far as ranges for networks can be
+    /// chosen beside them. What leads to all of those at once is for whatever is nowhere nearer.
+    pub(crate) fn routed(table: &str) -> impl Iterator<Item = Self> {
+        let number = |word: &str| u32::from_str_radix(word, 16).ok().map(u32::swap_bytes);
+        let routes = table.lines().skip(1).filter_map(move |line| {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let (first, mask) = (number(words.get(1)?)?, number(words.get(7)?)?);
+            Some(Self { first, prefix: mask.leading_ones() })
+        });
+        routes.filter(|route| route.prefix > POOL.prefix)
+    }
+
     /// The range for a network: the same one each time, unless another network has it.
     pub(crate) fn choose(network: &str, taken: &[Self]) -> Option<Self> {
         let pieces = POOL.size() / (1 << (32 - PIECE));
@@ -50,8 +62,16 @@ impl Range {
 
     /// A free address. The first belongs to the engine's own end of the network, the last reaches everybody.
     pub(crate) fn free(self, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
-        let mut offsets = 2..self.size().saturating_sub(1);
-        offsets.find_map(|at| Some(Ipv4Addr::from(self.first + at)).filter(|address| !taken.contains(address)))
+        self.hosts().find(|address| !taken.contains(address))
+    }
+
+    /// The same where an engine chooses addresses for others: it begins at the front, so this begins at the end.
+    pub(crate) fn free_beside_others(self, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
+        self.hosts().rev().find(|address| !taken.contains(address))
+    }
+
+    fn hosts(self) -> impl DoubleEndedIterator<Item = Ipv4Addr> {
+        (2..self.size().saturating_sub(1)).map(move |at| Ipv4Addr::from(self.first + at))
     }
 }
 
@@ -78,6 +98,16 @@ mod tests {
 
     fn range(text: &str) -> Range {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn routes_of_the_machine_are_taken_ranges() {
+        let table = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\n\
+            eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\n\
+            tun0\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\n\
+            br-1\t0020C20A\t00000000\t0001\t0\t0\t0\t00FCFFFF\n\
+            torn\t0020\n";
+        assert_eq!(Range::routed(table).collect::<Vec<_>>(), [range("10.194.32.0/22")]);
     }
 
     #[test]

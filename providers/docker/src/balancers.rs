@@ -18,7 +18,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 use wharf_gateway::{Config, Endpoint, EndpointState};
-use wharf_model::{GatewayName, Generation, InstanceId, NlbName, NlbSpec, ObjectSpec, Probe};
+use wharf_model::{GatewayName, Generation, InstanceId, NlbName, NlbSpec, ObjectSpec};
 use wharf_provider::{OpContext, ProviderError};
 
 /// In the container of an instance that no gateway leads to: how it was let in.
@@ -73,7 +73,8 @@ impl Doors {
         let containers = self.hands.containers(&self.owner).await.map_err(error::engine(attempt()))?;
         let labels: Vec<_> = containers.iter().filter_map(|container| container.labels.as_ref()).collect();
         let mut known: BTreeMap<String, Endpoint> = BTreeMap::new();
-        for door in labels.iter().filter_map(|labels| OfDoor::read(labels, &self.owner)).map(|own| own.door) {
+        let doors = labels.iter().filter_map(|labels| OfDoor::read(labels, &self.owner)).map(|own| own.door);
+        for door in doors.filter(|door| !matches!(door, Door::Supervisor(_))) {
             let Some(found) = self.found(&door).await? else { continue };
             let config = self.seen(&door, &found).await?.config.unwrap_or_else(Config::empty);
             let endpoints = config.routes.into_iter().flat_map(|route| route.endpoints);
@@ -115,10 +116,10 @@ impl Doors {
         &self,
         (instance, address): (&InstanceId, SocketAddr),
         gateways: &[GatewayName],
-        probe: &Probe,
+        probe: &wharf_gateway::Probe,
         cx: &OpContext,
     ) -> Result<(), ProviderError> {
-        let endpoint = wharf_serving::endpoint(instance, address, wharf_serving::probe(probe));
+        let endpoint = wharf_serving::endpoint(instance, address, probe.clone());
         if gateways.is_empty() {
             self.write_down(instance, &endpoint).await?;
         }

@@ -2,42 +2,53 @@
 
 use wharf_model::{Capabilities, Cost, Field, Kind};
 
-/// The table of this runtime.
-pub(crate) fn capabilities() -> Capabilities {
-    // Two balancers cannot listen at the same port of the engine's machine.
-    Capabilities::of("docker", cost).fetching_images().exclusive(&[Kind::Nlb])
+/// The table of this runtime, with an engine that has this socket on its machine, which is this one or another.
+pub(crate) fn capabilities(socket: &str, is_here: bool) -> Capabilities {
+    // Two balancers cannot listen at the same port of the engine's machine, and two supervisors would both start what ended.
+    let exclusive = [Kind::Nlb, Kind::Supervisor];
+    let copied = [Field::MountGit, Field::MountImage];
+    Capabilities::of("docker", |field| cost(field, is_here))
+        .fetching_images()
+        .copying(&copied)
+        .copying_buckets()
+        .exclusive(&exclusive)
+        // Ports are published when a container is made.
+        .remaking(&[Kind::Nlb])
+        .showing_env("docker inspect")
+        .supervising(socket)
+        .of_release(wharf_serving::own_release())
 }
 
-fn cost(field: Field) -> Cost {
+fn cost(field: Field, is_here: bool) -> Cost {
     match field {
-        Field::MountOss | Field::MountS3 | Field::MountWritable | Field::MountStream | Field::MountFuse => lacks(
-            "it does not read buckets yet",
-            "mount a folder of the engine's machine that holds the same files: `folder \"…\"`",
+        Field::MountOss | Field::MountS3 if !is_here => lacks(
+            "copies of folders of buckets are kept on the machine that runs wharf, and the engine is on another",
+            "run wharf on the engine's machine, with `host=\"unix:///var/run/docker.sock\"`",
         ),
-        Field::MountNfs => lacks(
-            "it does not mount file servers yet",
-            "mount the file server on the engine's machine, and that folder here: `folder \"…\"`",
+        Field::MountWritable => lacks(
+            "what instances write would not find its way back to the bucket",
+            "add `read-only=#true`, and let the program write to a folder of its own: `empty`, or `data`",
         ),
+        Field::MountFuse => lacks(
+            "it copies folders of buckets before instances start",
+            "leave `mode` out, or write `mode=\"sync\"` in this environment",
+        ),
+        Field::MountResourceGroup => {
+            lacks("resource groups are things of EAS", "write it in the environments that run there")
+        }
         Field::MountDataset | Field::MountCodeSet | Field::MountModel => lacks(
             "datasets, code sets and models by name are things of EAS",
             "mount a folder that holds the same files: `folder \"…\" read-only=#true`",
         ),
-        Field::MountGit => lacks(
-            "it does not read repositories yet",
-            "clone it beside the project, and mount it: `folder \"…\" read-only=#true`",
+        Field::MountCacheSize => lacks(
+            "instances read one copy, and the kernel keeps what was read in memory that is idle, however much that is",
+            "in this environment, leave `size` out",
         ),
-        Field::MountImage => lacks(
-            "it does not take folders out of images yet",
-            "copy the folder beside the project, and mount it: `folder \"…\" read-only=#true`",
+        Field::MountCacheLive => lacks(
+            "only of a copy is what was read kept for all who read it",
+            "have it copied: `read-only=#true`, and for a bucket `mode=\"sync\"`; or leave `cache` out in this environment",
         ),
-        Field::MountCache | Field::MountLabel => {
-            lacks("a mount is read as it is", "write it in the environments that run elsewhere")
-        }
-        Field::MountSecret => lacks("nothing that it mounts is opened by a secret", "mount a folder"),
-        Field::Disk => lacks(
-            "most storage drivers of an engine set no limit for one container",
-            "leave it out, and watch the disk of the engine's machine",
-        ),
+        Field::MountLabel => lacks("a mount is read as it is", "write it in the environments that run elsewhere"),
         Field::CpuSharing => lacks("`cpu` is the most that an instance may use, and never more", "leave it out"),
         Field::GpuIsolation => lacks(
             "shares of a card are counted, and nothing here keeps an instance to its own",
@@ -59,17 +70,10 @@ fn cost(field: Field) -> Cost {
             "there is one machine, and it is the engine's",
             "write it in the environments that run elsewhere: `environment \"…\" { service \"…\" { resources { … } } }`",
         ),
-        Field::Unit => lacks("an instance is one container", "write it in the environments that run elsewhere"),
-        Field::ReadinessExec => lacks("its gateway asks by HTTP or by a connection", "use `http` or `tcp`"),
-        Field::ReadinessPort => lacks("its gateway asks at the port of the service", "leave `port=` out"),
-        Field::ReadinessDelay => {
-            lacks("its gateway asks from the start", "leave it out: a failure before the first pass costs nothing")
-        }
-        Field::Startup | Field::Liveness | Field::Progress => lacks(
-            "nothing restarts a program here but `wharf apply`",
-            "write it in the environments that run elsewhere",
+        Field::UnitRdma | Field::UnitCheck => lacks(
+            "the containers of an instance are all on the engine's machine",
+            "leave it out here, and write it in the environments that run elsewhere",
         ),
-        Field::CrashBlock => lacks("a program that crashed always stays down here", "leave it out: it is as you wish"),
         Field::Container | Field::ContainerEnv => {
             lacks("an instance is one container", "make it a service of its own, or put it into the image")
         }
@@ -80,7 +84,7 @@ fn cost(field: Field) -> Cost {
         Field::WebApp => lacks("it opens no pages for browsers", "leave it out: `expose` leads browsers to it as well"),
         Field::NetworkExisting => lacks(
             "VPCs and their switches are things of EAS",
-            "make one here: `network \"…\" cidr=\"10.20.0.0/24\"`, in the environments that run on docker",
+            "in the environments that run on docker, make one with `cidr=\"10.20.0.0/24\"`, or name one with `id \"…\"`",
         ),
         Field::NetworkRules => lacks(
             "an engine keeps networks apart as a whole, and filters nothing within or behind them",
@@ -107,9 +111,10 @@ fn cost(field: Field) -> Cost {
         ),
         Field::Role => lacks("there is no platform that could lend a name", "give the program its keys as secrets"),
         Field::Confidential => lacks("an engine cannot prove what it runs on", "write it for eas alone"),
-        Field::Weights => {
-            lacks("instances load their weights each for itself", "write it in the environments that run elsewhere")
-        }
+        Field::Weights => lacks(
+            "no memory is set aside for weights",
+            "leave it out in this environment: instances that mount the same copy read one file, which is in memory once",
+        ),
         Field::Tracing => lacks("there is nobody who would collect traces", "let the program send them itself"),
         Field::LogPaths => lacks("only what instances print is kept", "let the program print its logs"),
         Field::Queue | Field::Job => {
@@ -148,22 +153,41 @@ fn cost(field: Field) -> Cost {
         | Field::Mount
         | Field::ImageContent
         | Field::Incarnation
+        | Field::MountOss
+        | Field::MountS3
+        | Field::MountStream
+        | Field::MountCache
         | Field::MountFetch
         | Field::MountEmpty
+        | Field::MountNfs
+        | Field::MountGit
+        | Field::MountImage
+        | Field::MountSecret
         | Field::MountMemory
         | Field::MountData
         | Field::Content
         | Field::Readiness
+        | Field::ReadinessExec
         | Field::ReadinessGrpc
+        | Field::ReadinessPort
+        | Field::ProbePort
+        | Field::ReadinessDelay
+        | Field::Startup
+        | Field::Liveness
+        | Field::Progress
+        | Field::CrashBlock
+        | Field::Was
         | Field::Cpu
         | Field::Memory
         | Field::Shm
+        | Field::Disk
         | Field::Gpu
         | Field::GpuMemory
         | Field::GpuCores
         | Field::GpuDriver
+        | Field::Unit
         | Field::Network => Cost::Roll,
-        Field::NetworkRange | Field::NetworkEgress | Field::NlbPublic => Cost::Replace,
+        Field::NetworkRange | Field::NetworkAdopted | Field::NetworkEgress | Field::NlbPublic => Cost::Replace,
         Field::Instances
         | Field::Rollout
         | Field::Batch
@@ -187,15 +211,17 @@ fn cost(field: Field) -> Cost {
         | Field::GroupPolicy
         | Field::RateLimit
         | Field::ConcurrencyLimit
+        | Field::GatewayTraces
+        | Field::GatewayTraceHeader
         | Field::Expose
         | Field::Listen
         | Field::GatewayNetwork
         | Field::NlbListener
+        | Field::EngineSocket
         | Field::NlbNetwork
         | Field::MaxBody
         | Field::RegistryLogin
         | Field::KeepOnDelete
-        | Field::Was
         | Field::Path => Cost::InPlace,
     }
 }

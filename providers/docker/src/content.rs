@@ -2,8 +2,11 @@
 //! volume is filled first; as the engine makes a container at once or not at all, a content is seen whole or not seen.
 
 use crate::{
+    adopted,
     archive::{self, pack},
+    bucket,
     error::{self, Said, disk},
+    git,
     image::{self, identify},
     labels, names,
     provider::Docker,
@@ -18,14 +21,17 @@ use bollard::{
 };
 use futures_util::StreamExt as _;
 use std::{path::PathBuf, sync::Arc};
-use wharf_model::{Address, ContentDigest, ContentRef, FolderPath, Libraries, Pull, SourceError, SourcePin, SourceRef};
+use wharf_model::{
+    Address, BucketMount, ContentDigest, ContentRef, FolderPath, ImageMount, Libraries, Pull, SourceError, SourcePin,
+    SourceRef,
+};
 use wharf_provider::{
     OpContext, ProviderError,
     tree::{TreeError, pin},
 };
 
 /// Where a content is filled in.
-const PLACE: &str = "/content";
+pub(crate) const PLACE: &str = "/content";
 
 /// The image without anything in it, of which a container is that never runs.
 const EMPTY: &str = "wharf-empty";
@@ -46,10 +52,10 @@ pub(crate) async fn look(docker: &crate::provider::DockerReader, source: &Source
             Ok(pin_libraries(&image, &libraries.requirements))
         }
         SourceRef::Image(image) => Ok(pin_image(&identify(&docker.eyes, image, &docker.logins).await?)),
-        SourceRef::Bucket(bucket) => Err(SourceError {
-            attempt: format!("cannot list {}: this runtime mounts no buckets", bucket.path),
-            help: "mount a folder that holds the same files".to_owned(),
-        }),
+        SourceRef::Part(part) => Ok(pin_part(&identify(&docker.eyes, &part.image, &docker.logins).await?, part)),
+        SourceRef::Git(git) => git::look(git, &docker.secrets).await,
+        SourceRef::Bucket(bucket) => docker.copies.pin(bucket).await,
+        SourceRef::Network(name) => adopted::pin(&docker.eyes, &docker.owner, name).await,
     }
 }
 
@@ -61,6 +67,12 @@ async fn pin_folder(place: PathBuf) -> Result<SourcePin, SourceError> {
 /// The pin of an image.
 fn pin_image(identity: &str) -> SourcePin {
     SourcePin { content: ContentDigest::of([identity.as_bytes()]), files: 0, bytes: 0, fetch: None }
+}
+
+/// The pin of a folder of an image.
+pub(crate) fn pin_part(identity: &str, part: &ImageMount) -> SourcePin {
+    let content = ContentDigest::of([identity.as_bytes(), part.path.as_bytes()]);
+    SourcePin { content, files: 0, bytes: 0, fetch: None }
 }
 
 /// The pin of these libraries for the interpreter of an image.
@@ -101,7 +113,7 @@ pub(crate) async fn prepare_folder(
     };
     still().await?;
     let empty = empty(docker, cx).await?;
-    let maker = making.begin(&empty, Maker { entrypoint: vec!["-".to_owned()], env: Vec::new(), user: None }).await?;
+    let maker = making.begin(&empty, Maker::idle()).await?;
     let sent = docker.hands.upload_stream(&maker, PLACE, archive::folder(&place)).await;
     sent.map_err(error::engine(making.attempt.clone()))?;
     // What changed while it was read is not what was planned.
@@ -145,7 +157,7 @@ pub(crate) async fn prepare_packages(
     entrypoint.extend(libraries.requirements.iter().map(|one| &**one));
     let entrypoint = entrypoint.into_iter().map(str::to_owned).collect();
     // Whatever user the image has, the volume is nobody's yet.
-    let maker = Maker { entrypoint, env: docker.pip.clone(), user: Some("0:0".to_owned()) };
+    let maker = Maker { entrypoint, env: docker.pip.clone(), user: Some("0:0".to_owned()), fill: None };
     let maker = making.begin(&ready.id, maker).await?;
     install(&making, &maker, image).await?;
     let empty = empty(docker, cx).await?;
@@ -165,19 +177,27 @@ pub(crate) async fn prepare_image(
     if making.is_whole().await? {
         return Ok(());
     }
-    let wanted = |identity: &str| ContentRef::Image(pin_image(identity).content) == content;
-    let look = async || docker.hands.image(image).await.map_err(error::engine(making.attempt.clone()));
-    let is_wanted = |found: &bollard::models::ImageInspect| image::is(image, found, &wanted);
-    if !look().await?.as_ref().is_some_and(is_wanted) {
-        docker.images.ready(&docker.hands, image, Some(Pull::Always), &docker.logins, cx).await?;
-    }
-    let found = look().await?.filter(is_wanted).and_then(|found| found.id);
-    let id = found.ok_or_else(|| ProviderError::Rejected {
-        attempt: format!("image {image} was changed after the plan was made"),
-        help: "plan again, and apply that".to_owned(),
-        source: None,
-    })?;
+    let id = making.fetched(image, |identity| ContentRef::Image(pin_image(identity).content) == content).await?;
     making.mark(&id, None).await
+}
+
+/// Brings a copy of a folder of a bucket to this machine, which is the engine's, if it is still listed as that content.
+pub(crate) async fn prepare_bucket(
+    docker: &Docker,
+    address: &Address,
+    content: ContentRef,
+    mount: &BucketMount,
+    cx: &OpContext,
+) -> Result<(), ProviderError> {
+    let ContentRef::Bucket(digest) = content else { unreachable!("the planner pairs them") };
+    let making = Making { docker, address, content, cx, attempt: format!("cannot keep a copy of {}", mount.path) };
+    // What stands on the engine may lead to nothing, when somebody has emptied the host's store.
+    docker.copies.bring(digest, mount, &bucket::name(docker, content), cx).await?;
+    if making.is_whole().await? {
+        return Ok(());
+    }
+    let empty = empty(docker, cx).await?;
+    making.mark(&empty, None).await
 }
 
 async fn install(making: &Making<'_>, maker: &str, image: &str) -> Result<(), ProviderError> {
@@ -222,32 +242,66 @@ async fn install(making: &Making<'_>, maker: &str, image: &str) -> Result<(), Pr
 }
 
 /// What fills a volume.
-struct Maker {
+pub(crate) struct Maker {
     entrypoint: Vec<String>,
     env: Vec<String>,
     user: Option<String>,
+    /// The folder of its image with which the engine fills the volume when the container is made.
+    fill: Option<String>,
+}
+
+impl Maker {
+    /// One that never runs: the volume is filled through it.
+    pub(crate) fn idle() -> Self {
+        Self { entrypoint: vec!["-".to_owned()], env: Vec::new(), user: None, fill: None }
+    }
+
+    /// One that never runs: the engine itself fills the volume from this folder of its image.
+    pub(crate) fn filled_from(folder: &str) -> Self {
+        Self { fill: Some(folder.to_owned()), ..Self::idle() }
+    }
 }
 
 /// A content that is being made.
-struct Making<'a> {
-    docker: &'a Docker,
-    address: &'a Address,
-    content: ContentRef,
-    cx: &'a OpContext,
-    attempt: String,
+pub(crate) struct Making<'a> {
+    pub(crate) docker: &'a Docker,
+    pub(crate) address: &'a Address,
+    pub(crate) content: ContentRef,
+    pub(crate) cx: &'a OpContext,
+    pub(crate) attempt: String,
 }
 
 impl Making<'_> {
-    async fn is_whole(&self) -> Result<bool, ProviderError> {
+    pub(crate) async fn is_whole(&self) -> Result<bool, ProviderError> {
         is_whole(self.docker, self.content).await
     }
 
-    fn labels(&self) -> labels::Labels {
+    pub(crate) fn labels(&self) -> labels::Labels {
         labels::of_content(&self.docker.owner, self.address, self.content, &self.cx.operation)
     }
 
+    /// Makes sure that the engine has an image, if its name still stands for one that is wanted; answers its id.
+    pub(crate) async fn fetched(
+        &self,
+        image: &Arc<str>,
+        wanted: impl Fn(&str) -> bool + Sync,
+    ) -> Result<String, ProviderError> {
+        let Docker { hands, images, .. } = self.docker;
+        let look = async || hands.image(image).await.map_err(error::engine(self.attempt.clone()));
+        let is_wanted = |found: &bollard::models::ImageInspect| image::is(image, found, &wanted);
+        if !look().await?.as_ref().is_some_and(is_wanted) {
+            images.ready(hands, image, Some(Pull::Always), &self.docker.logins, self.cx).await?;
+        }
+        let found = look().await?.filter(is_wanted).and_then(|found| found.id);
+        found.ok_or_else(|| ProviderError::Rejected {
+            attempt: format!("image {image} was changed after the plan was made"),
+            help: "plan again, and apply that".to_owned(),
+            source: None,
+        })
+    }
+
     /// Makes the volume and the container that fills it. What an earlier, cut-off call has left goes first.
-    async fn begin(&self, image: &str, maker: Maker) -> Result<String, ProviderError> {
+    pub(crate) async fn begin(&self, image: &str, maker: Maker) -> Result<String, ProviderError> {
         let (hands, owner) = (&self.docker.hands, &self.docker.owner);
         let (volume, name) = (names::content(owner, self.content), names::maker(owner, self.content));
         sweep(self.docker, self.content).await?;
@@ -257,9 +311,10 @@ impl Making<'_> {
             ..VolumeCreateRequest::default()
         };
         hands.create_volume(request).await.map_err(error::engine(self.attempt.clone()))?;
-        let target = match self.content {
-            ContentRef::Packages(_) => LIBRARIES,
-            ContentRef::Folder(_) | ContentRef::Image(_) | ContentRef::Bucket(_) => PLACE,
+        let place = if matches!(self.content, ContentRef::Packages(_)) { LIBRARIES } else { PLACE };
+        let mounted = match &maker.fill {
+            Some(folder) => EngineMount { volume_options: None, ..mount(volume, folder) },
+            None => mount(volume, place),
         };
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
@@ -268,7 +323,7 @@ impl Making<'_> {
             user: maker.user,
             labels: Some(labels::of_maker(self.labels())),
             host_config: Some(HostConfig {
-                mounts: Some(vec![mount(volume, target)]),
+                mounts: Some(vec![mounted]),
                 log_config: Some(logs()),
                 ..HostConfig::default()
             }),
@@ -279,7 +334,7 @@ impl Making<'_> {
     }
 
     /// Says that the volume is whole, and removes what filled it.
-    async fn finish(&self, empty: &str) -> Result<(), ProviderError> {
+    pub(crate) async fn finish(&self, empty: &str) -> Result<(), ProviderError> {
         let (hands, owner) = (&self.docker.hands, &self.docker.owner);
         hands.remove(&names::maker(owner, self.content)).await.map_err(error::engine(self.attempt.clone()))?;
         self.mark(empty, Some(names::content(owner, self.content))).await
@@ -324,7 +379,14 @@ fn mount(volume: String, target: &str) -> EngineMount {
 pub(crate) async fn is_whole(docker: &Docker, content: ContentRef) -> Result<bool, ProviderError> {
     let name = names::content(&docker.owner, content);
     let found = docker.hands.container(&name).await.map_err(error::engine(format!("cannot look at {content}")))?;
-    Ok(found.is_some())
+    Ok(found.is_some() && bucket::is_there(docker, content))
+}
+
+/// Whether nothing of a content is left.
+pub(crate) async fn is_gone(docker: &Docker, content: ContentRef) -> Result<bool, ProviderError> {
+    let name = names::content(&docker.owner, content);
+    let found = docker.hands.container(&name).await.map_err(error::engine(format!("cannot look at {content}")))?;
+    Ok(found.is_none() && !bucket::is_lent(docker, content))
 }
 
 /// Removes what the making of a content that is not whole has left.
@@ -339,6 +401,7 @@ pub(crate) async fn sweep(docker: &Docker, content: ContentRef) -> Result<(), Pr
 pub(crate) async fn drop_content(docker: &Docker, content: ContentRef) -> Result<(), ProviderError> {
     let name = names::content(&docker.owner, content);
     docker.hands.remove(&name).await.map_err(error::engine(format!("cannot remove {content}")))?;
+    bucket::give_back(docker, content)?;
     sweep(docker, content).await
 }
 
@@ -352,7 +415,7 @@ pub(crate) async fn empty(docker: &Docker, cx: &OpContext) -> Result<String, Pro
     if hands.image(&name).await.map_err(error::engine(attempt))?.is_none() {
         let changes = labels::changes(&labels::shared(&docker.owner, &cx.operation));
         let nothing = pack(&[]).map_err(disk(attempt))?;
-        hands.import(EMPTY, &tag, changes, nothing).await.map_err(error::engine(attempt))?;
+        hands.import(&name, changes, nothing).await.map_err(error::engine(attempt))?;
     }
     Ok(name)
 }

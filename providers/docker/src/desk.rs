@@ -1,16 +1,18 @@
 //! The desk of a gateway: a process in the gateway's container that answers whoever runs wharf, over its standard input
 //! and output. So an engine on another machine needs no port but its own, and whoever looks is where the instances are.
 //!
-//! It ends with its input. It decides nothing: what it is asked, it asks the gateway, the files and the instances.
+//! In a supervisor's container it answers for the supervisor. It ends with its input. It decides nothing: what it is asked,
+//! it asks the gateway, the files and the instances.
 
-use crate::format::{Ask, CONFIG, GatewayLabels, Heard, LABELS, ProbeOrder, Reply, STATE, Seen};
+use crate::{
+    book,
+    format::{Ask, CONFIG, GatewayLabels, HEALTH, Heard, LABELS, ProbeOrder, Reply, STATE, Seen},
+};
 use serde::de::DeserializeOwned;
 use std::{
-    ffi::OsString,
     fs,
     io::{self, Write as _},
     path::Path,
-    process::ExitCode,
 };
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
@@ -18,39 +20,16 @@ use tokio::{
 };
 use wharf_gateway::{Client, Config, ControlError, Status};
 
-/// The arguments that make a desk.
-pub(crate) const ROLE: [&str; 2] = ["role", "desk"];
-
-/// Plays the desk of a gateway if the arguments, with the program's name before them, ask for it; `None` when they do
-/// not. The binary calls this first of all, and returns what it answers.
-pub fn play_role(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
-    let arguments: Vec<_> = arguments.into_iter().skip(1).collect();
-    if arguments != ROLE {
-        return None;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let sat = runtime.and_then(|runtime| {
-        let sat = runtime.block_on(sit());
-        // A reader of standard input cannot be stopped, and need not be waited for.
-        runtime.shutdown_background();
-        sat
-    });
-    Some(match sat {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Whoever asked has gone if this cannot be written.
-            drop(writeln!(io::stderr(), "the desk ended: {error}"));
-            ExitCode::FAILURE
-        }
-    })
-}
-
-async fn sit() -> io::Result<()> {
+/// Answers until nobody asks any more.
+pub(crate) async fn sit() -> io::Result<()> {
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut out = tokio::io::stdout();
     while let Some(line) = lines.next_line().await? {
         let reply = match serde_json::from_str(&line) {
-            Ok(ask) => answer(ask).await,
+            Ok(ask) => match unreadable(Path::new(CONFIG)) {
+                None => answer(ask).await,
+                Some(why) => Reply::Failed { why },
+            },
             Err(error) => Reply::Failed { why: format!("not understood: {error}") },
         };
         let mut line = serde_json::to_vec(&reply)?;
@@ -65,7 +44,10 @@ async fn answer(ask: Ask) -> Reply {
     match ask {
         Ask::Look { probes } => {
             let (status, heard) = tokio::join!(status(), probe_all(probes));
-            Reply::Seen(Box::new(Seen { status, config: stored(CONFIG), labels: stored(LABELS), heard }))
+            let (health, marks) = (book::look(Path::new(HEALTH)), book::marks(Path::new(HEALTH)));
+            let release = Some(wharf_gateway::release().to_owned());
+            let (config, labels) = (stored(CONFIG), stored(LABELS));
+            Reply::Seen(Box::new(Seen { status, config, labels, heard, health, marks, release }))
         }
         Ask::Replace { config } => replace(&config).await,
         Ask::Label { labels } => match keep(&labels) {
@@ -104,6 +86,16 @@ pub(crate) async fn probe_all(orders: Vec<ProbeOrder>) -> Vec<Heard> {
     heard
 }
 
+/// Why the configuration that is there cannot be read. It must not be taken for none: what is made from that is an outage.
+fn unreadable(path: &Path) -> Option<String> {
+    let why = match fs::read(path) {
+        Ok(text) => serde_json::from_slice::<Config>(&text).err()?.to_string(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => error.to_string(),
+    };
+    Some(format!("cannot read {}: {why}", path.display()))
+}
+
 fn stored<T: DeserializeOwned>(path: &str) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
@@ -114,4 +106,22 @@ fn keep(labels: &GatewayLabels) -> io::Result<()> {
     file.write_all(&serde_json::to_vec(labels)?)?;
     file.sync_all()?;
     fs::rename(beside, LABELS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_that_cannot_be_read_is_not_taken_for_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.json");
+        assert_eq!(unreadable(&path), None);
+        let mut config = serde_json::to_value(Config::empty()).unwrap();
+        fs::write(&path, config.to_string()).unwrap();
+        assert_eq!(unreadable(&path), None);
+        config["newer"] = 1.into();
+        fs::write(&path, config.to_string()).unwrap();
+        assert!(unreadable(&path).unwrap().contains("unknown field `newer`"));
+    }
 }

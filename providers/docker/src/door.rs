@@ -1,5 +1,6 @@
 //! Doors: the containers of wharf's own program through which requests and connections come in. A gateway is one, a
-//! balancer of connections another; what is common to both needs to know no more than which door it is.
+//! balancer of connections another. A supervisor lets nobody in, but is made, put into networks and spoken to as they are;
+//! what is common to all needs to know no more than which of them it is.
 
 use crate::names;
 use std::fmt;
@@ -13,6 +14,8 @@ pub(crate) enum Door {
     Gateway(GatewayName),
     /// It joins connections.
     Balancer(NlbName, Generation),
+    /// It sees to instances.
+    Supervisor(Generation),
 }
 
 impl Door {
@@ -21,6 +24,7 @@ impl Door {
         match self {
             Self::Gateway(name) => names::gateway(owner, name),
             Self::Balancer(name, generation) => names::balancer(owner, name, *generation),
+            Self::Supervisor(generation) => names::supervisor(owner, *generation),
         }
     }
 
@@ -29,13 +33,15 @@ impl Door {
         match self {
             Self::Gateway(name) => name.as_str(),
             Self::Balancer(name, _) => name.as_str(),
+            Self::Supervisor(_) => "supervisor",
         }
     }
 
-    /// The balancer that an object is.
+    /// The balancer or supervisor that an object is.
     pub(crate) fn of_object(object: &ObjectId) -> Option<Self> {
         match &object.address {
             Address::Nlb(name) => Some(Self::Balancer(name.clone(), object.generation)),
+            Address::Supervisor(_) => Some(Self::Supervisor(object.generation)),
             _ => None,
         }
     }
@@ -46,6 +52,7 @@ impl fmt::Display for Door {
         match self {
             Self::Gateway(name) => write!(f, "gateway {name}"),
             Self::Balancer(name, _) => write!(f, "nlb {name}"),
+            Self::Supervisor(_) => f.write_str("the supervisor"),
         }
     }
 }

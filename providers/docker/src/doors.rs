@@ -10,7 +10,7 @@ use crate::{
     door::Door,
     engine::{Eyes, Hands},
     error::{self, disk},
-    format::{CONFIG, FORMAT, GatewayLabels, LABELS, RECORDS, Seen},
+    format::{CONFIG, FORMAT, GatewayLabels, HEALTH, LABELS, RECORDS, Seen},
     labels::{self, OfDoor},
     names,
     network::Place,
@@ -44,7 +44,7 @@ const GRACE: i32 = 3;
 pub(crate) struct Doors {
     pub(crate) hands: Hands,
     pub(crate) owner: Owner,
-    program: PathBuf,
+    pub(crate) program: PathBuf,
     pub(crate) windows: Windows,
     pub(crate) place: Arc<tokio::sync::Mutex<Place>>,
     turns: Mutex<HashMap<Door, Arc<tokio::sync::Mutex<()>>>>,
@@ -52,6 +52,8 @@ pub(crate) struct Doors {
     pub(crate) led: Mutex<HashSet<(ServiceName, ObjectId)>>,
     /// The balancers, once they were looked for.
     pub(crate) balancers: tokio::sync::Mutex<Option<BTreeSet<Door>>>,
+    /// The supervisor, once it was looked for.
+    pub(crate) supervisor: tokio::sync::Mutex<Option<Option<Door>>>,
 }
 
 /// Whether a change may wait until the door is started again.
@@ -109,7 +111,7 @@ impl Attached {
     }
 }
 
-/// What a door that does not run would take up again.
+/// What a door that does not run would take up again. A configuration that this release cannot read is an error.
 pub(crate) async fn stored(eyes: &Eyes, owner: &Owner, door: &Door) -> Result<Seen, ProviderError> {
     let container = door.container(owner);
     let attempt = || format!("cannot read the configuration of {door}");
@@ -119,8 +121,14 @@ pub(crate) async fn stored(eyes: &Eyes, owner: &Owner, door: &Door) -> Result<Se
         Ok(file.flatten())
     };
     let (config, labels) = (read(CONFIG).await?, read(LABELS).await?);
+    // It must not be taken for none: what is made from that is an outage.
+    let unreadable = |error: serde_json::Error| ProviderError::Rejected {
+        attempt: attempt(),
+        help: "a newer wharf may have written it: use that one. If it is damaged, put back what it was".to_owned(),
+        source: Some(Box::new(error)),
+    };
     Ok(Seen {
-        config: config.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
+        config: config.map(|bytes| serde_json::from_slice(&bytes)).transpose().map_err(unreadable)?,
         labels: labels.and_then(|bytes| serde_json::from_slice(&bytes).ok()),
         ..Seen::default()
     })
@@ -143,10 +151,11 @@ impl Doors {
             turns: Mutex::default(),
             led: Mutex::default(),
             balancers: tokio::sync::Mutex::default(),
+            supervisor: tokio::sync::Mutex::default(),
         }
     }
 
-    async fn turn(&self, door: &Door) -> tokio::sync::OwnedMutexGuard<()> {
+    pub(crate) async fn turn(&self, door: &Door) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
             turns.entry(door.clone()).or_default().clone()
@@ -205,6 +214,9 @@ impl Doors {
         let within = self.within(&config, wanted.network).await?;
         let stays = found.as_ref().filter(|found| found.runs && found.labels.listen == wanted.listen);
         if let (Some(found), Some(status)) = (stays, &seen.status) {
+            if wharf_serving::is_outdated(status) {
+                self.succeed(door, status.pid).await?;
+            }
             self.settle(door, found, &within, &cx.operation).await?;
             self.take(door, config, &before, status).await?;
             return self.windows.label(&self.hands, door, &labels).await;
@@ -244,11 +256,18 @@ impl Doors {
             ..VolumeCreateRequest::default()
         };
         self.hands.create_volume(records).await.map_err(error::engine(attempt()))?;
+        self.health_volume(&cx.operation).await?;
         let (net, ip) = self.place.lock().await.take(&self.hands, &self.owner, &cx.operation, None).await?;
         let first = listen.first().map_or(0, SocketAddr::port);
         let ports = listen.iter().map(|listen| (port(*listen), Some(vec![binding(*listen)]))).collect();
         let exposed = listen.iter().map(|listen| port(*listen)).collect();
-        let own = OfDoor { door: door.clone(), listen, endpoint: (ip, first).into(), operation: cx.operation.clone() };
+        let own = OfDoor {
+            door: door.clone(),
+            listen,
+            endpoint: (ip, first).into(),
+            operation: cx.operation.clone(),
+            fingerprint: None,
+        };
         let body = ContainerCreateBody {
             image: Some(image),
             entrypoint: Some(vec![PROGRAM.to_owned()]),
@@ -257,7 +276,10 @@ impl Doors {
             exposed_ports: Some(exposed),
             host_config: Some(HostConfig {
                 network_mode: Some(net.id.clone()),
-                binds: Some(vec![format!("{}:{RECORDS}", names::records(&self.owner))]),
+                binds: Some(vec![
+                    format!("{}:{RECORDS}", names::records(&self.owner)),
+                    format!("{}:{HEALTH}:ro", names::health(&self.owner)),
+                ]),
                 port_bindings: Some(ports),
                 log_config: Some(logs()),
                 // It serves on when wharf is gone, and comes back when the engine does.
@@ -301,6 +323,28 @@ impl Doors {
         }
     }
 
+    /// Has a gateway of this program take over from the one that runs in the door's container, as `before`. The program is
+    /// put in the place of the other, so that the container goes on with it when it is started again. Afterwards its own desk
+    /// answers: that of an earlier release understands nothing that is newer than itself. When this fails, the other goes on.
+    async fn succeed(&self, door: &Door, before: u32) -> Result<(), ProviderError> {
+        let (attempt, container) = (format!("cannot take over from {door}"), door.container(&self.owner));
+        let files = program::packed(&self.hands, &self.program, &attempt).await?;
+        self.hands.upload(&container, "/", files).await.map_err(error::engine(attempt.clone()))?;
+        self.windows.forget(door).await;
+        let words = [PROGRAM, "gateway", "--take-over", "--dir", crate::format::STATE];
+        self.hands.set_going(&container, &words).await.map_err(error::engine(attempt.clone()))?;
+        let begin = Instant::now();
+        while begin.elapsed() < START {
+            let seen = self.windows.look(door, Vec::new()).await;
+            let succeeded = |seen: &Seen| seen.status.as_ref().is_some_and(|status| status.pid != before);
+            if seen.is_ok_and(|seen| succeeded(&seen) && seen.is_up_to_date()) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err(ProviderError::Unreachable { attempt: format!("{attempt}: no answer"), retry_after: None, source: None })
+    }
+
     /// Writes what a door that does not run takes up.
     async fn write(&self, door: &Door, config: &Config, labels: &GatewayLabels) -> Result<(), ProviderError> {
         let attempt = || format!("cannot write the configuration of {door}");
@@ -317,7 +361,7 @@ impl Doors {
         self.remove(door).await
     }
 
-    async fn remove(&self, door: &Door) -> Result<(), ProviderError> {
+    pub(crate) async fn remove(&self, door: &Door) -> Result<(), ProviderError> {
         let Some(found) = self.found(door).await? else { return Ok(()) };
         let container = door.container(&self.owner);
         let attempt = || format!("cannot stop {door}");

@@ -1,29 +1,36 @@
 //! The two ends of the connection to an engine: eyes, which can change nothing, and hands. Each call is one request of
 //! the engine's API; what is asked is decided by others.
 
-use crate::{error, labels};
+use crate::{
+    error, labels,
+    line::{self, Way},
+    ssh::{self, Ssh},
+    tls::Tls,
+};
 use bollard::{
     Docker,
     auth::DockerCredentials,
     body_full, body_try_stream,
     container::LogOutput,
     errors::Error as EngineError,
-    exec::{CreateExecOptions, StartExecResults},
+    exec::{CreateExecOptions, StartExecOptions, StartExecResults},
     models::{
         ContainerCreateBody, ContainerInspectResponse, ContainerSummary, CreateImageInfo, DistributionInspect,
-        EndpointSettings, ImageInspect, Network, NetworkConnectRequest, NetworkCreateRequest, NetworkDisconnectRequest,
-        VolumeCreateRequest,
+        EndpointSettings, EventMessage, ExecInspectResponse, ImageInspect, Network, NetworkConnectRequest,
+        NetworkCreateRequest, NetworkDisconnectRequest, NetworkInspect, VolumeCreateRequest,
     },
     query_parameters::{
-        CreateContainerOptionsBuilder, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
-        InspectContainerOptions, KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
+        ContainerArchiveInfoOptionsBuilder, CreateContainerOptionsBuilder, CreateImageOptionsBuilder,
+        DownloadFromContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions, InspectNetworkOptions,
+        KillContainerOptionsBuilder, ListContainersOptionsBuilder, ListNetworksOptionsBuilder,
         ListVolumesOptionsBuilder, LogsOptions, RemoveContainerOptionsBuilder, RemoveImageOptions, RemoveVolumeOptions,
         StartContainerOptions, StopContainerOptionsBuilder, UploadToContainerOptionsBuilder, WaitContainerOptions,
     },
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
-use std::{collections::HashMap, io, ops::Deref};
+use std::{collections::HashMap, ffi::OsString, io, ops::Deref, path::Path};
+use wharf_model::InstanceId;
 use wharf_provider::{Owner, ProviderError};
 
 type Answer<T> = Result<T, EngineError>;
@@ -49,14 +56,28 @@ impl Deref for Hands {
     }
 }
 
+/// The bit of a file's mode by which the engine says that it is a folder.
+const FOLDER: u32 = 1 << 31;
+
 /// Where an engine answers when nobody says.
 pub(crate) const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
 impl Eyes {
-    /// The engine at this address. Nothing is sent yet.
-    pub(crate) fn of(host: &str) -> Result<Self, ProviderError> {
-        let docker =
-            Docker::connect_with_host(host).map_err(error::engine(format!("cannot use the engine at {host}")))?;
+    /// The engine at this address: over TLS where there is a folder of certificates for one on a network, and through an
+    /// `ssh` that is called by these words where it is behind that. Nothing is sent yet.
+    pub(crate) fn of(host: &str, certificates: Option<&Path>, ssh: &[OsString]) -> Result<Self, ProviderError> {
+        let attempt = format!("cannot use the engine at {host}");
+        let networked = host.strip_prefix("tcp://").or_else(|| host.strip_prefix("http://"));
+        let way = match (host.strip_prefix("ssh://"), networked, certificates) {
+            (Some(address), ..) => Some(Ssh::of(address, ssh).map(Way::Ssh)),
+            (None, Some(address), Some(folder)) => Some(Tls::of(address, folder).map(Way::Tls)),
+            _ => None,
+        };
+        let docker = match way {
+            Some(way) => line::connect(way.map_err(|trouble| trouble.of(&attempt))?),
+            None => Docker::connect_with_host(host),
+        };
+        let docker = docker.map_err(error::engine(attempt))?;
         Ok(Self { docker, host: host.to_owned() })
     }
 
@@ -70,9 +91,32 @@ impl Eyes {
         self.host.starts_with("unix://")
     }
 
+    /// Its socket, as its own machine has it: that of an engine elsewhere is where it usually is, if its address does not
+    /// say it.
+    pub(crate) fn socket(&self) -> &str {
+        let own = |host: &'static str| host.trim_start_matches("unix://");
+        self.host.strip_prefix("unix://").or_else(|| ssh::socket(&self.host)).unwrap_or_else(|| own(DEFAULT_HOST))
+    }
+
+    /// What happens to containers of the environment, as it happens.
+    pub(crate) fn events(&self, owner: &Owner) -> impl Stream<Item = Answer<EventMessage>> + Send + use<> {
+        let mut filters = labels::filter(owner);
+        filters.insert("type".to_owned(), vec!["container".to_owned()]);
+        filters.insert("event".to_owned(), ["create", "start", "die", "destroy"].map(str::to_owned).to_vec());
+        let docker = self.docker.clone();
+        docker.events(Some(EventsOptionsBuilder::default().filters(&filters).build())).boxed()
+    }
+
     /// Every container of the environment, running or not.
     pub(crate) async fn containers(&self, owner: &Owner) -> Answer<Vec<ContainerSummary>> {
         let options = ListContainersOptionsBuilder::default().all(true).filters(&labels::filter(owner)).build();
+        self.docker.list_containers(Some(options)).await
+    }
+
+    /// Every container of the environment that says it is of this instance.
+    pub(crate) async fn containers_of(&self, owner: &Owner, instance: &InstanceId) -> Answer<Vec<ContainerSummary>> {
+        let filters = labels::filter_of(owner, instance);
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         self.docker.list_containers(Some(options)).await
     }
 
@@ -107,10 +151,9 @@ impl Eyes {
         self.docker.list_networks(Some(ListNetworksOptionsBuilder::default().build())).await
     }
 
-    /// The networks of the environment.
-    pub(crate) async fn own_networks(&self, owner: &Owner) -> Answer<Vec<Network>> {
-        let options = ListNetworksOptionsBuilder::default().filters(&labels::filter(owner)).build();
-        self.docker.list_networks(Some(options)).await
+    /// A network with what is in it.
+    pub(crate) async fn network(&self, id: &str) -> Answer<Option<NetworkInspect>> {
+        error::absent(self.docker.inspect_network(id, None::<InspectNetworkOptions>).await)
     }
 
     /// What a container wrote.
@@ -132,14 +175,35 @@ impl Eyes {
         Ok(error::absent(pieces)?.map(|pieces| pieces.concat()))
     }
 
-    /// Begins a conversation with a program in a container.
-    pub(crate) async fn converse(&self, name: &str, words: &[&str]) -> Answer<StartExecResults> {
-        self.begin(name, words).await.map(|(_, begun)| begun)
+    /// With which storage driver the engine keeps containers, and on which file system, as far as it tells.
+    pub(crate) async fn storage(&self) -> Answer<(String, String)> {
+        let info = self.docker.info().await?;
+        let mut status = info.driver_status.unwrap_or_default().into_iter();
+        let backing = status.find(|pair| pair.first().is_some_and(|name| name == "Backing Filesystem"));
+        let backing = backing.and_then(|pair| pair.into_iter().nth(1)).unwrap_or_default();
+        Ok((info.driver.unwrap_or_default(), backing))
     }
 
-    async fn begin<T: Into<String> + Clone>(&self, name: &str, words: &[T]) -> Answer<(String, StartExecResults)> {
+    /// Whether a path of a container is a folder; none when nothing is there.
+    pub(crate) async fn is_folder(&self, name: &str, path: &str) -> Answer<Option<bool>> {
+        let options = ContainerArchiveInfoOptionsBuilder::default().path(path).build();
+        let found = error::absent(self.docker.get_container_archive_info(name, Some(options)).await)?;
+        Ok(found.map(|found| found.file_mode & FOLDER != 0))
+    }
+
+    /// Begins a conversation with a program in a container.
+    pub(crate) async fn converse(&self, name: &str, words: &[&str]) -> Answer<StartExecResults> {
+        self.begin(name, words, true).await.map(|(_, begun)| begun)
+    }
+
+    async fn begin<T: Into<String> + Clone>(
+        &self,
+        name: &str,
+        words: &[T],
+        listens: bool,
+    ) -> Answer<(String, StartExecResults)> {
         let options = CreateExecOptions {
-            attach_stdin: Some(true),
+            attach_stdin: Some(listens),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             cmd: Some(words.iter().cloned().map(Into::into).collect::<Vec<String>>()),
@@ -195,12 +259,31 @@ impl Hands {
 
     /// Runs a program in a container.
     pub(crate) async fn run(&self, name: &str, words: &[String]) -> Answer<(String, StartExecResults)> {
-        self.eyes.begin(name, words).await
+        self.eyes.begin(name, words, true).await
+    }
+
+    /// Runs a program in a container, which hears nothing.
+    pub(crate) async fn check(&self, name: &str, words: &[String]) -> Answer<(String, StartExecResults)> {
+        self.eyes.begin(name, words, false).await
+    }
+
+    /// Has a program run in a container, whoever asked for it.
+    pub(crate) async fn set_going(&self, name: &str, words: &[&str]) -> Answer<()> {
+        let cmd = Some(words.iter().map(ToString::to_string).collect());
+        let options = CreateExecOptions { cmd, ..CreateExecOptions::default() };
+        let exec = self.docker.create_exec(name, options).await?;
+        let alone = StartExecOptions { detach: true, ..StartExecOptions::default() };
+        self.docker.start_exec(&exec.id, Some(alone)).await.map(drop)
+    }
+
+    /// How such a program stands.
+    pub(crate) async fn program(&self, id: &str) -> Answer<ExecInspectResponse> {
+        self.docker.inspect_exec(id).await
     }
 
     /// The code that such a program ended with.
     pub(crate) async fn ended_with(&self, id: &str) -> Answer<i64> {
-        Ok(self.docker.inspect_exec(id).await?.exit_code.unwrap_or(0))
+        Ok(self.program(id).await?.exit_code.unwrap_or(0))
     }
 
     /// Waits for the end of a container, and answers how it ended.
@@ -242,9 +325,10 @@ impl Hands {
         self.docker.create_image(Some(options), None, login)
     }
 
-    /// Makes an image from the files of an archive.
-    pub(crate) async fn import(&self, name: &str, tag: &str, changes: Vec<String>, archive: Bytes) -> Answer<()> {
-        let options = CreateImageOptionsBuilder::default().from_src("-").repo(name).tag(tag).changes(changes).build();
+    /// Makes an image of this name and tag, `name:tag`, from the files of an archive.
+    pub(crate) async fn import(&self, name: &str, changes: Vec<String>, archive: Bytes) -> Answer<()> {
+        // Podman heeds a tag only here.
+        let options = CreateImageOptionsBuilder::default().from_src("-").repo(name).changes(changes).build();
         self.docker.create_image(Some(options), Some(body_full(archive)), None).try_collect::<Vec<_>>().await.map(drop)
     }
 
@@ -289,14 +373,18 @@ impl Hands {
     /// The names of the environment's volumes.
     pub(crate) async fn volumes(&self, owner: &Owner) -> Answer<Vec<String>> {
         let options = ListVolumesOptionsBuilder::default().filters(&labels::filter(owner)).build();
-        let found = self.docker.list_volumes(Some(options)).await?;
-        Ok(found.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect())
+        let found = self.docker.list_volumes(Some(options)).await?.volumes.unwrap_or_default();
+        // Podman lists what has one of the labels; who removes what is listed must not meet what is another's.
+        let own = found.into_iter().filter(|volume| labels::is_of(owner, &volume.labels));
+        Ok(own.map(|volume| volume.name).collect())
     }
 
     /// The environment's images.
     pub(crate) async fn images(&self, owner: &Owner) -> Answer<Vec<String>> {
         let options =
             bollard::query_parameters::ListImagesOptionsBuilder::default().filters(&labels::filter(owner)).build();
-        Ok(self.docker.list_images(Some(options)).await?.into_iter().map(|image| image.id).collect())
+        let found = self.docker.list_images(Some(options)).await?;
+        let own = found.into_iter().filter(|image| labels::is_of(owner, &image.labels));
+        Ok(own.map(|image| image.id).collect())
     }
 }

@@ -1,6 +1,7 @@
 //! What doors tell when they are looked at, and what instances answer to one that is in their network. Nothing is changed.
 
 use crate::{
+    book::{Health, Mark},
     desk::probe_all,
     door::Door,
     doors::{self, Attached},
@@ -15,8 +16,8 @@ use std::{
 };
 use wharf_gateway::{Config, Endpoint, EndpointStatus, Route, Status};
 use wharf_model::{
-    Address, EndpointState, Entry, Field, FieldPath, InstanceId, NetworkName, ObjectId, Observed, ObservedGateway,
-    ObservedObject, ObservedRoute, ServiceName, Told, Value,
+    Address, EndpointState, Entry, EnvironmentName, Field, FieldPath, InstanceId, NetworkName, ObjectId, Observed,
+    ObservedGateway, ObservedObject, ObservedRoute, ServiceName, Told, Value,
 };
 
 /// What a listing says of a door.
@@ -33,12 +34,19 @@ impl DoorLook {
     }
 }
 
+/// What looking at all doors has found.
+pub(crate) struct Looked {
+    pub(crate) doors: Vec<(DoorLook, Seen)>,
+    /// What instances answered, by their names.
+    pub(crate) heard: BTreeMap<String, Heard>,
+    /// What the supervisor knows of instances; none where none watches.
+    pub(crate) health: Option<BTreeMap<String, Health>>,
+    /// What applies have said of instances; none where no door tells.
+    pub(crate) marks: Option<BTreeMap<String, Mark>>,
+}
+
 /// Looks at all doors. Each instance is asked by the first that is in its network; where there is none, from here.
-pub(crate) async fn look(
-    reader: &DockerReader,
-    found: BTreeMap<Door, DoorLook>,
-    orders: Vec<ProbeOrder>,
-) -> (Vec<(DoorLook, Seen)>, BTreeMap<String, Heard>) {
+pub(crate) async fn look(reader: &DockerReader, found: BTreeMap<Door, DoorLook>, orders: Vec<ProbeOrder>) -> Looked {
     let mut asked: BTreeMap<Door, Vec<ProbeOrder>> = BTreeMap::new();
     for order in &orders {
         if let Some((door, _)) = found.iter().find(|(_, look)| look.reaches(order.address)) {
@@ -56,7 +64,10 @@ pub(crate) async fn look(
         let known: BTreeSet<_> = heard.iter().map(|heard| heard.name.clone()).collect();
         heard.extend(probe_all(orders.into_iter().filter(|order| !known.contains(&order.name)).collect()).await);
     }
-    (looks, heard.into_iter().map(|heard| (heard.name.clone(), heard)).collect())
+    let health = looks.iter().find_map(|(_, seen)| seen.health.clone());
+    let marks = looks.iter().find_map(|(_, seen)| seen.marks.clone());
+    let heard = heard.into_iter().map(|heard| (heard.name.clone(), heard)).collect();
+    Looked { doors: looks, heard, health, marks }
 }
 
 async fn look_at(reader: &DockerReader, door: &Door, runs: bool, orders: Vec<ProbeOrder>) -> Seen {
@@ -69,14 +80,29 @@ async fn look_at(reader: &DockerReader, door: &Door, runs: bool, orders: Vec<Pro
     doors::stored(&reader.eyes, &reader.owner, door).await.unwrap_or_default()
 }
 
-/// Writes down what was seen of doors. `named` are the project's networks by their ids.
-pub(crate) fn enter(observed: &mut Observed, looks: Vec<(DoorLook, Seen)>, named: &BTreeMap<String, NetworkName>) {
+/// Writes down what was seen of doors. `named` are the project's networks by their ids, `watched` is where the instances
+/// are that a supervisor sees to.
+pub(crate) fn enter(
+    observed: &mut Observed,
+    looks: Vec<(DoorLook, Seen)>,
+    named: &BTreeMap<String, NetworkName>,
+    watched: &[SocketAddr],
+    environment: &EnvironmentName,
+) {
     for (look, seen) in looks {
         match look.labels.door.clone() {
             Door::Gateway(name) => drop(observed.gateways.insert(name, gateway(&look, seen, named))),
             Door::Balancer(name, generation) => {
                 let object = ObjectId { address: Address::Nlb(name), generation };
                 balancer(observed, object, &look, seen);
+            }
+            Door::Supervisor(generation) => {
+                let object = ObjectId { address: Address::Supervisor(environment.clone()), generation };
+                // One that does not watch, or cannot reach whom it is to ask, is not as it was made.
+                let reaches = watched.iter().all(|address| look.reaches(*address));
+                let fingerprint = seen.health.and(look.labels.fingerprint).filter(|_| reaches);
+                let release = seen.release.and_then(|release| release.parse().ok());
+                observed.objects.insert(object, ObservedObject { fingerprint, release });
             }
         }
     }
@@ -92,7 +118,7 @@ fn gateway(look: &DoorLook, seen: Seen, named: &BTreeMap<String, NetworkName>) -
         let counted =
             live.into_iter().flatten().filter_map(|live| Some((live.name.parse().ok()?, wharf_serving::figures(live))));
         let (endpoints, figures) = (states(look, route, live).collect(), counted.collect());
-        Some((service, ObservedRoute { fingerprint, endpoints, figures, told: Told::default() }))
+        Some((service, ObservedRoute { fingerprint, endpoints, figures, told: wharf_serving::told(route) }))
     });
     let routes = routes.collect();
     ObservedGateway {
@@ -100,7 +126,9 @@ fn gateway(look: &DoorLook, seen: Seen, named: &BTreeMap<String, NetworkName>) -
         listen: look.labels.listen.first().copied(),
         fingerprint: own.settled.then(|| own.fingerprint.parse().ok()).flatten(),
         routes,
+        lost: wharf_serving::lost(seen.status.as_ref()),
         told: if look.runs { told(look, own.network.as_deref(), named) } else { Told::default() },
+        release: seen.status.as_ref().and_then(wharf_serving::release),
     }
 }
 
@@ -136,7 +164,8 @@ fn balancer(observed: &mut Observed, object: ObjectId, look: &DoorLook, seen: Se
     let mut led_to = seen.config.iter().flat_map(|config| &config.routes).flat_map(|route| &route.endpoints);
     let whole = own.settled && seen.status.is_some() && led_to.all(|endpoint| look.reaches(endpoint.address));
     let fingerprint = whole.then(|| own.fingerprint.parse().ok()).flatten();
-    observed.objects.insert(object, ObservedObject { fingerprint });
+    let release = seen.status.as_ref().and_then(wharf_serving::release);
+    observed.objects.insert(object, ObservedObject { fingerprint, release });
     for route in &seen.config.unwrap_or_else(Config::empty).routes {
         let live = seen.status.as_ref().and_then(|status| endpoints(status, &route.name));
         for (instance, state) in states(look, route, live) {

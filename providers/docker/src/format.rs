@@ -1,9 +1,13 @@
 //! What is stored in a gateway's container, and the words that go in and out of it: one JSON value per line.
 
-use crate::labels::Question;
+use crate::{
+    book::{Health, Mark},
+    labels::Question,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr};
 use wharf_gateway::{Config, Status};
+use wharf_model::Release;
 
 /// The format that this build writes and reads.
 pub(crate) const FORMAT: u32 = 1;
@@ -15,6 +19,9 @@ pub(crate) const LABELS: &str = "/state/labels.json";
 
 /// The folder in a gateway's container in which calls are kept: the environment's volume for them.
 pub(crate) const RECORDS: &str = "/state/records";
+
+/// The folder in the containers of doors and supervisors that is the environment's volume for what is known of instances.
+pub(crate) const HEALTH: &str = "/health";
 
 /// From what a gateway or balancer and its routes were made. A container's own labels cannot change; these can.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,4 +99,21 @@ pub(crate) struct Seen {
     pub(crate) config: Option<Config>,
     pub(crate) labels: Option<GatewayLabels>,
     pub(crate) heard: Vec<Heard>,
+    /// What a supervisor knows; none of a door, and of one that does not watch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) health: Option<BTreeMap<String, Health>>,
+    /// What applies have said of instances, where the volume is that says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) marks: Option<BTreeMap<String, Mark>>,
+    /// Of which release of wharf the program is that answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) release: Option<String>,
+}
+
+impl Seen {
+    /// Whether the program that answers is of no earlier release than this one.
+    pub(crate) fn is_up_to_date(&self) -> bool {
+        let release = self.release.as_ref().and_then(|release| release.parse::<Release>().ok());
+        release.is_some_and(|release| release >= wharf_serving::own_release())
+    }
 }

@@ -10,7 +10,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 use wharf_gateway::Config;
-use wharf_model::{GatewayName, GatewaySpec, InstanceId, Probe, RouteSpec, ServiceName};
+use wharf_model::{GatewayName, GatewaySpec, InstanceId, RouteSpec, ServiceName};
 use wharf_provider::{OpContext, ProviderError};
 
 impl Doors {
@@ -29,13 +29,18 @@ impl Doors {
             fingerprint: spec.fingerprint().to_string(),
         };
         let door = Door::Gateway(gateway.clone());
-        self.bring(&door, wanted, |config| config.listeners = vec![listener], cx).await
+        let traces = wharf_serving::traces(gateway, spec, &self.owner, &cx.secrets)?;
+        let change = |config: &mut Config| {
+            config.listeners = vec![listener];
+            config.traces = traces;
+        };
+        self.bring(&door, wanted, change, cx).await
     }
 
     /// Sets a route; its endpoints stay as they are.
     pub(crate) async fn put_route(&self, spec: &RouteSpec, cx: &OpContext) -> Result<(), ProviderError> {
         let mut route = wharf_serving::route(spec, &cx.secrets)?;
-        route.records = spec.records.as_ref().map(|file| wharf_serving::records(kept_at(file)));
+        route.records = spec.records.as_ref().map(|file| wharf_serving::records(file, kept_at(&file.path)));
         let label = RouteLabel { operation: cx.operation.to_string(), fingerprint: spec.fingerprint().to_string() };
         let service = spec.service.to_string();
         let set = |config: &mut Config, labels: &mut GatewayLabels| {
@@ -59,12 +64,12 @@ impl Doors {
         &self,
         gateway: &GatewayName,
         (instance, address): (&InstanceId, SocketAddr),
-        probe: &Probe,
+        probe: &wharf_gateway::Probe,
         cx: &OpContext,
     ) -> Result<(), ProviderError> {
         let mut found = false;
         let serve = |config: &mut Config, _: &mut GatewayLabels| {
-            let endpoint = wharf_serving::endpoint(instance, address, wharf_serving::probe(probe));
+            let endpoint = wharf_serving::endpoint(instance, address, probe.clone());
             found = wharf_serving::serve(config, gateway, instance, endpoint);
         };
         let reach = Reach { instance, address, operation: &cx.operation };

@@ -1,7 +1,7 @@
 //! Whose an object is: every container, volume, network and image that is made carries it, so that it is found again
 //! without any record. Labels never change after an object was made.
 
-use crate::{door::Door, names};
+use crate::{door::Door, names, unit::Member};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -13,6 +13,7 @@ use wharf_model::{
     OperationId, Probe, RevisionNumber, Seat,
 };
 use wharf_provider::Owner;
+use wharf_serving::Care;
 
 /// Labels as the engine has them.
 pub(crate) type Labels = HashMap<String, String>;
@@ -30,16 +31,34 @@ const NETWORK: &str = "wharf.network";
 pub(crate) const SEAT: &str = "wharf.seat";
 const CONTENT: &str = "wharf.content";
 const OBJECT: &str = "wharf.object";
+const ADOPTED: &str = "wharf.adopted";
 const FINGERPRINT: &str = "wharf.fingerprint";
 const MAKING: &str = "wharf.making";
 const LISTEN: &str = "wharf.listen";
+const MEMBER: &str = "wharf.member";
 const ENDPOINT: &str = "wharf.endpoint";
 const PROBE: &str = "wharf.probe";
+const SUPERVISOR: &str = "wharf.supervisor";
+const CARE: &str = "wharf.care";
+const KEPT_UP: &str = "wharf.kept-up";
 
 /// The filter for everything that is an environment's.
 pub(crate) fn filter(owner: &Owner) -> HashMap<String, Vec<String>> {
     let wanted = [format!("{PROJECT}={}", owner.project), format!("{ENVIRONMENT}={}", owner.environment)];
     HashMap::from([("label".to_owned(), wanted.to_vec())])
+}
+
+/// Whether labels say that something is the environment's.
+pub(crate) fn is_of(owner: &Owner, labels: &Labels) -> bool {
+    let says = |label: &str, wanted: &str| labels.get(label).is_some_and(|said| said == wanted);
+    says(PROJECT, &owner.project.to_string()) && says(ENVIRONMENT, &owner.environment.to_string())
+}
+
+/// The filter for what is of one instance.
+pub(crate) fn filter_of(owner: &Owner, instance: &InstanceId) -> HashMap<String, Vec<String>> {
+    let mut filters = filter(owner);
+    filters.entry("label".to_owned()).or_default().push(format!("{INSTANCE}={instance}"));
+    filters
 }
 
 /// The labels that everything carries.
@@ -69,6 +88,8 @@ pub(crate) fn belongs(labels: &Labels, owner: &Owner) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OfInstance {
     pub(crate) instance: InstanceId,
+    /// Which of its containers this is, where it is several.
+    pub(crate) member: Option<Member>,
     pub(crate) revision: RevisionNumber,
     pub(crate) operation: OperationId,
     /// Of the revision that it was started from; instances of earlier builds do not say.
@@ -80,6 +101,10 @@ pub(crate) struct OfInstance {
     pub(crate) seat: Option<Seat>,
     /// None of a service without a port: it answers nobody.
     pub(crate) question: Option<Question>,
+    /// What its supervisor sees to; none where it has no supervisor.
+    pub(crate) care: Option<Care>,
+    /// Whether the engine starts it again when it ends by itself.
+    pub(crate) kept_up: bool,
 }
 
 /// How an instance is asked whether it is ready, by whoever looks at it.
@@ -91,6 +116,9 @@ pub(crate) struct Question {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) grpc: Option<String>,
     pub(crate) timeout_ms: u64,
+    /// Whether the supervisor is asked, and not the instance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) told: bool,
 }
 
 impl Question {
@@ -112,42 +140,62 @@ impl From<&Probe> for Question {
         let (path, grpc) = match &probe.check {
             Check::Http { path } => (Some(path.to_string()), None),
             Check::Grpc { service } => (None, Some(service.to_string())),
-            // The plan refuses programs as probes on this runtime.
+            // Programs as probes are the supervisor's.
             Check::Tcp | Check::Exec(_) => (None, None),
         };
-        Self { path, grpc, timeout_ms: u64::try_from(probe.timeout.as_millis()).unwrap_or(u64::MAX) }
+        Self { path, grpc, timeout_ms: u64::try_from(probe.timeout.as_millis()).unwrap_or(u64::MAX), told: false }
     }
 }
 
 impl OfInstance {
-    /// The labels of an instance that listens at `ip` and has this seat.
-    pub(crate) fn of(launch: &Launch, ip: Ipv4Addr, seat: Option<Seat>, operation: &OperationId) -> Self {
+    /// The labels of an instance, or of one of its members, that listens at `ip` and has this seat.
+    pub(crate) fn of(
+        (launch, member): (&Launch, Option<Member>),
+        ip: Ipv4Addr,
+        seat: Option<Seat>,
+        operation: &OperationId,
+    ) -> Self {
         let template = &launch.revision.template;
+        // One that ends is the end of all: nobody starts a part of a unit again, and rank 0 speaks for the others.
+        let care = (template.is_supervised() && member.is_none_or(|member| member.rank == 0)).then(|| {
+            let care = Care::of(template);
+            Care { stays_down: care.stays_down || member.is_some(), ..care }
+        });
+        let told = care.as_ref().is_some_and(Care::tells_readiness);
+        let question = Question { told, ..(&template.probe()).into() };
         Self {
             instance: launch.instance.clone(),
+            member,
             revision: launch.revision.number,
             operation: operation.clone(),
             fingerprint: Some(launch.revision.fingerprint()),
             endpoint: (ip, template.port.unwrap_or(0)).into(),
             network: network_of(launch),
             seat,
-            question: template.port.map(|_| (&template.probe()).into()),
+            question: Some(question).filter(|_| told || template.port.is_some()),
+            kept_up: care.is_none() && member.is_none() && !template.crash_block,
+            care,
         }
     }
 
     /// As the engine has them.
     pub(crate) fn write(&self, owner: &Owner) -> Labels {
-        let Self { instance, revision, operation, fingerprint, endpoint, network, seat, question } = self;
+        let Self { instance, member, revision, operation, fingerprint, endpoint, network, seat, .. } = self;
+        let Self { question, care, kept_up, .. } = self;
         let address = Address::Instance(instance.service.clone(), instance.slot).to_string();
         let mut labels = common(owner, &address, instance.generation.0, operation);
         labels.insert(INSTANCE.to_owned(), instance.to_string());
         labels.insert(REVISION.to_owned(), revision.0.to_string());
         labels.insert(ENDPOINT.to_owned(), endpoint.to_string());
+        labels.extend(member.map(|member| (MEMBER.to_owned(), member.to_string())));
         labels.extend(network.as_ref().map(|network| (NETWORK.to_owned(), network.to_string())));
         labels.extend(seat.as_ref().map(|seat| (SEAT.to_owned(), seat.to_string())));
         labels.extend(fingerprint.map(|print| (FINGERPRINT.to_owned(), print.to_string())));
         let question = question.as_ref().and_then(|question| serde_json::to_string(question).ok());
         labels.extend(question.map(|question| (PROBE.to_owned(), question)));
+        let care = care.as_ref().and_then(|care| serde_json::to_string(care).ok());
+        labels.extend(care.map(|care| (CARE.to_owned(), care)));
+        labels.extend(kept_up.then(|| (KEPT_UP.to_owned(), "true".to_owned())));
         labels
     }
 
@@ -157,8 +205,10 @@ impl OfInstance {
             return None;
         }
         let question = labels.get(PROBE).map(|text| serde_json::from_str(text));
+        let care = labels.get(CARE).map(|text| serde_json::from_str(text));
         Some(Self {
             instance: labels.get(INSTANCE)?.parse().ok()?,
+            member: labels.get(MEMBER).map(|text| text.parse()).transpose().ok()?,
             revision: RevisionNumber(labels.get(REVISION)?.parse().ok()?),
             operation: OperationId(labels.get(OPERATION)?.as_str().into()),
             fingerprint: labels.get(FINGERPRINT).and_then(|text| text.parse().ok()),
@@ -166,7 +216,19 @@ impl OfInstance {
             network: labels.get(NETWORK).and_then(|text| text.parse().ok()),
             seat: seat(labels),
             question: question.transpose().ok()?,
+            care: care.transpose().ok()?,
+            kept_up: is_kept_up(labels),
         })
+    }
+
+    /// Which of the instance's containers this is.
+    pub(crate) fn rank(&self) -> u32 {
+        self.member.map_or(0, |member| member.rank)
+    }
+
+    /// How many containers the instance is.
+    pub(crate) fn size(&self) -> u32 {
+        self.member.map_or(1, |member| member.size)
     }
 }
 
@@ -174,17 +236,19 @@ impl OfInstance {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OfDoor {
     pub(crate) door: Door,
-    /// Where the engine's machine listens for it. Never empty.
+    /// Where the engine's machine listens for it; nowhere for a supervisor.
     pub(crate) listen: Vec<SocketAddr>,
     /// Its address in the environment's network.
     pub(crate) endpoint: SocketAddr,
     pub(crate) operation: OperationId,
+    /// From which spec a supervisor was made; of others this may change, and stands in their files.
+    pub(crate) fingerprint: Option<Fingerprint>,
 }
 
 impl OfDoor {
     /// As the engine has them.
     pub(crate) fn write(&self, owner: &Owner) -> Labels {
-        let Self { door, listen, endpoint, operation } = self;
+        let Self { door, listen, endpoint, operation, fingerprint } = self;
         let listen: Vec<_> = listen.iter().map(SocketAddr::to_string).collect();
         let mut labels = match door {
             Door::Gateway(name) => {
@@ -197,7 +261,14 @@ impl OfDoor {
                 labels.insert(BALANCER.to_owned(), name.to_string());
                 labels
             }
+            Door::Supervisor(generation) => {
+                let address = Address::Supervisor(owner.environment.clone()).to_string();
+                let mut labels = common(owner, &address, generation.0, operation);
+                labels.insert(SUPERVISOR.to_owned(), owner.environment.to_string());
+                labels
+            }
         };
+        labels.extend(fingerprint.map(|print| (FINGERPRINT.to_owned(), print.to_string())));
         labels.insert(LISTEN.to_owned(), listen.join(" "));
         labels.insert(ENDPOINT.to_owned(), endpoint.to_string());
         labels
@@ -211,15 +282,24 @@ impl OfDoor {
         let door = match (labels.get(GATEWAY), labels.get(BALANCER)) {
             (Some(name), _) => Door::Gateway(name.parse().ok()?),
             (None, Some(name)) => Door::Balancer(name.parse().ok()?, Generation(labels.get(GENERATION)?.parse().ok()?)),
+            (None, None) if labels.contains_key(SUPERVISOR) => {
+                Door::Supervisor(Generation(labels.get(GENERATION)?.parse().ok()?))
+            }
             (None, None) => return None,
         };
         Some(Self {
             door,
-            listen: labels.get(LISTEN)?.split(' ').map(|one| one.parse().ok()).collect::<Option<_>>()?,
+            listen: labels.get(LISTEN)?.split_whitespace().map(|one| one.parse().ok()).collect::<Option<_>>()?,
             endpoint: labels.get(ENDPOINT)?.parse().ok()?,
             operation: OperationId(labels.get(OPERATION)?.as_str().into()),
+            fingerprint: labels.get(FINGERPRINT).and_then(|text| text.parse().ok()),
         })
     }
+}
+
+/// Whether they say that the engine starts its container again when that ends by itself.
+pub(crate) fn is_kept_up(labels: &Labels) -> bool {
+    labels.contains_key(KEPT_UP)
 }
 
 /// What they say that its container holds of GPUs.
@@ -254,7 +334,15 @@ pub(crate) fn of_object(owner: &Owner, object: &ObjectId, spec: &ObjectSpec, ope
     let mut labels = common(owner, &object.address.to_string(), object.generation.0, operation);
     labels.insert(OBJECT.to_owned(), object.to_string());
     labels.insert(FINGERPRINT.to_owned(), spec.fingerprint().to_string());
+    if let ObjectSpec::Network(spec) = spec {
+        labels.extend(spec.adopted().map(|network| (ADOPTED.to_owned(), network.to_string())));
+    }
     labels
+}
+
+/// The network that somebody else made and they stand for, by its name or id.
+pub(crate) fn adopted(labels: &Labels) -> Option<&str> {
+    labels.get(ADOPTED).map(String::as_str)
 }
 
 /// The labels of a network.
@@ -305,7 +393,9 @@ mod tests {
         let revision = Arc::new(Revision { number: RevisionNumber(3), template, pins: Pins::default() });
         let launch = Launch { instance: "hello-0-g2".parse().unwrap(), revision };
         let operation = OperationId("start instance.hello[0] hello-0-g2".into());
-        let labels = OfInstance::of(&launch, [10, 0, 0, 7].into(), Some("GPU-1=8GiB,40".parse().unwrap()), &operation);
+        let seat = Some("GPU-1=8GiB,40".parse().unwrap());
+        let labels = OfInstance::of((&launch, "1/2".parse().ok()), [10, 0, 0, 7].into(), seat, &operation);
+        assert_eq!((labels.rank(), labels.size()), (1, 2));
         let written = labels.write(&owner("dev"));
         assert_eq!(written["wharf.address"], "instance.hello[0]");
         assert_eq!(written["wharf.generation"], "2");

@@ -2,15 +2,17 @@
 //! no record beside the engine's own: what is there says by its labels whose it is.
 //!
 //! This crate decides what objects are called, which addresses they get, and what a container is made of. What is
-//! started, when, and what becomes of an instance that ended, is decided by others; an instance that ended stays down
-//! until they say.
+//! started, and when, is decided by others. An instance that ended stays down until they say, or until the supervisor of
+//! the environment starts it again.
 //!
 //! - values: `names`, `door`, `labels`, `addresses`, `request` (from a launch to a container), `format`, `capability`;
-//! - the engine: `engine` (eyes and hands), `error`, `archive`;
+//! - the engine: `engine` (eyes and hands) with `line`, `tls` and `ssh` for one elsewhere, `error`, `archive`;
 //! - looking: [`DockerReader`] with `observe`, `entrances`, `logs`, `window`; nothing in there changes anything;
-//! - calls: [`DockerProvider`] with `image`, `network`, `gpus`, `start`, `stop`, `content`, `objects`, `doors` (with `gateways`,
-//!   `balancers` and `reach`), `program`, `resolve`, `run`;
-//! - what runs in a gateway's container beside the gateway: [`play_role`], in `desk`.
+//! - calls: [`DockerProvider`] with `image`, `network` (with `adopted`), `gpus`, `start`, `stop`, `unit`, `content`,
+//!   `bucket`, `copies`, `git`, `objects`, `doors` (with `gateways`, `balancers` and `reach`), `supervisors`, `program`,
+//!   `resolve`, `run`;
+//! - what runs in the containers of doors and supervisors beside a gateway: [`play_role`], with `desk`, `watch` (all
+//!   instances of an environment), `ward` (one) and `book` (what is known of them).
 //!
 //! Whoever has the reading half alone cannot write:
 //!
@@ -31,10 +33,14 @@
 #![allow(clippy::disallowed_methods, reason = "folders and the own program are read to be sent to the engine")]
 
 mod addresses;
+mod adopted;
 mod archive;
 mod balancers;
+mod book;
+mod bucket;
 mod capability;
 mod content;
+mod copies;
 mod desk;
 mod door;
 mod doors;
@@ -43,9 +49,11 @@ mod entrances;
 mod error;
 mod format;
 mod gateways;
+mod git;
 mod gpus;
 mod image;
 mod labels;
+mod line;
 mod logs;
 mod names;
 mod network;
@@ -56,12 +64,19 @@ mod provider;
 mod reach;
 mod request;
 mod resolve;
+mod roles;
 mod run;
+mod ssh;
 mod start;
 mod stop;
+mod supervisors;
+mod tls;
 mod told;
+mod unit;
+mod ward;
+mod watch;
 mod window;
 
-pub use desk::play_role;
 pub use image::Logins;
 pub use provider::{DockerProvider, DockerReader, DockerSettings};
+pub use roles::play_role;

@@ -16,11 +16,11 @@ struct Line {
     text: String,
 }
 
-/// The lines after `place`, at most the `limit` newest, and the place behind them.
+/// The lines of a container of an instance after `place`, at most the `limit` newest, and the place behind them.
 pub(crate) async fn read(
     eyes: &Eyes,
     container: &str,
-    instance: &InstanceId,
+    (instance, rank): &(InstanceId, u32),
     place: Option<Place>,
     limit: usize,
 ) -> Result<(Vec<LogLine>, Option<Place>), EngineError> {
@@ -34,6 +34,7 @@ pub(crate) async fn read(
     let skipped = lines.len().saturating_sub(limit);
     let told = lines.into_iter().skip(skipped).map(|Line { at, stream, text }| LogLine {
         instance: instance.clone(),
+        rank: *rank,
         at: Timestamp(at / 1_000_000),
         stream,
         text,

@@ -24,9 +24,25 @@ pub(crate) fn instance(owner: &Owner, instance: &InstanceId) -> String {
     format!("{}.{instance}", network(owner))
 }
 
+/// One of the containers of an instance that is several; of any other, the one that it is.
+pub(crate) fn member(owner: &Owner, id: &InstanceId, rank: u32) -> String {
+    let own = instance(owner, id);
+    if rank == 0 { own } else { format!("{own}.{rank}") }
+}
+
 /// The container of a gateway.
 pub(crate) fn gateway(owner: &Owner, gateway: &GatewayName) -> String {
     format!("{}.gateway.{gateway}", network(owner))
+}
+
+/// The container of a supervisor.
+pub(crate) fn supervisor(owner: &Owner, generation: Generation) -> String {
+    format!("{}.supervisor.{generation}", network(owner))
+}
+
+/// The volume in which a supervisor keeps what it knows of instances, and doors read it.
+pub(crate) fn health(owner: &Owner) -> String {
+    format!("{}.health", network(owner))
 }
 
 /// The volume in which gateways keep calls.

@@ -3,7 +3,8 @@
 
 use crate::{
     addresses::Range,
-    engine::Hands,
+    adopted,
+    engine::{Eyes, Hands},
     error,
     labels::{self, OfDoor},
     names,
@@ -11,9 +12,10 @@ use crate::{
 use bollard::models::{ContainerSummary, EndpointSettings, Ipam, IpamConfig, Network, NetworkCreateRequest};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fs,
     net::{IpAddr, Ipv4Addr},
 };
-use wharf_model::{Address, NetworkName, NetworkPlace, NetworkSpec, ObjectId, ObjectSpec, OperationId};
+use wharf_model::{Address, Fingerprint, NetworkName, NetworkPlace, NetworkSpec, ObjectId, ObjectSpec, OperationId};
 use wharf_provider::{OpContext, Owner, ProviderError};
 
 /// A network, by its id: two may have the same name.
@@ -21,6 +23,8 @@ use wharf_provider::{OpContext, Owner, ProviderError};
 pub(crate) struct Net {
     pub(crate) id: String,
     pub(crate) range: Range,
+    /// Whether somebody else made it, and others may be in it.
+    adopted: bool,
 }
 
 /// The networks that are used, and the addresses in them that are taken. Filled at first use; whoever holds the lock on it
@@ -53,6 +57,11 @@ impl Place {
         let containers = hands.containers(owner).await;
         let containers = containers.map_err(error::engine("cannot list the environment's containers"))?;
         self.taken.extend(containers.iter().flat_map(addresses));
+        if net.adopted {
+            let attempt = format!("cannot look who is in network {}", net.id);
+            let found = hands.network(&net.id).await.map_err(error::engine(attempt))?;
+            self.taken.extend(found.iter().flat_map(adopted::addresses));
+        }
         self.nets.insert(within.cloned(), net.clone());
         Ok(net)
     }
@@ -66,7 +75,9 @@ impl Place {
         within: Option<&ObjectId>,
     ) -> Result<(Net, Ipv4Addr), ProviderError> {
         let net = self.net(hands, owner, operation, within).await?;
-        let address = net.range.free(&self.taken).ok_or_else(|| {
+        let Net { range, adopted, .. } = &net;
+        let free = if *adopted { range.free_beside_others(&self.taken) } else { range.free(&self.taken) };
+        let address = free.ok_or_else(|| {
             let network = within.map_or_else(|| names::network(owner), ToString::to_string);
             ProviderError::Conflict {
                 attempt: format!("no address of network {network} ({}) is free", net.range),
@@ -117,14 +128,20 @@ async fn ensure(hands: &Hands, owner: &Owner, operation: &OperationId) -> Result
     if let Some(net) = known.iter().find(ours).and_then(net) {
         return Ok(net);
     }
-    let range = choose(&name, &known)?;
+    let range = choose(hands, &name, &known)?;
     let labels = labels::shared(owner, operation);
     let id = hands.create_network(request(name, range, labels, false)).await.map_err(error::engine(attempt))?;
-    Ok(Net { id, range })
+    Ok(Net { id, range, adopted: false })
 }
 
-fn choose(name: &str, known: &[Network]) -> Result<Range, ProviderError> {
-    let taken: Vec<_> = known.iter().flat_map(ranges).collect();
+/// Where nobody says it, a network gets a range that no other network of the engine has, and to which its machine has no
+/// route: what is behind that would be out of reach from there on.
+fn choose(eyes: &Eyes, name: &str, known: &[Network]) -> Result<Range, ProviderError> {
+    let mut taken: Vec<_> = known.iter().flat_map(ranges).collect();
+    if eyes.is_here() {
+        // Where the kernel has no such table, the engine's networks must do.
+        taken.extend(Range::routed(&fs::read_to_string("/proc/net/route").unwrap_or_default()));
+    }
     Range::choose(name, &taken).ok_or_else(|| ProviderError::Conflict {
         attempt: format!("cannot make network {name}: no range of addresses within 10.192.0.0/11 is free"),
         help: "remove networks of the engine that nothing needs: `docker network prune`".to_owned(),
@@ -143,23 +160,57 @@ fn request(name: String, range: Range, labels: labels::Labels, sealed: bool) -> 
     }
 }
 
-fn ranges(network: &Network) -> impl Iterator<Item = Range> {
+pub(crate) fn ranges(network: &Network) -> impl Iterator<Item = Range> {
     let configs = network.ipam.iter().flat_map(|ipam| ipam.config.iter().flatten());
     configs.filter_map(|config| config.subnet.as_ref()?.parse().ok())
 }
 
 fn net(network: &Network) -> Option<Net> {
-    Some(Net { id: network.id.clone()?, range: ranges(network).next()? })
+    Some(Net { id: network.id.clone()?, range: ranges(network).next()?, adopted: false })
+}
+
+/// A network of the project: an incarnation of it, and from what that was made.
+pub(crate) struct Incarnation<'a> {
+    pub(crate) object: ObjectId,
+    pub(crate) fingerprint: Option<Fingerprint>,
+    pub(crate) network: &'a Network,
+    adopted: bool,
+}
+
+/// The networks of the project among all of the engine: those that it made, and those that containers of it stand for.
+pub(crate) fn of_project<'a>(
+    networks: &'a [Network],
+    containers: &'a [ContainerSummary],
+    owner: &'a Owner,
+) -> impl Iterator<Item = Incarnation<'a>> {
+    let made = networks.iter().filter_map(|network| {
+        let (object, fingerprint) = labels::object(network.labels.as_ref()?, owner)?;
+        Some(Incarnation { object, fingerprint, network, adopted: false })
+    });
+    let adopted = containers.iter().filter_map(|container| {
+        let labels = container.labels.as_ref()?;
+        let network = adopted::named(networks, labels::adopted(labels)?)?;
+        let (object, fingerprint) = labels::object(labels, owner)?;
+        Some(Incarnation { object, fingerprint, network, adopted: true })
+    });
+    made.chain(adopted)
 }
 
 /// An incarnation of a network of the project.
 pub(crate) async fn find(hands: &Hands, owner: &Owner, object: &ObjectId) -> Result<Option<Net>, ProviderError> {
-    let known = hands.own_networks(owner).await.map_err(error::engine(format!("cannot look for {object}")))?;
-    let is = |network: &&Network| {
-        let labels = network.labels.as_ref().and_then(|labels| labels::object(labels, owner));
-        labels.is_some_and(|(known, _)| known == *object)
-    };
-    Ok(known.iter().find(is).and_then(net))
+    let (networks, containers) = listed(hands, owner, format!("cannot look for {object}")).await?;
+    let found = of_project(&networks, &containers, owner).find(|known| known.object == *object);
+    Ok(found.and_then(|known| Some(Net { adopted: known.adopted, ..net(known.network)? })))
+}
+
+/// Every network of the engine, and every container of the environment.
+pub(crate) async fn listed(
+    eyes: &Eyes,
+    owner: &Owner,
+    attempt: String,
+) -> Result<(Vec<Network>, Vec<ContainerSummary>), ProviderError> {
+    let (networks, containers) = tokio::join!(eyes.networks(), eyes.containers(owner));
+    Ok((networks.map_err(error::engine(attempt.clone()))?, containers.map_err(error::engine(attempt))?))
 }
 
 /// The newest incarnation of a network of the project.
@@ -169,9 +220,9 @@ pub(crate) async fn newest(
     name: &NetworkName,
 ) -> Result<Option<ObjectId>, ProviderError> {
     let address = Address::Network(name.clone());
-    let known = hands.own_networks(owner).await.map_err(error::engine(format!("cannot look for {address}")))?;
-    let labels = known.iter().filter_map(|network| labels::object(network.labels.as_ref()?, owner));
-    Ok(labels.map(|(object, _)| object).filter(|object| object.address == address).max())
+    let (networks, containers) = listed(hands, owner, format!("cannot look for {address}")).await?;
+    let known = of_project(&networks, &containers, owner).map(|known| known.object);
+    Ok(known.filter(|object| object.address == address).max())
 }
 
 /// Makes an incarnation of a network. What one is made of does not change: one that was made otherwise gives way, if
@@ -184,7 +235,7 @@ pub(crate) async fn put(
     cx: &OpContext,
 ) -> Result<(), ProviderError> {
     let attempt = || error::engine(format!("cannot make {object}"));
-    let own = hands.own_networks(owner).await.map_err(attempt())?;
+    let own = hands.networks().await.map_err(attempt())?;
     let labelled = own.iter().filter_map(|network| Some((network, labels::object(network.labels.as_ref()?, owner)?)));
     for (network, (_, fingerprint)) in labelled.filter(|(_, (known, _))| known == object) {
         if fingerprint == Some(ObjectSpec::Network(spec.clone()).fingerprint()) {
@@ -197,7 +248,7 @@ pub(crate) async fn put(
     let name = names::network_of(owner, name, object.generation);
     let range = match &spec.place {
         NetworkPlace::Own(Some(cidr)) => own_range(object, &cidr.to_string(), &known)?,
-        NetworkPlace::Own(None) | NetworkPlace::Existing(_) => choose(&name, &known)?,
+        NetworkPlace::Own(None) | NetworkPlace::Existing(_) | NetworkPlace::Adopted(_) => choose(hands, &name, &known)?,
     };
     let labels = labels::of_network(owner, object, spec, &cx.operation);
     hands.create_network(request(name, range, labels, spec.sealed)).await.map(drop).map_err(attempt())
@@ -222,7 +273,7 @@ fn own_range(object: &ObjectId, cidr: &str, known: &[Network]) -> Result<Range, 
     }
 }
 
-/// Removes an incarnation of a network. Doors leave it first; one that is gone is fine.
+/// Removes an incarnation of a network. Doors leave it first; one that is gone is fine. One that somebody else made stays.
 pub(crate) async fn delete(hands: &Hands, owner: &Owner, object: &ObjectId) -> Result<(), ProviderError> {
     let attempt = || error::engine(format!("cannot remove {object}"));
     let Some(net) = find(hands, owner, object).await? else { return Ok(()) };
@@ -245,6 +296,9 @@ pub(crate) async fn delete(hands: &Hands, owner: &Owner, object: &ObjectId) -> R
     }
     for door in doors {
         hands.disconnect(&net.id, &door).await.map_err(attempt())?;
+    }
+    if net.adopted {
+        return Ok(());
     }
     match hands.remove_network(&net.id).await {
         Err(cause) if cause.to_string().contains("active endpoints") => Err(ProviderError::Conflict {

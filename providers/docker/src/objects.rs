@@ -1,8 +1,9 @@
 //! Objects beside gateways and instances. A network is one of the engine, a balancer a container of its own. For data that
-//! outlives instances, for logins and for groups stands a container that never runs, whose labels say from what it was
-//! made; data lies in a volume of the same name.
+//! outlives instances, for logins, for groups and for a network that somebody else made stands a container that never runs,
+//! whose labels say from what it was made; data lies in a volume of the same name.
 
 use crate::{
+    adopted,
     content::{empty, resting},
     door::Door,
     error, labels, names, network,
@@ -25,6 +26,11 @@ pub(crate) async fn put(
     let attempt = || error::engine(format!("cannot make {object}"));
     let labels = labels::of_object(owner, object, spec, &cx.operation);
     let volume = match (spec, &object.address) {
+        (ObjectSpec::Network(spec), Address::Network(_)) if spec.adopted().is_some() => {
+            docker.place.lock().await.forget();
+            adopted::ready(docker, object, spec).await?;
+            None
+        }
         (ObjectSpec::Network(spec), Address::Network(name)) => {
             docker.place.lock().await.forget();
             return network::put(hands, owner, (object, name), spec, cx).await;
@@ -32,10 +38,13 @@ pub(crate) async fn put(
         (ObjectSpec::Nlb(spec), Address::Nlb(name)) => {
             return docker.doors.put_balancer((name, object.generation), spec, cx).await;
         }
+        (ObjectSpec::Supervisor(spec), Address::Supervisor(_)) => {
+            return docker.doors.put_supervisor(object.generation, spec, cx).await;
+        }
         (ObjectSpec::Data(_), _) => Some(name.clone()),
         // Known by those who fetch images, and by the routes of gateways; the engine keeps nothing of it.
         (ObjectSpec::Registry(_) | ObjectSpec::Group(_), _) => None,
-        (ObjectSpec::Network(_) | ObjectSpec::Nlb(_), _) => {
+        (ObjectSpec::Network(_) | ObjectSpec::Nlb(_) | ObjectSpec::Supervisor(_), _) => {
             return Err(ProviderError::Rejected {
                 attempt: format!("{object} is nothing that this runtime can make"),
                 help: "plan again: this runtime plans no such step".to_owned(),
@@ -66,21 +75,27 @@ pub(crate) async fn delete(docker: &Docker, object: &ObjectId) -> Result<(), Pro
     match &object.address {
         Address::Network(_) => {
             docker.place.lock().await.forget();
-            return network::delete(&docker.hands, &docker.owner, object).await;
+            network::delete(&docker.hands, &docker.owner, object).await?;
         }
         Address::Nlb(name) => return docker.doors.delete_balancer(name, object.generation).await,
+        Address::Supervisor(_) => return docker.doors.delete_supervisor(object.generation).await,
         _ => {}
     }
     let name = names::object(&docker.owner, object);
-    let attempt = || error::engine(format!("cannot remove {object}"));
-    docker.hands.remove(&name).await.map_err(attempt())?;
-    docker.hands.remove_volume(&name).await.map_err(attempt())
+    docker.hands.remove(&name).await.map_err(error::engine(format!("cannot remove {object}")))?;
+    sweep(docker, object).await
+}
+
+/// Removes what an incarnation that is gone held.
+pub(crate) async fn sweep(docker: &Docker, object: &ObjectId) -> Result<(), ProviderError> {
+    let name = names::object(&docker.owner, object);
+    docker.hands.remove_volume(&name).await.map_err(error::engine(format!("cannot remove what {object} held")))
 }
 
 /// Whether there is such an incarnation.
 pub(crate) async fn exists(docker: &Docker, object: &ObjectId) -> Result<bool, ProviderError> {
-    if object.address.kind() == Kind::Network {
-        return Ok(network::find(&docker.hands, &docker.owner, object).await?.is_some());
+    if object.address.kind() == Kind::Network && network::find(&docker.hands, &docker.owner, object).await?.is_some() {
+        return Ok(true);
     }
     if let Some(door) = Door::of_object(object) {
         return docker.doors.exists(&door).await;

@@ -30,16 +30,7 @@ pub(crate) async fn image(
     operation: &OperationId,
 ) -> Result<String, ProviderError> {
     let attempt = format!("cannot make the gateway's image from {}", program.display());
-    let (os, kind) = hands.machine().await.map_err(error::engine(attempt.clone()))?;
-    if !runs_on(&os, &kind) {
-        return Err(ProviderError::Rejected {
-            attempt: format!("{attempt}: it does not run on the engine's machine, which is {os} on {kind}"),
-            help: format!("run a wharf that was built for {os} on {kind}, on that machine or on one like it"),
-            source: None,
-        });
-    }
-    let files = files(program).await.map_err(disk(attempt.clone()))?;
-    let (tag, archive) = pack_up(files).await.map_err(disk(attempt.clone()))?;
+    let (tag, archive) = pack_for(hands, program, &attempt).await?;
     let tag =
         blake3::hash(format!("{}.{} {tag}", owner.project, owner.environment).as_bytes()).to_hex()[..32].to_owned();
     let name = format!("{NAME}:{tag}");
@@ -47,8 +38,27 @@ pub(crate) async fn image(
         return Ok(name);
     }
     let changes = labels::changes(&labels::shared(owner, operation));
-    hands.import(NAME, &tag, changes, archive).await.map_err(error::engine(attempt))?;
+    hands.import(&name, changes, archive).await.map_err(error::engine(attempt))?;
     Ok(name)
+}
+
+/// The files of the image, as an archive.
+pub(crate) async fn packed(hands: &Hands, program: &Path, attempt: &str) -> Result<Bytes, ProviderError> {
+    pack_for(hands, program, attempt).await.map(|(_, archive)| archive)
+}
+
+/// The program with what it links to, and the digest of all that, where it runs on the engine's machine.
+async fn pack_for(hands: &Hands, program: &Path, attempt: &str) -> Result<(String, Bytes), ProviderError> {
+    let (os, kind) = hands.machine().await.map_err(error::engine(attempt))?;
+    if !runs_on(&os, &kind) {
+        return Err(ProviderError::Rejected {
+            attempt: format!("{attempt}: it does not run on the engine's machine, which is {os} on {kind}"),
+            help: format!("run a wharf that was built for {os} on {kind}, on that machine or on one like it"),
+            source: None,
+        });
+    }
+    let files = files(program).await.map_err(disk(attempt))?;
+    pack_up(files).await.map_err(disk(attempt))
 }
 
 /// Whether this program runs on a machine as engines describe them.

@@ -2,7 +2,8 @@
 //! reader with hands.
 
 use crate::{
-    capability, content,
+    book::Mark,
+    bucket, capability, content, copies,
     door::Door,
     doors::Doors,
     engine::{DEFAULT_HOST, Eyes, Hands},
@@ -18,26 +19,44 @@ use bollard::models::ContainerSummary;
 use futures_util::future::join_all;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
     ops::Deref,
     path::PathBuf,
     sync::Arc,
 };
-use wharf_model::{Call, Capabilities, InstanceId, Intent, Observed, Operation, Outcome, ServiceName};
-use wharf_provider::{Execute, LogCursor, LogLine, Observe, OpContext, Owner, ProviderError, Resolution, Scope};
+use wharf_content::Depot;
+use wharf_model::{Call, Capabilities, CopyLimits, InstanceId, Intent, Observed, Operation, Outcome, ServiceName};
+use wharf_mounts::Copies;
+use wharf_provider::{
+    Execute, LogCursor, LogLine, Observe, OpContext, Owner, ProviderError, Resolution, Scope, SecretValues,
+};
 
 /// Which engine one environment of a project uses, and how. Paths are absolute.
 #[derive(Debug, Clone)]
 pub struct DockerSettings {
-    /// Where the engine answers: `unix://…` or `tcp://…`; its usual socket when absent.
+    /// Where the engine answers: `unix://…`, `tcp://…` or `ssh://…`; its usual socket when absent.
     pub host: Option<String>,
+    /// The folder of what it takes to speak TLS with an engine at `tcp://…`, as Docker's own command line keeps it; plain
+    /// when absent.
+    pub certificates: Option<PathBuf>,
+    /// The words that ssh is called by, for an engine at `ssh://…`: the program and its first arguments; `ssh` when empty.
+    pub ssh: Vec<OsString>,
     /// The project's folder: relative mounts start here.
     pub project_dir: PathBuf,
     /// Whose the objects are.
     pub owner: Owner,
+    /// Where copies of folders of buckets are kept, for all projects of this machine; made when something is first kept.
+    pub content_dir: PathBuf,
+    /// What copying them may take of this host.
+    pub copying: CopyLimits,
+    /// Who opens folders of buckets.
+    pub depot: Arc<dyn Depot>,
     /// The program that gateways are made from: wharf itself. See [`play_role`](crate::play_role).
     pub program: PathBuf,
     /// Logins for images.
     pub logins: Logins,
+    /// What opens repositories.
+    pub secrets: SecretValues,
     /// Variables for pip, such as `PIP_INDEX_URL`.
     pub pip: BTreeMap<String, String>,
 }
@@ -50,6 +69,8 @@ pub struct DockerReader {
     pub(crate) owner: Owner,
     pub(crate) windows: Windows,
     pub(crate) logins: Logins,
+    pub(crate) secrets: SecretValues,
+    pub(crate) copies: Copies,
     capabilities: Capabilities,
 }
 
@@ -59,14 +80,19 @@ impl DockerReader {
     /// # Errors
     /// When there is no engine at that address, as far as can be told from here.
     pub fn new(settings: DockerSettings) -> Result<Self, ProviderError> {
-        let eyes = Eyes::of(settings.host.as_deref().unwrap_or(DEFAULT_HOST))?;
+        let host = settings.host.as_deref().unwrap_or(DEFAULT_HOST);
+        let eyes = Eyes::of(host, settings.certificates.as_deref(), &settings.ssh)?;
+        let socket = eyes.socket().to_owned();
+        let capabilities = capability::capabilities(&socket, eyes.is_here());
         Ok(Self {
             windows: Windows::new(eyes.clone(), settings.owner.clone()),
             eyes,
             project: settings.project_dir,
             owner: settings.owner,
             logins: settings.logins,
-            capabilities: capability::capabilities(),
+            secrets: settings.secrets,
+            copies: Copies::new(settings.content_dir, settings.depot, &settings.copying),
+            capabilities,
         })
     }
 }
@@ -149,6 +175,7 @@ impl DockerProvider {
                 hands.remove_network(&id).await.map_err(attempt())?;
             }
         }
+        bucket::forget(&self.docker)?;
         for image in hands.images(owner).await.map_err(attempt())? {
             hands.remove_image(&image).await.map_err(attempt())?;
         }
@@ -176,21 +203,22 @@ impl Observe for DockerReader {
         let containers = self.eyes.containers(&self.owner).await.map_err(attempt())?;
         let labels = containers.iter().filter_map(|container| container.labels.as_ref());
         let known = labels.filter_map(|labels| crate::labels::OfInstance::read(labels, &self.owner));
-        let wanted: BTreeSet<InstanceId> = known
-            .map(|labels| labels.instance)
-            .filter(|id| services.is_empty() || services.contains(&id.service))
+        let wanted: BTreeSet<(InstanceId, u32)> = known
+            .filter(|labels| services.is_empty() || services.contains(&labels.instance.service))
+            .map(|labels| (labels.instance.clone(), labels.rank()))
             .collect();
-        let reads = wanted.into_iter().map(async |id| {
-            let place = cursor.0.get(&id).copied();
-            let read = logs::read(&self.eyes, &names::instance(&self.owner, &id), &id, place, limit).await;
-            (id, read)
+        let reads = wanted.into_iter().map(async |writer| {
+            let place = cursor.0.get(&writer).copied();
+            let container = names::member(&self.owner, &writer.0, writer.1);
+            let read = logs::read(&self.eyes, &container, &writer, place, limit).await;
+            (writer, read)
         });
         let mut lines = Vec::new();
-        for (id, read) in join_all(reads).await {
+        for (writer, read) in join_all(reads).await {
             // One that went between the two questions has no lines.
             let Some((found, reached)) = error::absent(read).map_err(attempt())? else { continue };
             lines.extend(found);
-            cursor.0.extend(reached.map(|reached| (id, reached)));
+            cursor.0.extend(reached.map(|reached| (writer, reached)));
         }
         lines.sort_by_key(|line| line.at);
         Ok(lines)
@@ -241,9 +269,18 @@ impl Docker {
             Call::PrepareImage { content, image } => {
                 content::prepare_image(self, address, *content, image, cx).await?;
             }
+            Call::PrepareGit { content, git } => {
+                copies::prepare_git(self, address, *content, git, cx).await?;
+            }
+            Call::PreparePart { content, part } => {
+                copies::prepare_part(self, address, *content, part, cx).await?;
+            }
+            Call::PrepareBucket { content, bucket } => {
+                content::prepare_bucket(self, address, *content, bucket, cx).await?;
+            }
             Call::PutObject { object, spec } => objects::put(self, object, spec, cx).await?,
             Call::DeleteObject { object } => objects::delete(self, object).await?,
-            Call::PrepareBucket { .. } | Call::Move { .. } => {
+            Call::Move { .. } => {
                 return Err(ProviderError::Rejected {
                     attempt: format!("`{}` is nothing that this runtime can do", operation.id()),
                     help: "plan again: this runtime plans no such step".to_owned(),
@@ -259,16 +296,22 @@ impl Docker {
                 return start::start(self, launch, cx).await.map(|endpoint| Outcome::Started { endpoint });
             }
             Call::RouteInstance { instance, endpoint, gateways, probe } => {
+                let probe = self.doors.asked(instance, probe).await?;
                 for gateway in gateways {
-                    self.doors.serve(gateway, (instance, *endpoint), probe, cx).await?;
+                    self.doors.serve(gateway, (instance, *endpoint), &probe, cx).await?;
                 }
-                self.doors.join_instance((instance, *endpoint), gateways, probe, cx).await?;
+                self.doors.join_instance((instance, *endpoint), gateways, &probe, cx).await?;
+                // Last: whoever looks takes it for a sign that nothing of this is missing.
+                self.doors.mark(instance, Mark::Routed).await?;
             }
             Call::DrainInstance { instance, gateways, shutdown } => {
                 for gateway in gateways {
                     self.doors.drain(gateway, instance).await?;
                 }
                 self.doors.part_instance(instance, gateways).await?;
+                // Before what may end it, as what nobody needs any more is not to be started again. Not before the others:
+                // whoever looks takes it for a sign that nobody sends it requests.
+                self.doors.mark(instance, Mark::Drained).await?;
                 stop::tell(self, instance, shutdown).await?;
             }
             Call::StopInstance { instance, gateways } => {

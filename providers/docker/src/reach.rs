@@ -6,8 +6,9 @@ use crate::{
     door::Door,
     doors::{Doors, Found, Reach},
     error,
-    labels::{self, OfDoor, OfInstance},
-    names, network,
+    labels::{OfDoor, OfInstance},
+    names,
+    network::{self, Incarnation},
     request::endpoint,
     start::labels_of,
 };
@@ -36,8 +37,15 @@ impl Doors {
         let doors = containers.iter().filter_map(|container| OfDoor::read(container.labels.as_ref()?, &self.owner));
         for OfDoor { door, .. } in doors {
             let Some(found) = self.found(&door).await? else { continue };
-            let config = self.seen(&door, &found).await?.config.unwrap_or_else(Config::empty);
-            if config.routes.iter().any(|route| route.service == service.as_str()) {
+            let leads = match door {
+                // It asks whatever instance there is.
+                Door::Supervisor(_) => true,
+                _ => {
+                    let config = self.seen(&door, &found).await?.config.unwrap_or_else(Config::empty);
+                    config.routes.iter().any(|route| route.service == service.as_str())
+                }
+            };
+            if leads {
                 self.join(&door, &ids(&found), Some(within), operation).await?;
             }
         }
@@ -94,10 +102,10 @@ impl Doors {
         operation: &OperationId,
     ) -> Result<(), ProviderError> {
         let attempt = || error::engine(format!("cannot bring {door} into its networks"));
-        let known = self.hands.own_networks(&self.owner).await.map_err(attempt())?;
-        for network in &known {
-            let object = network.labels.as_ref().and_then(|labels| labels::object(labels, &self.owner));
-            let (Some((object, _)), Some(id)) = (object, &network.id) else { continue };
+        let looking = format!("cannot look for the networks of {door}");
+        let (networks, containers) = network::listed(&self.hands, &self.owner, looking).await?;
+        for Incarnation { object, network, .. } in network::of_project(&networks, &containers, &self.owner) {
+            let Some(id) = &network.id else { continue };
             if !within.contains(&object) && found.nets.iter().any(|net| net.id == *id) {
                 self.hands.disconnect(id, &door.container(&self.owner)).await.map_err(attempt())?;
             }
@@ -134,7 +142,9 @@ impl Doors {
                 continue;
             }
             place.give_back(ip);
-            if words.contains("already exists in network") || words.contains("already attached") {
+            // The last words are Podman's.
+            let there = ["already exists in network", "already attached", "already connected to network"];
+            if there.iter().any(|there| words.contains(there)) {
                 return Ok(());
             }
             return Err(error::engine(attempt())(cause));

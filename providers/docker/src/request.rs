@@ -1,10 +1,15 @@
 //! From a launch to the body of the call that makes its container: a function of values, without a look at the engine.
 
-use crate::{labels::Labels, names, network::Net};
+use crate::{
+    labels::{self, Labels},
+    names,
+    network::Net,
+    unit::{self, Member},
+};
 use bollard::models::{
     ContainerCreateBody, DeviceRequest, EndpointIpamConfig, EndpointSettings, HostConfig, HostConfigLogConfig,
-    Mount as EngineMount, MountTmpfsOptions, MountType, MountVolumeOptions, NetworkingConfig, RestartPolicy,
-    RestartPolicyNameEnum,
+    Mount as EngineMount, MountTmpfsOptions, MountType, MountVolumeOptions, MountVolumeOptionsDriverConfig,
+    NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,9 +17,10 @@ use std::{
     path::{Path, PathBuf},
 };
 use wharf_model::{
-    Access, Address, ContentRef, EnvValue, FolderPath, Generation, Launch, MountPath, MountSource, ObjectId, Program,
-    Resources, Seat,
+    Access, Address, ContentRef, EnvValue, FolderPath, Generation, Launch, MountPath, MountSource, NfsMount, ObjectId,
+    Program, Resources, Seat,
 };
+use wharf_mounts::Copies;
 use wharf_provider::{Owner, ProviderError, SecretValues};
 
 /// Where prepared libraries are in an instance.
@@ -31,6 +37,7 @@ const HOSTNAME: usize = 63;
 pub(crate) struct Surroundings<'a> {
     pub(crate) owner: &'a Owner,
     pub(crate) project: &'a Path,
+    pub(crate) copies: &'a Copies,
     /// The exact image.
     pub(crate) image: &'a str,
     /// The variables that the image sets.
@@ -38,6 +45,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) secrets: &'a SecretValues,
     pub(crate) net: &'a Net,
     pub(crate) ip: Ipv4Addr,
+    /// Which of the instance's containers it is, and the address of rank 0, where there are several.
+    pub(crate) member: Option<(Member, Ipv4Addr)>,
     /// What it holds of GPUs.
     pub(crate) seat: Option<&'a Seat>,
     /// What the container and all that is made with it carries.
@@ -53,7 +62,11 @@ pub(crate) fn place_of(project: &Path, folder: &FolderPath) -> PathBuf {
 pub(crate) fn container(launch: &Launch, around: &Surroundings<'_>) -> Result<ContainerCreateBody, ProviderError> {
     let template = &launch.revision.template;
     let (entrypoint, cmd) = program(&template.program);
-    let name = launch.instance.to_string();
+    let (name, alias) = match around.member.map(|(member, _)| member.rank).filter(|rank| *rank > 0) {
+        // Who asks for the service by its name is to meet rank 0.
+        Some(rank) => (format!("{}-{rank}", launch.instance), format!("{}-{rank}", launch.instance)),
+        None => (launch.instance.to_string(), launch.instance.service.to_string()),
+    };
     Ok(ContainerCreateBody {
         hostname: (name.len() <= HOSTNAME).then_some(name),
         image: Some(around.image.to_owned()),
@@ -65,11 +78,18 @@ pub(crate) fn container(launch: &Launch, around: &Surroundings<'_>) -> Result<Co
             mounts: Some(mounts(launch, around)),
             network_mode: Some(around.net.id.clone()),
             device_requests: around.seat.map(|seat| vec![cards(seat)]),
+            restart_policy: Some(restarts(labels::is_kept_up(around.labels))),
             ..host(&template.resources, &template.mounts)
         }),
-        networking_config: Some(attachment(around.net, around.ip, &[launch.instance.service.as_str()])),
+        networking_config: Some(attachment(around.net, around.ip, &[&alias])),
         ..ContainerCreateBody::default()
     })
+}
+
+/// Who starts an instance again is one alone: the engine, or a supervisor. One that was told to end stays so in any case.
+fn restarts(by_the_engine: bool) -> RestartPolicy {
+    let name = if by_the_engine { RestartPolicyNameEnum::UNLESS_STOPPED } else { RestartPolicyNameEnum::NO };
+    RestartPolicy { name: Some(name), ..RestartPolicy::default() }
 }
 
 /// The cards of a seat, each by its own name: what counts cards may count them otherwise after the next start.
@@ -126,6 +146,9 @@ fn environment(launch: &Launch, around: &Surroundings<'_>) -> Result<Vec<String>
         ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
     ];
     let mut env: BTreeMap<_, _> = own.map(|(name, value)| (name.to_owned(), value)).into();
+    if let Some((member, master)) = around.member {
+        env.extend(unit::variables(launch, member, master));
+    }
     env.extend(template.port.map(|port| ("PORT".to_owned(), port.to_string())));
     for (name, value) in &template.env {
         let value = match value {
@@ -160,10 +183,9 @@ fn host(resources: &Resources, mounts: &BTreeMap<MountPath, wharf_model::Mount>)
         memory: resources.memory.map(bytes),
         // What the memory is not enough for is not to go to the disk instead.
         memory_swap: resources.memory.map(bytes),
+        storage_opt: resources.disk.map(|limit| HashMap::from([("size".to_owned(), limit.0.to_string())])),
         shm_size: resources.shm.or(shm).map(bytes),
         log_config: Some(logs()),
-        // An instance that ended is replaced by another: two who restart would be in each other's way.
-        restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::NO), ..RestartPolicy::default() }),
         ..HostConfig::default()
     }
 }
@@ -178,6 +200,14 @@ fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<EngineMount> {
                 (Access::Snapshot, Some(digest)) => volume(around.owner, ContentRef::Folder(*digest), target),
                 (access, _) => bind(&place_of(around.project, &folder.folder), target, access),
             }),
+            MountSource::Git(_) | MountSource::Image(_) => {
+                let content = launch.revision.template.content_of(path, *pins.mounts.get(path)?);
+                Some(volume(around.owner, content, target))
+            }
+            MountSource::Nfs(nfs) => Some(exported(nfs, target, around.labels)),
+            MountSource::Bucket(_) => {
+                pins.mounts.get(path).map(|digest| bind(&around.copies.place(*digest), target, Access::Snapshot))
+            }
             MountSource::Empty => Some(EngineMount {
                 target: Some(target.to_owned()),
                 typ: Some(MountType::VOLUME),
@@ -224,6 +254,29 @@ fn volume_at(source: String, target: &str) -> EngineMount {
         typ: Some(MountType::VOLUME),
         read_only: Some(true),
         volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
+        ..EngineMount::default()
+    }
+}
+
+/// A folder of a file server. The volume is the instance's own, and goes with it; what the server holds stays.
+fn exported(nfs: &NfsMount, target: &str, labels: &Labels) -> EngineMount {
+    let NfsMount { server, path, read_only, resource_group: _ } = nfs;
+    let access = if *read_only { "ro" } else { "rw" };
+    let options =
+        [("type", "nfs".to_owned()), ("o", format!("addr={server},{access}")), ("device", format!(":{path}"))];
+    let options = options.map(|(key, value)| (key.to_owned(), value)).into();
+    EngineMount {
+        target: Some(target.to_owned()),
+        typ: Some(MountType::VOLUME),
+        volume_options: Some(MountVolumeOptions {
+            no_copy: Some(true),
+            labels: Some(labels.clone()),
+            driver_config: Some(MountVolumeOptionsDriverConfig {
+                name: Some("local".to_owned()),
+                options: Some(options),
+            }),
+            ..MountVolumeOptions::default()
+        }),
         ..EngineMount::default()
     }
 }

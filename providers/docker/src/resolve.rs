@@ -3,13 +3,14 @@
 //! Every call can be made again safely, so where a look leaves a doubt the answer is that it was not made.
 
 use crate::{
-    content::{is_whole, sweep},
+    content::{is_gone, is_whole, sweep},
     door::Door,
     error,
     labels::OfInstance,
     names, objects,
     provider::Docker,
     start::{labels_of, never_ran},
+    unit,
 };
 use wharf_model::{Address, ContentRef, InstanceId, Intent, Outcome, Verb};
 use wharf_provider::{ProviderError, Resolution};
@@ -27,11 +28,24 @@ pub(crate) async fn resolve(docker: &Docker, intent: &Intent) -> Result<Resoluti
             }
             whole
         }
-        (Verb::Drop, _, _, Some(content)) => !is_whole(docker, content).await?,
+        (Verb::Drop, _, _, Some(content)) => {
+            let gone = is_gone(docker, content).await?;
+            // What says that it is whole goes first, and nobody looks for the rest.
+            if gone {
+                sweep(docker, content).await?;
+            }
+            gone
+        }
         (Verb::Delete, Address::Gateway(name), ..) => !docker.doors.exists(&Door::Gateway(name.clone())).await?,
         (Verb::Delete, Address::Route(gateway, service), ..) => !docker.doors.has_route(gateway, service).await?,
         (Verb::Delete, ..) => match intent.object.parse() {
-            Ok(object) => !objects::exists(docker, &object).await?,
+            Ok(object) => {
+                let gone = !objects::exists(docker, &object).await?;
+                if gone {
+                    objects::sweep(docker, &object).await?;
+                }
+                gone
+            }
             Err(_) => false,
         },
         // One of these that was made cannot be told from an earlier one, and making it again changes nothing.
@@ -58,7 +72,7 @@ async fn started(docker: &Docker, intent: &Intent, name: &InstanceId) -> Result<
     };
     if never_ran(&found) {
         let attempt = format!("cannot remove what the start of {name} has left");
-        docker.hands.remove(&container).await.map_err(error::engine(attempt))?;
+        unit::remove(&docker.hands, &docker.owner, name).await.map_err(error::engine(attempt))?;
         return Ok(Resolution::NotApplied);
     }
     Ok(Resolution::Applied(Outcome::Started { endpoint: labels.endpoint }))

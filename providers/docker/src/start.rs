@@ -1,5 +1,5 @@
-//! Starting an instance: its container is made with its labels, its address and everything else in one call, and then
-//! started. So whatever cuts a start off, what is left says whose it is and whether anything ever ran.
+//! Starting an instance: each of its containers is made with its labels, its address and everything else in one call, and
+//! then started. So whatever cuts a start off, what is left says whose it is and whether anything ever ran.
 
 use crate::{
     error::{self, Said},
@@ -7,12 +7,17 @@ use crate::{
     image::Image,
     labels::{self, OfInstance},
     names,
+    network::Net,
     provider::Docker,
     request::{self, Surroundings, place_of},
+    unit::{self, Member},
 };
-use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum};
-use std::net::{IpAddr, SocketAddr};
-use wharf_model::{ContentDigest, ContentRef, InstanceId, Launch, MountSource};
+use bollard::{
+    errors::Error as EngineError,
+    models::{ContainerInspectResponse, ContainerStateStatusEnum},
+};
+use std::net::{Ipv4Addr, SocketAddr};
+use wharf_model::{ContentDigest, ContentRef, InstanceId, Launch, MountSource, ObjectId, Seat};
 use wharf_provider::{OpContext, ProviderError};
 
 /// How often another address is tried when somebody else turns out to have one.
@@ -37,35 +42,17 @@ pub(crate) async fn start(docker: &Docker, launch: &Launch, cx: &OpContext) -> R
     if let Some(within) = &within {
         docker.doors.lead(&name.service, within, &cx.operation).await?;
     }
-    // Until the container is made, nobody else may choose a seat.
+    // Until the containers are made, nobody else may choose a seat.
     let _turn = match &template.resources.gpu {
         Some(_) => Some(docker.seats.lock().await),
         None => None,
     };
-    let seat = gpus::seat(docker, launch).await?;
+    let seats = gpus::seats(docker, launch).await?;
+    let start = Start { docker, launch, image: &image, seats: &seats, within: within.as_ref(), cx };
     for _ in 0..TRIES {
-        let taken = docker.place.lock().await.take(&docker.hands, &docker.owner, &cx.operation, within.as_ref()).await;
-        let (net, ip) = taken?;
-        let labels = OfInstance::of(launch, ip, seat.clone(), &cx.operation);
-        let around = Surroundings {
-            owner: &docker.owner,
-            project: &docker.project,
-            image: &image.id,
-            image_env: &image.env,
-            secrets: &cx.secrets,
-            net: &net,
-            ip,
-            seat: seat.as_ref(),
-            labels: &labels.write(&docker.owner),
-        };
-        match run(docker, launch, &labels, &around).await? {
-            Run::Started => return Ok(labels.endpoint),
-            Run::StoodAt(endpoint) => {
-                docker.place.lock().await.give_back(ip);
-                return Ok(endpoint);
-            }
-            // Somebody else's: it stays taken for this process.
-            Run::AddressTaken => {}
+        match start.once().await? {
+            Run::Started(endpoint) => return Ok(endpoint),
+            Run::Again => {}
             Run::NetworkGone => docker.place.lock().await.forget(),
         }
     }
@@ -96,68 +83,160 @@ async fn kept_image(
 }
 
 enum Run {
-    Started,
-    /// It was started before.
-    StoodAt(SocketAddr),
-    AddressTaken,
+    /// It runs, or was started before and may have ended since.
+    Started(SocketAddr),
+    /// Nothing is left of it.
+    Again,
     NetworkGone,
 }
 
-async fn run(
-    docker: &Docker,
-    launch: &Launch,
-    labels: &OfInstance,
-    around: &Surroundings<'_>,
-) -> Result<Run, ProviderError> {
-    let container = names::instance(&docker.owner, &launch.instance);
-    let attempt = format!("cannot start {}", launch.instance);
-    let body = request::container(launch, around)?;
-    match docker.hands.create(&container, body).await {
-        Ok(_) => {}
-        Err(error) if error::is_conflict(&error) => match standing(docker, launch, &container).await? {
-            Some(endpoint) => return Ok(Run::StoodAt(endpoint)),
-            None => return Err(error::engine(attempt)(error)),
-        },
-        Err(error) if error::is_missing(&error) && error.to_string().contains(&around.net.id) => {
-            return Ok(Run::NetworkGone);
-        }
-        Err(error) => return Err(error::engine(attempt)(error)),
-    }
-    let Err(error) = docker.hands.start(&container).await else { return Ok(Run::Started) };
-    // The first failure is the one to tell; a leftover is found by its labels.
-    drop(docker.hands.remove(&container).await);
-    let words = error.to_string();
-    if words.contains("Address already in use") {
-        return Ok(Run::AddressTaken);
-    }
-    if words.contains(&around.net.id) && words.contains("not found") {
-        return Ok(Run::NetworkGone);
-    }
-    if let IpAddr::V4(ip) = labels.endpoint.ip() {
-        docker.place.lock().await.give_back(ip);
-    }
-    Err(error::engine(attempt)(error))
+/// An instance that is to be started.
+struct Start<'a> {
+    docker: &'a Docker,
+    launch: &'a Launch,
+    image: &'a Image,
+    /// What each of its containers holds of GPUs.
+    seats: &'a [Option<Seat>],
+    within: Option<&'a ObjectId>,
+    cx: &'a OpContext,
 }
 
-/// Where the instance listens if it was started already. One that was made and never ran is started now.
-async fn standing(docker: &Docker, launch: &Launch, container: &str) -> Result<Option<SocketAddr>, ProviderError> {
-    let name = &launch.instance;
-    let attempt = || format!("cannot start {name}");
-    let Some(found) = docker.hands.container(container).await.map_err(error::engine(attempt()))? else {
-        return Ok(None);
-    };
-    let labels = labels_of(&found).and_then(|labels| OfInstance::read(labels, &docker.owner));
-    match labels {
-        Some(labels) if labels.instance == *name && labels.revision == launch.revision.number => {
-            if never_ran(&found) {
-                docker.hands.start(container).await.map_err(error::engine(attempt()))?;
+/// A container of it, with its address.
+struct Part {
+    member: Option<Member>,
+    name: String,
+    net: Net,
+    ip: Ipv4Addr,
+}
+
+impl Start<'_> {
+    /// Makes its containers, then starts them, rank 0 last. Where one cannot be, none is left.
+    async fn once(&self) -> Result<Run, ProviderError> {
+        let parts = self.places().await?;
+        let mut made = 0;
+        for part in &parts {
+            match self.make(part, parts[0].ip).await? {
+                Ok(()) => made += 1,
+                Err(error) if made == 0 && error::is_conflict(&error) => {
+                    self.give_back(&parts).await;
+                    return self.standing(error).await;
+                }
+                Err(error) => return self.undo(&parts, made, None, error).await,
             }
-            Ok(Some(labels.endpoint))
         }
-        _ => Err(ProviderError::Conflict {
-            attempt: format!("{}: another container is called {container}", attempt()),
-            help: format!("if nothing needs it, remove it: `docker rm -f {container}`"),
-        }),
+        for (at, part) in parts.iter().enumerate().rev() {
+            if let Err(error) = self.docker.hands.start(&part.name).await {
+                return self.undo(&parts, made, Some(at), error).await;
+            }
+        }
+        Ok(Run::Started(SocketAddr::new(parts[0].ip.into(), self.launch.revision.template.port.unwrap_or(0))))
+    }
+
+    /// Takes an address for each container.
+    async fn places(&self) -> Result<Vec<Part>, ProviderError> {
+        let Self { docker, launch, cx, within, .. } = self;
+        let members: Vec<_> = match unit::members(launch) {
+            Some(members) => members.map(Some).collect(),
+            None => vec![None],
+        };
+        let mut parts = Vec::new();
+        for member in members {
+            let taken = docker.place.lock().await.take(&docker.hands, &docker.owner, &cx.operation, *within).await;
+            match taken {
+                Ok((net, ip)) => {
+                    let rank = member.map_or(0, |member| member.rank);
+                    parts.push(Part { member, name: names::member(&docker.owner, &launch.instance, rank), net, ip });
+                }
+                Err(error) => {
+                    self.give_back(&parts).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(parts)
+    }
+
+    async fn give_back(&self, parts: &[Part]) {
+        let mut place = self.docker.place.lock().await;
+        parts.iter().for_each(|part| place.give_back(part.ip));
+    }
+
+    async fn make(&self, part: &Part, master: Ipv4Addr) -> Result<Result<(), EngineError>, ProviderError> {
+        let Self { docker, launch, image, cx, .. } = self;
+        let seat = self.seats.get(part.member.map_or(0, |member| member.rank as usize)).and_then(Option::as_ref);
+        let labels = OfInstance::of((launch, part.member), part.ip, seat.cloned(), &cx.operation);
+        let around = Surroundings {
+            owner: &docker.owner,
+            project: &docker.project,
+            copies: &docker.copies,
+            image: &image.id,
+            image_env: &image.env,
+            secrets: &cx.secrets,
+            net: &part.net,
+            ip: part.ip,
+            member: part.member.map(|member| (member, master)),
+            seat,
+            labels: &labels.write(&docker.owner),
+        };
+        Ok(docker.hands.create(&part.name, request::container(launch, &around)?).await.map(drop))
+    }
+
+    /// Takes away what was made, and says whether it is worth another try. The first failure is the one to tell; a leftover
+    /// is found by its labels.
+    async fn undo(
+        &self,
+        parts: &[Part],
+        made: usize,
+        failed: Option<usize>,
+        error: EngineError,
+    ) -> Result<Run, ProviderError> {
+        for part in parts.iter().take(made).rev() {
+            drop(self.docker.hands.remove(&part.name).await);
+        }
+        let words = error.to_string();
+        let taken = failed.filter(|_| words.contains("Address already in use"));
+        // An address that is somebody else's stays taken for this process.
+        let ours = parts.iter().enumerate().filter(|(at, _)| taken != Some(*at));
+        {
+            let mut place = self.docker.place.lock().await;
+            ours.for_each(|(_, part)| place.give_back(part.ip));
+        }
+        let of_network = words.contains(&parts[0].net.id);
+        match failed {
+            _ if taken.is_some() => Ok(Run::Again),
+            Some(_) if of_network && words.contains("not found") => Ok(Run::NetworkGone),
+            None if of_network && error::is_missing(&error) => Ok(Run::NetworkGone),
+            _ => Err(error::engine(format!("cannot start {}", self.launch.instance))(error)),
+        }
+    }
+
+    /// Where the instance listens if it was started already. One that was made and never ran is started now.
+    async fn standing(&self, conflict: EngineError) -> Result<Run, ProviderError> {
+        let Self { docker, launch, .. } = self;
+        let name = &launch.instance;
+        let container = names::instance(&docker.owner, name);
+        let attempt = || error::engine(format!("cannot start {name}"));
+        let Some(found) = docker.hands.container(&container).await.map_err(attempt())? else {
+            return Err(attempt()(conflict));
+        };
+        let labels = labels_of(&found).and_then(|labels| OfInstance::read(labels, &docker.owner));
+        match labels {
+            Some(labels) if labels.instance == *name && labels.revision == launch.revision.number => {
+                if !never_ran(&found) {
+                    return Ok(Run::Started(labels.endpoint));
+                }
+                if labels.size() > 1 {
+                    unit::remove(&docker.hands, &docker.owner, name).await.map_err(attempt())?;
+                    return Ok(Run::Again);
+                }
+                docker.hands.start(&container).await.map_err(attempt())?;
+                Ok(Run::Started(labels.endpoint))
+            }
+            _ => Err(ProviderError::Conflict {
+                attempt: format!("cannot start {name}: another container is called {container}"),
+                help: format!("if nothing needs it, remove it: `docker rm -f {container}`"),
+            }),
+        }
     }
 }
 
@@ -177,10 +256,17 @@ fn check_folders(docker: &Docker, launch: &Launch) -> Result<(), ProviderError> 
     let name: &InstanceId = &launch.instance;
     let pins = &launch.revision.pins.mounts;
     for (path, mount) in &launch.revision.template.mounts {
-        let MountSource::Folder(folder) = &mount.source else { continue };
-        if pins.contains_key(path) {
-            continue;
-        }
+        let folder = match (&mount.source, pins.get(path)) {
+            (MountSource::Bucket(_), Some(digest)) if !docker.copies.place(*digest).is_dir() => {
+                let attempt = format!("cannot start {name}: the copy of {} is not there", mount.source);
+                return Err(ProviderError::Missing {
+                    attempt,
+                    help: "apply again: it will be fetched again".to_owned(),
+                });
+            }
+            (MountSource::Folder(folder), None) => folder,
+            _ => continue,
+        };
         let place = place_of(&docker.project, &folder.folder);
         if !docker.hands.is_here() {
             return Err(ProviderError::Rejected {

@@ -1,6 +1,7 @@
 //! What the engine says of an instance now. Its labels say from what it was made; this says what became of it since.
 
 use bollard::models::HostConfig;
+use std::collections::BTreeSet;
 use wharf_model::{Bytes, Decimal, Entry, Field, FieldPath, Told, Value};
 
 /// The limits of a container, which can be changed while it runs, and the networks that it is in, where those are not
@@ -17,6 +18,39 @@ pub(crate) fn told(host: Option<&HostConfig>, network: Option<String>) -> Told {
     told.entries.extend(network.map(|network| entry(Field::Network, network)));
     told.entries.sort_by(|one, two| one.path.cmp(&two.path));
     told
+}
+
+/// What is told of an instance by what is told of each of its containers, rank 0 first. Where they are unlike, all is told.
+pub(crate) fn together(each: Vec<Told>) -> Told {
+    let mut each = each.into_iter();
+    let mut all: Vec<Told> = each.next().into_iter().collect();
+    all.extend(each.filter(|told| !all.contains(told)).collect::<Vec<_>>());
+    match all.len() {
+        1 => all.remove(0),
+        _ => unlike(&all),
+    }
+}
+
+fn unlike(all: &[Told]) -> Told {
+    let about: BTreeSet<Field> = all.iter().flat_map(|told| told.about.iter().copied()).collect();
+    let paths: BTreeSet<FieldPath> =
+        all.iter().flat_map(|told| &told.entries).map(|entry| entry.path.clone()).collect();
+    let of = |told: &Told, path: &FieldPath| {
+        told.entries.iter().find(|entry| entry.path == *path).map(|entry| entry.value.clone())
+    };
+    let merged = |path: FieldPath| {
+        let values: Vec<_> = all.iter().map(|told| of(told, &path)).collect();
+        let value = match values.first() {
+            Some(Some(first)) if values.iter().all(|value| value.as_ref() == Some(first)) => first.clone(),
+            _ => {
+                let words: Vec<_> =
+                    values.iter().map(|value| value.as_ref().map_or("none".to_owned(), ToString::to_string)).collect();
+                Value::Text(words.join(" and "))
+            }
+        };
+        Entry { path, value }
+    };
+    Told { about, entries: paths.into_iter().map(merged).collect() }
 }
 
 /// Says that an instance lacks cards that it was started with.
@@ -59,5 +93,20 @@ mod tests {
         check(host, None, "resources.cpu 1.5");
         check(HostConfig { memory: Some(0), nano_cpus: Some(0), ..HostConfig::default() }, None, "");
         check(HostConfig::default(), Some("inner"), "network inner");
+    }
+
+    #[test]
+    fn containers_of_one_instance_that_are_unlike_are_all_told() {
+        let one = |cores: i64| {
+            let host = HostConfig { nano_cpus: Some(cores * 1_000_000_000), ..HostConfig::default() };
+            told(Some(&host), None)
+        };
+        let words = |each: Vec<Told>| {
+            let told = together(each);
+            told.entries.iter().map(|entry| format!("{} {}", entry.path, entry.value)).collect::<Vec<_>>().join(", ")
+        };
+        assert_eq!(words(vec![one(1), one(1)]), "resources.cpu 1");
+        assert_eq!(words(vec![one(1), one(1), one(2)]), "resources.cpu 1 and 2");
+        assert_eq!(words(vec![one(1), told(None, None)]), "resources.cpu 1 and none");
     }
 }

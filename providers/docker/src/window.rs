@@ -1,13 +1,13 @@
-//! The other side of the desk of a gateway or balancer: a conversation through the engine's API that stays open as long as it is used.
-//! Whoever looks gets to [`Windows::look`] alone; what changes a gateway takes hands.
+//! The other side of the desk of a gateway or balancer: a conversation through the engine's API that stays open as long as
+//! it is used. Whoever looks gets to [`Windows::look`] alone; what changes a gateway takes hands.
 
 use crate::{
-    desk::ROLE,
     door::Door,
     engine::{Eyes, Hands},
     error,
     format::{Ask, GatewayLabels, ProbeOrder, Reply, Seen},
     program::PROGRAM,
+    roles::DESK,
 };
 use bollard::{container::LogOutput, errors::Error as EngineError, exec::StartExecResults};
 use bytes::BytesMut;
@@ -72,12 +72,19 @@ impl Windows {
         }
     }
 
+    /// Ends the conversation with a door whose program was replaced. The next question is for a desk of the new one.
+    pub(crate) async fn forget(&self, door: &Door) {
+        *self.slot(door).lock().await = None;
+    }
+
+    fn slot(&self, door: &Door) -> Open {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.entry(door.clone()).or_default().clone()
+    }
+
     /// Asks; once more through a new conversation when the old one turns out to have ended. Asking twice is safe.
     async fn ask(&self, door: &Door, ask: &Ask, patience: Duration) -> Result<Reply, ProviderError> {
-        let slot = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-            open.entry(door.clone()).or_default().clone()
-        };
+        let slot = self.slot(door);
         let mut slot = slot.lock().await;
         let attempt = || format!("cannot speak to {door}");
         if let Some(conversation) = slot.as_mut() {
@@ -119,7 +126,7 @@ struct Conversation {
 
 impl Conversation {
     async fn begin(eyes: &Eyes, container: &str) -> Result<Self, EngineError> {
-        let words = [&[PROGRAM], ROLE.as_slice()].concat();
+        let words = [&[PROGRAM], DESK.as_slice()].concat();
         match eyes.converse(container, &words).await? {
             StartExecResults::Attached { output, input } => Ok(Self { output, input, heard: BytesMut::new() }),
             StartExecResults::Detached => Err(ended("nobody listens")),

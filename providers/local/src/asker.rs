@@ -33,6 +33,9 @@ use wharf_serving::{Care, Heard, How, Kind, Vitals};
 /// How much later than asked a program that is run as a check may be told of.
 const LATE: Duration = Duration::from_secs(2);
 
+/// How long is waited where nobody can be heard.
+const BREATH: Duration = Duration::from_millis(50);
+
 /// Starts to ask, and answers the line on which the supervisor is told. The thread ends with that line.
 pub(crate) fn start(folder: &InstanceFolder, care: &Care, port: u16) -> io::Result<Option<UnixStream>> {
     if care.checks.is_empty() {
@@ -79,6 +82,16 @@ fn listen(folder: &InstanceFolder) -> io::Result<UnixListener> {
     UnixListener::bind(PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd())).join(name))
 }
 
+/// Whoever asks next. That nobody can be heard, mostly for want of a descriptor, passes; the checks go on meanwhile.
+async fn next(listener: &UnixListener) -> AsyncStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(_) => tokio::time::sleep(BREATH).await,
+        }
+    }
+}
+
 struct Asker<'a> {
     folder: &'a InstanceFolder,
     port: u16,
@@ -98,7 +111,7 @@ impl Asker<'_> {
     async fn tell(&self, listener: Option<&UnixListener>) -> io::Result<()> {
         let Some(listener) = listener else { return std::future::pending().await };
         loop {
-            let (mut stream, _) = listener.accept().await?;
+            let mut stream = next(listener).await;
             let text = serde_json::to_vec(&self.vitals.borrow().ready())?;
             // A line is less than a socket takes at once; whoever left needs none.
             drop(stream.write_all(&text).await);
@@ -184,5 +197,22 @@ impl Asker<'_> {
         let (path, beside) = (self.folder.health(), self.folder.path().join(".tmp-health"));
         let write = || fs::write(&beside, serde_json::to_vec(&stored)?).and_then(|()| fs::rename(&beside, &path));
         drop(write());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io::Write as _, os::fd::OwnedFd};
+
+    #[tokio::test]
+    async fn whoever_cannot_be_heard_ends_no_checks() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        // Something can be read of it, but nobody accepted.
+        theirs.write_all(b"x").unwrap();
+        let broken = UnixListener::from_std(OwnedFd::from(ours).into()).unwrap();
+        assert!(broken.accept().await.is_err());
+        assert!(tokio::time::timeout(BREATH * 3, next(&broken)).await.is_err(), "it goes on trying");
     }
 }

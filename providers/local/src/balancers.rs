@@ -13,7 +13,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     path::PathBuf,
 };
-use wharf_gateway::{Config, Endpoint};
+use wharf_gateway::{Config, Endpoint, Status};
 use wharf_model::{Address, EndpointState, InstanceId, NlbName, NlbSpec, ObjectId};
 use wharf_provider::ProviderError;
 
@@ -42,9 +42,9 @@ fn address(spec: &NlbSpec) -> IpAddr {
     if spec.public { Ipv4Addr::UNSPECIFIED.into() } else { Ipv4Addr::LOCALHOST.into() }
 }
 
-/// Whether a balancer runs.
-pub(crate) async fn runs(layout: &Layout, object: &ObjectId) -> bool {
-    doors::status(&layout.object(object)).await.is_some()
+/// What a balancer answers; none when it does not run.
+pub(crate) async fn status(layout: &Layout, object: &ObjectId) -> Option<Status> {
+    doors::status(&layout.object(object)).await
 }
 
 /// What balancers do with instances: those that are open in several are counted together.
@@ -52,7 +52,7 @@ pub(crate) async fn look(layout: &Layout) -> io::Result<BTreeMap<InstanceId, End
     let mut found = BTreeMap::new();
     for (_, object) in all(layout)? {
         let folder = layout.object(&object);
-        let Some(config) = doors::config(&folder) else { continue };
+        let Some(config) = doors::config(&folder)? else { continue };
         let status = doors::status(&folder).await;
         for route in &config.routes {
             let live = status.as_ref().and_then(|status| status.routes.iter().find(|live| live.name == route.name));
@@ -111,8 +111,9 @@ impl Balancers {
     /// Lets every balancer that leads to its service join connections to an instance.
     pub(crate) async fn serve(&self, instance: &InstanceId, endpoint: &Endpoint) -> Result<(), ProviderError> {
         let _turn = self.turn.lock().await;
-        self.write_down(instance, endpoint)?;
-        self.change_all(|config| wharf_serving::join(config, instance, endpoint)).await
+        self.change_all(|config| wharf_serving::join(config, instance, endpoint)).await?;
+        // Last: whoever looks takes it for a sign that nothing of this is missing.
+        self.write_down(instance, endpoint)
     }
 
     /// Writes down how an instance was let in, for balancers that come later.
@@ -146,7 +147,8 @@ impl Balancers {
         let all = all(&self.layout).map_err(disk("cannot look for balancers"))?;
         for (name, object) in all {
             // One that was not brought to its spec yet looks for its instances by itself.
-            if doors::config(&self.layout.object(&object)).is_some() {
+            let found = doors::config(&self.layout.object(&object));
+            if found.map_err(disk(format!("cannot change nlb {name}")))?.is_some() {
                 self.door(&name, &object).replace(WhenDown::Write, &change).await?;
             }
         }

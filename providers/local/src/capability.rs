@@ -21,7 +21,10 @@ pub(crate) fn limits(cores: usize) -> Limits {
 /// The table of this runtime.
 pub(crate) fn capabilities(host_is_image: bool) -> Capabilities {
     // Two balancers cannot listen on one port.
-    Capabilities::of("local", |field| cost(field, host_is_image)).exclusive(&[Kind::Nlb]).copying_buckets()
+    Capabilities::of("local", |field| cost(field, host_is_image))
+        .exclusive(&[Kind::Nlb])
+        .copying_buckets()
+        .of_release(wharf_serving::own_release())
 }
 
 fn cost(field: Field, host_is_image: bool) -> Cost {
@@ -31,15 +34,17 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             help: "write `provider \"local\" { image \"host\" }` in the environment, and the host stands in for it"
                 .into(),
         },
-        Field::MountNfs | Field::MountDataset | Field::MountCodeSet | Field::MountModel => lacks(
-            "it mounts folders of this host alone",
-            "in this environment, mount a folder that holds the same files: `folder \"…\"`",
-        ),
+        Field::MountNfs | Field::MountResourceGroup | Field::MountDataset | Field::MountCodeSet | Field::MountModel => {
+            lacks(
+                "it mounts folders of this host alone",
+                "in this environment, mount a folder that holds the same files: `folder \"…\"`",
+            )
+        }
         Field::MountWritable => lacks(
             "what instances write would not find its way back to the bucket",
             "add `read-only=#true`, and let the program write to a folder of this host",
         ),
-        Field::MountStream | Field::MountFuse => lacks(
+        Field::MountFuse => lacks(
             "it copies folders of buckets before instances start",
             "leave `mode` out, or write `mode=\"sync\"` in this environment",
         ),
@@ -59,7 +64,15 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "instances use the host's own file system and memory",
             "in this environment, let the program use /tmp or /dev/shm of the host",
         ),
-        Field::MountCache | Field::MountLabel => {
+        Field::MountCacheSize => lacks(
+            "instances read one copy, and the kernel keeps what was read in memory that is idle, however much that is",
+            "in this environment, leave `size` out",
+        ),
+        Field::MountCacheLive => lacks(
+            "only of a copy is what was read kept for all who read it",
+            "have it copied: `read-only=#true`, and for a bucket `mode=\"sync\"`; or leave `cache` out in this environment",
+        ),
+        Field::MountLabel => {
             lacks("a folder of this host is read as it is", "write it in the environments that run elsewhere")
         }
         Field::Cpu | Field::Memory | Field::Disk | Field::Shm | Field::CpuSharing => lacks(
@@ -83,10 +96,12 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
             "there is one machine, and it is this host",
             "write it in the environments that run elsewhere: `environment \"…\" { service \"…\" { resources { … } } }`",
         ),
-        Field::Unit => {
+        Field::Unit | Field::UnitRdma | Field::UnitCheck => {
             lacks("an instance is one process of this host", "write it in the environments that run elsewhere")
         }
-        Field::ReadinessPort => lacks("each instance gets a port of its own, and only that one", "leave `port=` out"),
+        Field::ReadinessPort | Field::ProbePort => {
+            lacks("each instance gets a port of its own, and only that one", "leave `port=` out")
+        }
         Field::TrafficQueue => lacks(
             "its instances take as many requests at once as come, and none waits",
             "set `concurrency-limit` in this environment, and the queue in the others",
@@ -103,6 +118,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         Field::Network
         | Field::NetworkRange
         | Field::NetworkExisting
+        | Field::NetworkAdopted
         | Field::NetworkRules
         | Field::NetworkEgress
         | Field::GatewayNetwork
@@ -122,9 +138,10 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         ),
         Field::Role => lacks("there is no platform that could lend a name", "give the program its keys as secrets"),
         Field::Confidential => lacks("this host cannot prove what it is", "write it for eas alone"),
-        Field::Weights => {
-            lacks("instances load their weights each for itself", "write it in the environments that run elsewhere")
-        }
+        Field::Weights => lacks(
+            "no memory is set aside for weights",
+            "leave it out in this environment: instances that mount the same copy read one file, which is in memory once",
+        ),
         Field::Tracing => lacks("there is nobody who would collect traces", "let the program send them itself"),
         Field::LogPaths => lacks("only what instances print is kept", "let the program print its logs"),
         Field::Queue | Field::Job => {
@@ -162,6 +179,8 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Mount
         | Field::MountOss
         | Field::MountS3
+        | Field::MountStream
+        | Field::MountCache
         | Field::MountFetch
         | Field::MountSecret
         | Field::Content
@@ -172,7 +191,8 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Startup
         | Field::Liveness
         | Field::Progress
-        | Field::CrashBlock => Cost::Roll,
+        | Field::CrashBlock
+        | Field::Was => Cost::Roll,
         Field::Instances
         | Field::Rollout
         | Field::Batch
@@ -194,17 +214,19 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Group
         | Field::CallRecordsFile
         | Field::NlbListener
+        | Field::EngineSocket
         | Field::NlbPublic
         | Field::GroupPolicy
         | Field::Domain
         | Field::Allow
         | Field::RateLimit
         | Field::ConcurrencyLimit
+        | Field::GatewayTraces
+        | Field::GatewayTraceHeader
         | Field::Expose
         | Field::Listen
         | Field::MaxBody
         | Field::RegistryLogin
-        | Field::Was
         | Field::Path => Cost::InPlace,
     }
 }

@@ -18,8 +18,8 @@ use std::{
 };
 use wharf_serving::Heard;
 
-/// So much of what a check said is kept.
-const WORDS: u64 = 512;
+/// So much of what a check said is read.
+const PRINTED: u64 = 4096;
 
 /// The checks that run, and those that ended and were not told of yet.
 #[derive(Default)]
@@ -69,9 +69,8 @@ impl Checks {
             (None, Some(signal)) => format!("ended by signal {signal}"),
             (None, None) => "ended".to_owned(),
         };
-        let said = words(said).unwrap_or_default();
-        let words = if said.is_empty() { how } else { format!("{how}: {said}") };
-        self.ended.push(Ran { number, heard: Heard { passed, words } });
+        let heard = Heard::ran(passed, how, &printed(said).unwrap_or_default());
+        self.ended.push(Ran { number, heard });
     }
 
     /// What ended since this was asked last. Ends what takes too long, and counts it as failed.
@@ -97,11 +96,10 @@ impl Checks {
     }
 }
 
-/// The beginning of what a check said, on one line.
-fn words(mut said: File) -> io::Result<String> {
+/// The beginning of what a check said.
+fn printed(mut said: File) -> io::Result<Vec<u8>> {
     said.rewind()?;
     let mut start = Vec::new();
-    said.take(WORDS).read_to_end(&mut start)?;
-    let text = String::from_utf8_lossy(&start);
-    Ok(text.split_whitespace().collect::<Vec<_>>().join(" "))
+    said.take(PRINTED).read_to_end(&mut start)?;
+    Ok(start)
 }

@@ -18,14 +18,18 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use wharf_model::{Address, ContentRef, FolderPath};
+use wharf_model::{Address, BucketMount, ContentRef, FolderPath};
+use wharf_mounts::Copies;
 use wharf_provider::{OpContext, ProviderError, tree::pin};
 
 /// The contents that are there, whole.
-pub(crate) fn list(layout: &Layout) -> io::Result<BTreeSet<ContentRef>> {
+pub(crate) fn list(layout: &Layout, copies: &Copies) -> io::Result<BTreeSet<ContentRef>> {
     let named = files::names(&layout.contents())?;
     // The name of a copy may lead to nothing, when somebody has emptied the host's store.
-    let whole = |content: &ContentRef| layout.content(*content).exists();
+    let whole = |content: &ContentRef| match content {
+        ContentRef::Bucket(digest) => copies.has(*digest, &layout.content(*content)),
+        _ => layout.content(*content).exists(),
+    };
     Ok(named.iter().filter_map(|name| name.parse().ok()).filter(whole).collect())
 }
 
@@ -40,6 +44,21 @@ pub(crate) async fn prepare_folder(
     let (place, source, name) = (reader.layout.content(content), place_of(&reader.project, folder), folder.clone());
     let labels = labels(reader, address, cx);
     off_the_loop(move || snapshot(&place, &source, content, &name, &labels)).await
+}
+
+/// Brings a copy of a folder of a bucket, if it is still listed as that content.
+pub(crate) async fn prepare_bucket(
+    reader: &LocalReader,
+    address: &Address,
+    content: ContentRef,
+    mount: &BucketMount,
+    cx: &OpContext,
+) -> Result<(), ProviderError> {
+    let ContentRef::Bucket(digest) = content else { unreachable!("the planner pairs them") };
+    let name = reader.layout.content(content);
+    files::private_folder(&reader.layout.contents()).map_err(disk(format!("cannot make {}", name.display())))?;
+    reader.copies.bring(digest, mount, &name, cx).await?;
+    keep_labels(&name, &labels(reader, address, cx))
 }
 
 /// Whose a content is, and who made it.

@@ -11,7 +11,10 @@ use crate::{
 };
 use rustix::process::Signal;
 use std::{
-    fs::OpenOptions,
+    ffi::OsStr,
+    fmt::Display,
+    fs::{self, OpenOptions},
+    io,
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -56,9 +59,23 @@ pub(crate) async fn status(folder: &Path) -> Option<Status> {
     }
 }
 
-/// The configuration that the gateway serves, or would take up again.
-pub(crate) fn config(folder: &Path) -> Option<Config> {
-    labels::read(&config_of(folder))
+/// The configuration that the gateway serves, or would take up again; `None` before it has one.
+///
+/// # Errors
+///
+/// There is one that cannot be read, or not by this release. It must not be taken for none: what is made from that is an
+/// outage, and what is seen of it is not so.
+pub(crate) fn config(folder: &Path) -> io::Result<Option<Config>> {
+    let path = config_of(folder);
+    let said = |why: &dyn Display| format!("cannot read {}: {why}", path.display());
+    match fs::read(&path) {
+        Ok(text) => match serde_json::from_slice(&text) {
+            Ok(config) => Ok(Some(config)),
+            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, said(&error))),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(io::Error::new(error.kind(), said(&error))),
+    }
 }
 
 /// One such process, for those who change it.
@@ -82,9 +99,20 @@ impl Door<'_> {
     /// Brings it to what `change` makes of its configuration; starts it when it does not run.
     pub(crate) async fn bring(&self, change: impl Fn(&mut Config)) -> Result<(), ProviderError> {
         match self.awake().await {
-            Some(_) => self.listen(change).await,
+            Some(status) => {
+                if wharf_serving::is_outdated(&status) {
+                    self.succeed(status.pid).await?;
+                }
+                self.listen(change).await
+            }
             None => self.start(change).await,
         }
+    }
+
+    /// What it serves, or would take up again; an empty one before it has any.
+    fn config(&self) -> Result<Config, ProviderError> {
+        let found = config(&self.folder).map_err(disk(format!("cannot change {}", self.what)))?;
+        Ok(found.unwrap_or_else(Config::empty))
     }
 
     /// What it answers; one that runs and does not answer yet is waited for.
@@ -103,7 +131,7 @@ impl Door<'_> {
     /// Changes one that runs. A process cannot listen on one address and on all addresses of a port at once, so a listener
     /// that stays on its port goes before its successor comes; else it goes afterwards.
     async fn listen(&self, change: impl Fn(&mut Config)) -> Result<(), ProviderError> {
-        let before = config(&self.folder).unwrap_or_else(Config::empty);
+        let before = self.config()?;
         let mut next = before.clone();
         change(&mut next);
         let before = before.listeners;
@@ -124,7 +152,7 @@ impl Door<'_> {
     }
 
     async fn start(&self, change: impl Fn(&mut Config)) -> Result<(), ProviderError> {
-        let before = config(&self.folder).unwrap_or_else(Config::empty);
+        let before = self.config()?;
         let mut next = Config { generation: before.generation + 1, ..before };
         change(&mut next);
         for listener in &next.listeners {
@@ -134,7 +162,7 @@ impl Door<'_> {
         }
         let attempt = format!("cannot start {}", self.what);
         labels::write(&config_of(&self.folder), &next).map_err(disk(attempt.clone()))?;
-        let mut child = self.spawn().map_err(disk(attempt.clone()))?;
+        let mut child = self.spawn(roles::gateway(&self.folder)).map_err(disk(attempt.clone()))?;
         let begin = Instant::now();
         while begin.elapsed() < START {
             if status(&self.folder).await.is_some_and(|status| status.generation == next.generation) {
@@ -145,20 +173,42 @@ impl Door<'_> {
                 if status(&self.folder).await.is_some() {
                     return self.replace(WhenDown::Refuse, change).await;
                 }
-                let words = std::fs::read_to_string(output_of(&self.folder)).unwrap_or_default();
-                let words = words.lines().next_back().unwrap_or("it ended without a word").to_owned();
-                let help = "look at the cause; when it is mended, apply again".to_owned();
-                return Err(ProviderError::Rejected { attempt: format!("{attempt}: {words}"), help, source: None });
+                return Err(self.ended(&attempt));
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Err(ProviderError::Unreachable { attempt: format!("{attempt}: no answer"), retry_after: None, source: None })
     }
 
-    fn spawn(&self) -> std::io::Result<Child> {
+    /// Has a gateway of this program take over from the one that runs as `before`. When this fails, that one goes on.
+    async fn succeed(&self, before: u32) -> Result<(), ProviderError> {
+        let attempt = format!("cannot take over from {}", self.what);
+        let mut child = self.spawn(roles::successor(&self.folder)).map_err(disk(attempt.clone()))?;
+        let begin = Instant::now();
+        while begin.elapsed() < START {
+            if status(&self.folder).await.is_some_and(|status| status.pid != before) {
+                return Ok(());
+            }
+            if let Ok(Some(_)) = child.try_wait() {
+                return Err(self.ended(&attempt));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(ProviderError::Unreachable { attempt: format!("{attempt}: no answer"), retry_after: None, source: None })
+    }
+
+    /// That a process of it ended at once, with its last words.
+    fn ended(&self, attempt: &str) -> ProviderError {
+        let words = fs::read_to_string(output_of(&self.folder)).unwrap_or_default();
+        let words = words.lines().next_back().unwrap_or("it ended without a word").to_owned();
+        let help = "look at the cause; when it is mended, apply again".to_owned();
+        ProviderError::Rejected { attempt: format!("{attempt}: {words}"), help, source: None }
+    }
+
+    fn spawn(&self, role: [&OsStr; 3]) -> io::Result<Child> {
         let output = OpenOptions::new().append(true).create(true).mode(0o600).open(output_of(&self.folder))?;
         Command::new(self.program)
-            .args(roles::gateway(&self.folder))
+            .args(role)
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::null())
@@ -178,7 +228,7 @@ impl Door<'_> {
         let begin = Instant::now();
         while lock::holder(&lock).map_err(disk(attempt()))? != Holder::Nobody {
             // Without it, one that is killed is not started again.
-            drop(std::fs::remove_file(config_of(folder)));
+            drop(fs::remove_file(config_of(folder)));
             if let Some(grip) = Grip::on(&lock).map_err(disk(attempt()))? {
                 grip.signal(Signal::KILL).map_err(disk(attempt()))?;
             }
@@ -196,7 +246,7 @@ impl Door<'_> {
         when_down: WhenDown,
         change: impl FnOnce(&mut Config),
     ) -> Result<(), ProviderError> {
-        let before = config(&self.folder).unwrap_or_else(Config::empty);
+        let before = self.config()?;
         let mut next = before.clone();
         change(&mut next);
         let Some(status) = status(&self.folder).await else {

@@ -15,6 +15,10 @@ pub(crate) fn disk(attempt: impl Into<String>) -> impl FnOnce(io::Error) -> Prov
             let help = "make room on the disk that holds the project's `.wharf` folder";
             ProviderError::Rejected { attempt, help: help.to_owned(), source: Some(Box::new(source)) }
         }
+        io::ErrorKind::InvalidData => {
+            let help = "a newer wharf may have written it: use that one. If it is damaged, put back what it was";
+            ProviderError::Rejected { attempt, help: help.to_owned(), source: Some(Box::new(source)) }
+        }
         _ => {
             let help = "look at the cause; when it is mended, apply again";
             ProviderError::Rejected { attempt, help: help.to_owned(), source: Some(Box::new(source)) }

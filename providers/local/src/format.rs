@@ -224,41 +224,11 @@ pub(crate) enum Wish {
     End { why: String },
 }
 
-/// `restarts.json` of an instance.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct StoredRestarts {
-    pub(crate) format: u32,
-    pub(crate) count: u32,
-    /// Why the last time.
-    pub(crate) because: String,
-    /// When; milliseconds since the Unix epoch.
-    pub(crate) at: u64,
-}
-
 /// `health.json` of an instance: what each of its checks heard last.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StoredHealth {
     pub(crate) format: u32,
     pub(crate) checks: BTreeMap<Kind, Heard>,
-}
-
-/// A line of `healing.jsonl`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Healed {
-    pub(crate) format: u32,
-    /// Milliseconds since the Unix epoch.
-    pub(crate) at: u64,
-    pub(crate) instance: String,
-    /// `restart` or `give-up`.
-    pub(crate) what: String,
-    pub(crate) because: String,
-    /// How long the program had lived.
-    pub(crate) lived_ms: u64,
-    /// How long it is waited before it is started again.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) after_ms: Option<u64>,
-    /// How often it was started again by now.
-    pub(crate) restarts: u32,
 }
 
 #[cfg(test)]

@@ -87,6 +87,9 @@ impl Gateways {
     }
 
     async fn bring(&self, gateway: &GatewayName, spec: &GatewaySpec, cx: &OpContext) -> Result<(), ProviderError> {
+        // What is refused leaves everything as it is, the label too.
+        let listener = self.listener(gateway, spec)?;
+        let traces = wharf_serving::traces(gateway, spec, &self.owner, &cx.secrets)?;
         let folder = self.layout.gateway(gateway);
         let mut labels = OfGateway {
             owner: self.owner.clone(),
@@ -97,8 +100,11 @@ impl Gateways {
         };
         let made = files::private_folder(&folder).and_then(|()| labels.write(&labels_of(&folder)));
         made.map_err(disk(format!("cannot create gateway {gateway}")))?;
-        let listener = self.listener(gateway, spec)?;
-        self.door(gateway).bring(|config| config.listeners = vec![listener.clone()]).await?;
+        let change = |config: &mut Config| {
+            config.listeners = vec![listener.clone()];
+            config.traces = traces.clone();
+        };
+        self.door(gateway).bring(change).await?;
         labels.settled = true;
         labels.write(&labels_of(&folder)).map_err(disk(format!("cannot label gateway {gateway}")))
     }
@@ -126,7 +132,7 @@ impl Gateways {
         let gateway = &spec.gateway;
         let _turn = self.turn(gateway).await;
         let mut route = wharf_serving::route(spec, &cx.secrets)?;
-        route.records = spec.records.as_ref().map(|file| wharf_serving::records(self.project.join(&**file)));
+        route.records = spec.records.as_ref().map(|file| wharf_serving::records(file, self.project.join(&*file.path)));
         self.door(gateway).replace(WhenDown::Refuse, |config| wharf_serving::set_route(config, route)).await?;
         let label = RouteLabel { operation: cx.operation.to_string(), fingerprint: spec.fingerprint().to_string() };
         self.label_route(gateway, &spec.service, Some(label))

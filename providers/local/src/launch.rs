@@ -10,7 +10,6 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
 };
-use wharf_content::Store;
 use wharf_model::{Access, ContentRef, EnvValue, FolderPath, Launch, Program};
 use wharf_provider::{ProviderError, SecretValues};
 use wharf_serving::Care;
@@ -21,7 +20,8 @@ const PASSED_ON: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 /// What a launch is filled in with.
 pub(crate) struct Surroundings<'a> {
     pub(crate) layout: &'a Layout,
-    pub(crate) store: &'a Store,
+    /// The folder that copies of folders of buckets are in.
+    pub(crate) copies: &'a Path,
     pub(crate) project: &'a Path,
     pub(crate) environment: &'a BTreeMap<OsString, OsString>,
     pub(crate) secrets: &'a SecretValues,
@@ -37,7 +37,7 @@ pub(crate) fn document(launch: &Launch, port: u16, around: &Surroundings<'_>) ->
     let folder: InstanceFolder = around.layout.instance(&launch.instance);
     let template = &launch.revision.template;
     let libraries = launch.revision.pins.packages.map(|digest| around.layout.content(ContentRef::Packages(digest)));
-    let copies = launch.copies().next().map(|_| around.store.root().to_owned());
+    let copies = launch.copies().next().map(|_| around.copies.to_owned());
     let mut env = basics(launch, port, around.environment);
     declare(&mut env, launch, around.secrets)?;
     if let Some(libraries) = &libraries {

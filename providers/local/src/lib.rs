@@ -7,7 +7,7 @@
 //! becomes of an instance that ended, is decided by others.
 //!
 //! - looking: [`LocalReader`] with `observe`, `logs`, `instance`, `listen`; nothing in there writes;
-//! - calls: [`LocalProvider`] with `start`, `stop`, `content`, `bucket`, `packages`, `gateways`, `resolve`;
+//! - calls: [`LocalProvider`] with `start`, `stop`, `content`, `packages`, `gateways`, `resolve`;
 //! - the processes that stay: [`play_role`] with `supervise`, `init`, `isolate`, `view`, `log`;
 //! - values: `layout`, `format`, `labels`, `launch`, `port`, `tree`, `capability`.
 //!
@@ -31,7 +31,6 @@
 
 mod asker;
 mod balancers;
-mod bucket;
 mod capability;
 mod checks;
 mod clock;

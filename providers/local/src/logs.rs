@@ -98,7 +98,7 @@ fn parse(line: &str, instance: &InstanceId) -> Option<LogLine> {
     let (stream, text) = rest.split_once(' ')?;
     let stream = [LogStream::Out, LogStream::Err].into_iter().find(|one| crate::log::stream_name(*one) == stream)?;
     let at = clock::of(time.parse().ok()?);
-    Some(LogLine { instance: instance.clone(), at, stream, text: text.to_owned() })
+    Some(LogLine { instance: instance.clone(), rank: 0, at, stream, text: text.to_owned() })
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ pub(crate) fn list(layout: &Layout, owner: &Owner) -> io::Result<BTreeMap<Object
             && object.address.to_string() == stored.address
             && object.generation.0 == stored.generation;
         if ours {
-            found.insert(object, ObservedObject { fingerprint: stored.fingerprint.and_then(|text| text.parse().ok()) });
+            found.insert(object, ObservedObject::made_from(stored.fingerprint.and_then(|text| text.parse().ok())));
         } else {
             tracing::warn!(name, "these labels belong to something else");
         }

@@ -1,12 +1,13 @@
 //! One look at the environment: folders, the kernel, the gateways and the sources are asked; nothing is written.
 
 use crate::{
-    balancers, bucket, clock, content,
+    balancers, clock, content,
     doors::{self, config},
     error::{disk, off_the_loop},
     files,
-    format::{StoredHealth, StoredRestarts},
+    format::StoredHealth,
     gateways::{gateway_labels, route_labels},
+    healing,
     instance::{self, Life},
     labels::{self, OfInstance, Question},
     launch::place_of,
@@ -21,17 +22,17 @@ use std::{
     time::Duration,
 };
 use tokio::task::JoinSet;
-use wharf_gateway::{Answer, Config, Route, Status};
+use wharf_gateway::{Answer, Config, Status};
 use wharf_model::{
-    Bytes, Entry, Exit, Field, FieldPath, GatewayName, InstanceId, Kind, ListenHint, ObjectId, Observed,
-    ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute, Phase, ProbeAnswer, Restarts, ServiceName,
-    SourceError, SourcePin, SourceRef, Supervised, Timestamp, Told, Value, print_duration,
+    Exit, GatewayName, InstanceId, Kind, ListenHint, ObjectId, Observed, ObservedGateway, ObservedInstance,
+    ObservedObject, ObservedRoute, Phase, ProbeAnswer, ServiceName, SourceError, SourcePin, SourceRef, Supervised,
+    Told,
 };
 use wharf_provider::{
     Owner, ProviderError, Scope,
     tree::{TreeError, pin},
 };
-use wharf_serving::Heard;
+use wharf_serving::{Heard, StoredRestarts};
 
 /// So many of its last log lines tell why an instance is not ready.
 const LAST_LINES: usize = 20;
@@ -41,10 +42,10 @@ const YOUNG: Duration = Duration::from_secs(1);
 
 /// Looks at the environment.
 pub(crate) async fn observe(reader: &LocalReader, scope: &Scope) -> Result<Observed, ProviderError> {
-    let (layout, owner) = (reader.layout.clone(), reader.owner.clone());
+    let (layout, owner, copies) = (reader.layout.clone(), reader.owner.clone(), reader.copies.clone());
     let attempt = format!("cannot look at {}", layout.root().display());
     let found = off_the_loop(move || {
-        Ok((instances(&layout, &owner)?, content::list(&layout)?, objects::list(&layout, &owner)?))
+        Ok((instances(&layout, &owner)?, content::list(&layout, &copies)?, objects::list(&layout, &owner)?))
     });
     let (instances, contents, objects) = found.await.map_err(disk(attempt.clone()))?;
     let mut instances: BTreeMap<_, _> = instances.into_iter().filter(|(name, _)| scope.covers(&name.service)).collect();
@@ -57,6 +58,7 @@ pub(crate) async fn observe(reader: &LocalReader, scope: &Scope) -> Result<Obser
         contents,
         objects: objects_that_run(&reader.layout, objects).await,
         gpus: None,
+        unlimited_disk: None,
         balanced: balancers::look(&reader.layout).await.map_err(disk(attempt))?,
         sources: look_at_sources(reader, &scope.sources).await,
     })
@@ -68,8 +70,11 @@ async fn objects_that_run(
     mut objects: BTreeMap<ObjectId, ObservedObject>,
 ) -> BTreeMap<ObjectId, ObservedObject> {
     for (object, seen) in &mut objects {
-        if object.address.kind() == Kind::Nlb && !balancers::runs(layout, object).await {
-            seen.fingerprint = None;
+        if object.address.kind() == Kind::Nlb {
+            match balancers::status(layout, object).await {
+                Some(status) => seen.release = wharf_serving::release(&status),
+                None => seen.fingerprint = None,
+            }
         }
     }
     objects
@@ -126,12 +131,10 @@ fn supervised(folder: &InstanceFolder) -> Supervised {
     let answer = |heard: Heard| ProbeAnswer { passed: heard.passed, heard: heard.words, hint: None };
     let checks = health.into_iter().flat_map(|health| health.checks);
     Supervised {
-        restarts: restarts.map(|StoredRestarts { count, because, at, .. }| Restarts {
-            count,
-            because,
-            at: Timestamp(at),
-        }),
+        between: None,
+        restarts: restarts.map(Into::into),
         checks: checks.map(|(kind, heard)| (kind.to_string().into(), answer(heard))).collect(),
+        marked: Some(healing::marked(folder)),
     }
 }
 
@@ -187,7 +190,7 @@ async fn look_at_gateways(layout: &Layout, owner: &Owner) -> io::Result<BTreeMap
         let folder = layout.gateway(&gateway);
         let Some(labels) = gateway_labels(&folder, &gateway, owner) else { continue };
         let status = doors::status(&folder).await;
-        let config = config(&folder).unwrap_or_else(Config::empty);
+        let config = config(&folder)?.unwrap_or_else(Config::empty);
         let listening = status.as_ref().and_then(|status| status.listeners.first()).map(|listener| listener.address);
         let observed = ObservedGateway {
             running: status.is_some(),
@@ -195,6 +198,8 @@ async fn look_at_gateways(layout: &Layout, owner: &Owner) -> io::Result<BTreeMap
             fingerprint: labels.settled.then_some(labels.fingerprint),
             routes: routes(&folder, &config, status.as_ref()),
             told: Told::default(),
+            release: status.as_ref().and_then(wharf_serving::release),
+            lost: wharf_serving::lost(status.as_ref()),
         };
         found.insert(gateway, observed);
     }
@@ -216,34 +221,12 @@ fn routes(folder: &Path, config: &Config, status: Option<&Status>) -> BTreeMap<S
         let counted =
             counted.filter_map(|live| Some((live.name.parse().ok()?, wharf_serving::figures(live)))).collect();
         let endpoints = endpoints.collect();
-        found.insert(service, ObservedRoute { fingerprint, endpoints, figures: counted, told: told(route) });
+        found.insert(
+            service,
+            ObservedRoute { fingerprint, endpoints, figures: counted, told: wharf_serving::told(route) },
+        );
     }
     found
-}
-
-/// What a route is set to, whoever set it.
-fn told(route: &Route) -> Told {
-    let entry = |path, value| Entry { path, value: Value::Text(value) };
-    let mut entries = Vec::new();
-    for path in &route.paths {
-        entries.push(entry(FieldPath::at(Field::Path, path.as_str()), "served".to_owned()));
-    }
-    for token in &route.tokens {
-        // Its digest is not keyed as those of records are, so it says nothing about whether the value is the same.
-        let secret = token.name.parse().map(|name| Value::Secret(name, None));
-        let value = secret.unwrap_or_else(|_| Value::Text(token.name.clone()));
-        entries.push(Entry { path: FieldPath::at(Field::Token, token.name.as_str()), value });
-    }
-    let timeout = route.timeout_ms.map(|ms| print_duration(Duration::from_millis(ms)));
-    entries.extend(timeout.map(|span| entry(FieldPath::of(Field::Timeout), span)));
-    let limit = route.max_body.map(|limit| Bytes(limit).to_string());
-    entries.extend(limit.map(|limit| entry(FieldPath::of(Field::MaxBody), limit)));
-    let group = route.entry.as_ref().map(|shared| {
-        wharf_serving::membership(shared).map_or_else(|| shared.path.clone(), |member| member.to_string())
-    });
-    entries.extend(group.map(|group| entry(FieldPath::of(Field::Group), group)));
-    entries.sort_by(|one, two| one.path.cmp(&two.path));
-    Told { about: BTreeSet::from([Field::Path, Field::Token, Field::Timeout, Field::MaxBody, Field::Group]), entries }
 }
 
 async fn look_at_sources(
@@ -263,8 +246,11 @@ async fn look_at_sources(
                 Ok(packages::pin(interpreter, &libraries.requirements))
             }
             (SourceRef::Packages(_), Some(Err(error))) => Err(error.clone()),
-            (SourceRef::Bucket(bucket), _) => bucket::pin(reader, bucket).await,
-            (SourceRef::Packages(_), None) | (SourceRef::Image(_), _) => continue,
+            (SourceRef::Bucket(bucket), _) => reader.copies.pin(bucket).await,
+            (SourceRef::Packages(_), None)
+            | (SourceRef::Image(_) | SourceRef::Git(_) | SourceRef::Part(_) | SourceRef::Network(_), _) => {
+                continue;
+            }
         };
         found.insert(source.clone(), pin);
     }

@@ -3,8 +3,8 @@
 
 use crate::{
     balancers::Balancers,
-    bucket, capability,
-    content::{drop_content, prepare_folder, prepare_packages},
+    capability,
+    content::{drop_content, prepare_bucket, prepare_folder, prepare_packages},
     error::{disk, off_the_loop},
     files,
     gateways::Gateways,
@@ -23,9 +23,12 @@ use std::{
     path::PathBuf,
     sync::Arc,
 };
-use wharf_content::{Depot, Store};
+use wharf_content::Depot;
 use wharf_gateway::Endpoint;
-use wharf_model::{Call, Capabilities, InstanceId, Intent, Observed, Operation, Outcome, Probe, ServiceName};
+use wharf_model::{
+    Call, Capabilities, CopyLimits, InstanceId, Intent, Observed, Operation, Outcome, Probe, ServiceName,
+};
+use wharf_mounts::Copies;
 use wharf_provider::{
     Execute, Limits, LogCursor, LogLine, Observe, OpContext, Owner, ProviderError, Resolution, Scope,
 };
@@ -46,6 +49,8 @@ pub struct LocalSettings {
     pub host_is_image: bool,
     /// Where copies of folders of buckets are kept, for all projects of this host; made when something is first kept.
     pub content_dir: PathBuf,
+    /// What copying them may take of this host.
+    pub copying: CopyLimits,
     /// Who opens folders of buckets.
     pub depot: Arc<dyn Depot>,
     /// The program that plays the roles: wharf itself. See [`play_role`](crate::play_role).
@@ -62,8 +67,7 @@ pub struct LocalReader {
     pub(crate) project: PathBuf,
     pub(crate) owner: Owner,
     pub(crate) environment: BTreeMap<OsString, OsString>,
-    pub(crate) store: Store,
-    pub(crate) depot: Arc<dyn Depot>,
+    pub(crate) copies: Copies,
     capabilities: Capabilities,
 }
 
@@ -75,8 +79,7 @@ impl LocalReader {
             project: settings.project_dir,
             owner: settings.owner,
             environment: settings.environment,
-            store: Store::at(settings.content_dir),
-            depot: settings.depot,
+            copies: Copies::new(settings.content_dir, settings.depot, &settings.copying),
             capabilities: capability::capabilities(settings.host_is_image),
         }
     }
@@ -161,10 +164,11 @@ impl Observe for LocalReader {
             for name in files::names(&layout.instances())? {
                 let Ok(instance) = name.parse::<InstanceId>() else { continue };
                 if services.is_empty() || services.contains(&instance.service) {
-                    let place = places.get(&instance).copied();
-                    let (found, reached) = logs::read(&layout.instance(&instance), &instance, place, limit)?;
+                    let writer = (instance, 0);
+                    let (instance, place) = (&writer.0, places.get(&writer).copied());
+                    let (found, reached) = logs::read(&layout.instance(instance), instance, place, limit)?;
                     lines.extend(found);
-                    places.extend(reached.map(|reached| (instance, reached)));
+                    places.extend(reached.map(|reached| (writer, reached)));
                 }
             }
             lines.sort_by_key(|line| line.at);
@@ -236,7 +240,7 @@ impl Local {
                 prepare_folder(self, address, *content, folder, cx).await?;
             }
             Call::PrepareBucket { content, bucket } => {
-                bucket::prepare(self, address, *content, bucket, cx).await?;
+                prepare_bucket(self, address, *content, bucket, cx).await?;
             }
             Call::PreparePackages { content, libraries } => {
                 prepare_packages(self, address, *content, &libraries.requirements, cx).await?;
@@ -251,7 +255,7 @@ impl Local {
             Call::DeleteRoute { gateway, service } => self.gateways.delete_route(gateway, service).await?,
             Call::PutObject { object, spec } => objects::put(self, object, spec, cx).await?,
             Call::DeleteObject { object } => objects::delete(self, object).await?,
-            Call::PrepareImage { .. } | Call::Move { .. } => {
+            Call::PrepareImage { .. } | Call::PrepareGit { .. } | Call::PreparePart { .. } | Call::Move { .. } => {
                 return Err(ProviderError::Rejected {
                     attempt: format!("`{}` is nothing that this runtime can do", operation.id()),
                     help: "plan again: this runtime plans no such step".to_owned(),

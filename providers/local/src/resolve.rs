@@ -19,7 +19,10 @@ pub(crate) async fn resolve(local: &Local, intent: &Intent) -> Result<Resolution
         (Verb::Delete, Address::Gateway(name)) => !layout.gateway(name).exists(),
         (Verb::Delete, Address::Route(gateway, service)) => {
             let stands = |config: Config| config.routes.iter().any(|route| route.service == service.as_str());
-            !config(&layout.gateway(gateway)).is_some_and(stands)
+            match config(&layout.gateway(gateway)) {
+                Ok(found) => !found.is_some_and(stands),
+                Err(error) => return Ok(Resolution::CannotTell(error.to_string())),
+            }
         }
         (Verb::Delete, _) => intent.object.parse().is_ok_and(|object| !layout.object(&object).exists()),
         // One of these that was made cannot be told from an earlier one, and making it again changes nothing.

@@ -20,11 +20,12 @@ const SUPERVISE: &str = "supervise";
 const LIFE: &str = "life";
 const INIT: &str = "init";
 const GATEWAY: &str = "gateway";
+const SUCCESSOR: &str = "successor";
 const TETHER: &str = "tether";
 
 /// Plays a role if the arguments, with the program's name before them, ask for one; `None` when they do not. The binary
-/// calls this first of all, and returns what it answers. The role of a gateway ends in the program's own command
-/// `gateway --dir FOLDER`, so the binary must have that.
+/// calls this first of all, and returns what it answers. The roles of a gateway and of one that takes over from another end
+/// in the program's own command `gateway --dir FOLDER [--take-over]`, so the binary must have that.
 pub fn play_role(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter().skip(1);
     if arguments.next()? != ROLE {
@@ -42,7 +43,9 @@ pub fn play_role(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCo
     } else if role == INIT {
         Some(init::run())
     } else if role == GATEWAY {
-        Some(become_gateway(Path::new(&place)))
+        Some(become_gateway(Path::new(&place), &[]))
+    } else if role == SUCCESSOR {
+        Some(become_gateway(Path::new(&place), &["--take-over"]))
     } else if role == TETHER {
         Some(tether::run(&place, arguments))
     } else {
@@ -51,9 +54,9 @@ pub fn play_role(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCo
 }
 
 /// Leaves the session of the one who runs wharf, and becomes the program's gateway. Comes back only to fail.
-fn become_gateway(folder: &Path) -> ExitCode {
+fn become_gateway(folder: &Path, how: &[&str]) -> ExitCode {
     let failure = match setsid() {
-        Ok(_) => Command::new("/proc/self/exe").arg0("wharf").args([GATEWAY, "--dir"]).arg(folder).exec(),
+        Ok(_) => Command::new("/proc/self/exe").arg0("wharf").args([GATEWAY, "--dir"]).arg(folder).args(how).exec(),
         Err(error) => error.into(),
     };
     // The one who started it reads this.
@@ -69,6 +72,11 @@ pub(crate) fn supervisor(folder: &Path) -> [&OsStr; 3] {
 /// The arguments that make a gateway of this folder.
 pub(crate) fn gateway(folder: &Path) -> [&OsStr; 3] {
     [OsStr::new(ROLE), OsStr::new(GATEWAY), folder.as_os_str()]
+}
+
+/// The arguments that make a gateway which takes over from that of this folder.
+pub(crate) fn successor(folder: &Path) -> [&OsStr; 3] {
+    [OsStr::new(ROLE), OsStr::new(SUCCESSOR), folder.as_os_str()]
 }
 
 /// The arguments that make a tether, before those of what it runs.

@@ -48,7 +48,7 @@ pub(crate) async fn start(local: &Local, launch: &Launch, cx: &OpContext) -> Res
     }
     let surroundings = Surroundings {
         layout: &local.layout,
-        store: &local.store,
+        copies: local.copies.root(),
         project: &local.project,
         environment: &local.environment,
         secrets: &cx.secrets,
@@ -115,6 +115,8 @@ fn check_sources(launch: &Launch, around: &Surroundings<'_>) -> Result<(), Provi
                 ContentRef::Packages(_) => "its libraries",
                 ContentRef::Image(_) => "its image",
                 ContentRef::Bucket(_) => "the copy of a folder of a bucket",
+                ContentRef::Git(_) => "the copy of a repository",
+                ContentRef::Part(_) => "the copy of a folder of an image",
             };
             let attempt = format!("cannot start {name}: {what} is not there ({content})");
             return Err(ProviderError::Missing { attempt, help: "apply again: it will be prepared again".to_owned() });

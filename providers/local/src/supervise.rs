@@ -62,7 +62,7 @@ fn watch(folder: InstanceFolder) -> io::Result<()> {
     loop {
         let began = Instant::now();
         let Some(end) = supervisor.see_a_life()? else { return Ok(()) };
-        let pause = if supervisor.told { None } else { supervisor.healing.after(&folder, &end, began)? };
+        let pause = if supervisor.told { None } else { supervisor.healing.after(&folder, &end, began) };
         match pause {
             Some(pause) if supervisor.waits(pause)? => {}
             _ => return supervisor.bury(end),
@@ -204,7 +204,7 @@ impl<'a> Supervisor<'a> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             if self.told || left.is_zero() {
-                return Ok(!self.told && healing::wanted(self.folder));
+                return Ok(!self.told && healing::is_wanted(self.folder));
             }
             let mut handles = [PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
             match poll(&mut handles, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {

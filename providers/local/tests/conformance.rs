@@ -7,11 +7,13 @@ mod support;
 
 use std::{fs, net::TcpListener, sync::Arc, time::Duration};
 use support::*;
-use wharf_model::{FolderPath, GatewayName, GatewaySpec, Launch, RouteSpec};
+use wharf_bucket_server::{Habit, Server};
+use wharf_model::{BucketMount, FolderPath, GatewayName, GatewaySpec, Launch, RouteSpec};
 use wharf_provider::{Execute, Platform, conformance};
 
 struct Host {
     place: Place,
+    server: Server,
     port: u16,
 }
 
@@ -48,6 +50,10 @@ impl Platform for Host {
     fn folder(&self) -> FolderPath {
         FolderPath("./app".into())
     }
+
+    fn bucket(&self) -> Option<BucketMount> {
+        Some(copied::bucket(self.server.address()))
+    }
 }
 
 #[tokio::test]
@@ -56,5 +62,8 @@ async fn the_local_runtime_conforms() {
     fs::create_dir(place.project().join("app")).unwrap();
     fs::write(place.project().join("app/app.py"), "print('hello')\n").unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    conformance(&Host { place, port }).await;
+    let server = Server::start(Habit::Honours);
+    fs::create_dir(server.bucket("examplebucket").join("dir")).unwrap();
+    fs::write(server.bucket("examplebucket").join("dir/model.bin"), "weights").unwrap();
+    conformance(&Host { place, server, port }).await;
 }

@@ -18,7 +18,7 @@ use wharf_model::{
     Address, Call, EndpointState, GatewayName, GatewaySpec, InstanceId, Launch, ObservedGateway, Operation, Probe,
     RouteSpec, ServiceName, Shutdown, TokenSpec,
 };
-use wharf_provider::ProviderError;
+use wharf_provider::{Observe as _, ProviderError, Scope};
 
 fn gateway() -> GatewayName {
     "public".parse().unwrap()
@@ -144,6 +144,36 @@ async fn requests_reach_an_instance_until_it_drains() {
     assert!(place.look().await.gateways.is_empty());
     assert!(TcpStream::connect(("127.0.0.1", spec.port)).is_err());
     assert!(place.provider().clean_up().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_be_read_is_not_taken_for_none() {
+    let place = Place::new();
+    let (spec, launch) = (spec(free_port()), server());
+    place.run(&put(&spec)).await.unwrap();
+    place.run(&of_route(Call::PutRoute { route: route_spec(&[]) })).await.unwrap();
+    let endpoint = ready(&place, &launch).await;
+    place.run(&serve(&launch.instance, endpoint)).await.unwrap();
+    let file = place.state().join("gateways/public/config.json");
+    let before = fs::read_to_string(&file).unwrap();
+    // As a newer release may write it.
+    fs::write(&file, before.replacen('{', r#"{"newer": 1,"#, 1)).unwrap();
+    for operation in [
+        put(&GatewaySpec { port: free_port(), ..spec.clone() }),
+        of_route(Call::PutRoute { route: route_spec(&[]) }),
+        drain(&launch.instance),
+        of_route(Call::DeleteRoute { gateway: gateway(), service: service() }),
+    ] {
+        let error = place.run(&operation).await.unwrap_err();
+        let ProviderError::Rejected { help, source, .. } = &error else { panic!("{error:?}") };
+        assert!(help.contains("a newer wharf"), "{help}");
+        assert!(source.as_ref().unwrap().to_string().contains("unknown field `newer`"), "{error:?}");
+    }
+    let error = place.provider().observe(&Scope::default()).await.unwrap_err();
+    assert!(matches!(error, ProviderError::Rejected { .. }), "{error:?}");
+    assert_eq!(ask(spec.port, ""), (200, "hi\n".to_owned()), "it serves on");
+    fs::write(&file, before).unwrap();
+    assert_eq!(look(&place).await.routes[&service()].endpoints.len(), 1);
 }
 
 #[tokio::test]

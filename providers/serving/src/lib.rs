@@ -5,11 +5,17 @@
 //! each runtime to decide.
 
 mod change;
+mod healing;
 mod standing;
+mod told;
+mod traces;
 mod vitals;
 mod words;
 
 pub use change::{drain, forget, join, remove_route, serve, set_balancer, set_route};
-pub use standing::{endpoint_state, figures};
-pub use vitals::{Asking, Care, Heard, How, Kind, Next, Vitals, next};
+pub use healing::{Course, Healed, Next, StoredRestarts, next};
+pub use standing::{endpoint_state, figures, is_outdated, lost, own_release, release};
+pub use told::told;
+pub use traces::traces;
+pub use vitals::{Asking, Care, Heard, How, Kind, Vitals};
 pub use words::{check, endpoint, listener, membership, probe, records, route, route_name};

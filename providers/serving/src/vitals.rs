@@ -7,15 +7,6 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, time::Duration};
 use wharf_model::{Check, Probe, Template};
 
-/// A program that lived for so long was not ended by what ended it before.
-const STEADY: Duration = Duration::from_secs(60);
-/// The pause before the first time that a program is started again, and before the second; from there on it doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const SECOND_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// So often a program is started again without having lived steadily in between.
-const TRIES: u32 = 10;
-
 /// One of the checks of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -98,13 +89,13 @@ pub struct Care {
 
 impl Care {
     /// What a template wants seen to. Readiness is among the checks only where no gateway can judge it by itself: where a
-    /// program tells, where it or another check comes first, or where it ends the start.
+    /// program tells, where another port is asked, where it or another check comes first, or where it ends the start.
     #[must_use]
     pub fn of(template: &Template) -> Self {
         let probes = &template.probes;
         let readiness = template.probe();
-        let own = matches!(readiness.check, Check::Exec(_)) || !readiness.initial_delay.is_zero();
-        let told = own || probes.startup.is_some() || probes.progress.is_some();
+        let asks = matches!(readiness.check, Check::Exec(_)) || readiness.port.is_some();
+        let told = asks || !readiness.initial_delay.is_zero() || probes.startup.is_some() || probes.progress.is_some();
         let checks = [
             (Kind::Startup, probes.startup.as_ref()),
             (Kind::Progress, probes.progress.as_ref()),
@@ -147,6 +138,19 @@ pub struct Heard {
     pub words: String,
 }
 
+/// So much of what a program that is run as a check said is kept.
+const WORDS: usize = 512;
+
+impl Heard {
+    /// What a program that was run as a check said: how it ended, and the beginning of what it printed, on one line.
+    #[must_use]
+    pub fn ran(passed: bool, how: String, printed: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(&printed[..printed.len().min(WORDS)]);
+        let said = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { passed, words: if said.is_empty() { how } else { format!("{how}: {said}") } }
+    }
+}
+
 /// How the checks of one life of a program have gone.
 #[derive(Debug)]
 pub struct Vitals {
@@ -180,6 +184,20 @@ impl Vitals {
         Self { care, up, begun: now, rows: BTreeMap::new() }
     }
 
+    /// The same of one whose start was seen to be over before `now`, by whoever watched it then; `ready` is what they last
+    /// said of it.
+    #[must_use]
+    pub fn resumed(care: Care, now: u64, ready: Option<Heard>) -> Self {
+        let row = |heard: Heard| (Kind::Readiness, Row { holds: heard.passed, last: Some(heard), ..Row::default() });
+        Self { up: Some(now), rows: ready.map(row).into_iter().collect(), ..Self::new(care, now) }
+    }
+
+    /// Whether the start is over.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.up.is_some()
+    }
+
     /// The next check among these, and its moment; `None` where there is none before the start is over.
     #[must_use]
     pub fn due(&self, among: &[Kind]) -> Option<(Kind, u64)> {
@@ -210,9 +228,13 @@ impl Vitals {
         }
     }
 
-    /// Takes the answer of a check that was asked at `asked`. Says why where the program must end. `chance` is any number: checks of many instances
+    /// Takes the answer of a check that was asked at `asked`. Says why where the program must end; never for a check that
+    /// is not made any more, as the start was over before it was answered. `chance` is any number: checks of many instances
     /// that were started together spread by it.
     pub fn note(&mut self, kind: Kind, heard: Heard, asked: u64, chance: u64) -> Option<String> {
+        if !self.counts(kind) {
+            return None;
+        }
         let asking = self.care.checks.get(&kind)?;
         let row = self.rows.entry(kind).or_default();
         row.next = Some(asked + jittered(asking.every_ms, chance));
@@ -274,32 +296,6 @@ fn jittered(every: u64, chance: u64) -> u64 {
     every - room / 2 + chance % (room + 1)
 }
 
-/// What becomes of a program that ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// It is started again.
-    Again {
-        /// After so long.
-        after: Duration,
-        /// For the how manieth time without having lived steadily in between.
-        attempt: u32,
-    },
-    /// It stays down: it was started again often enough.
-    Down,
-}
-
-/// What becomes of a program that ended after it had `lived` for so long, and was started again `attempts` times without
-/// having lived steadily in between.
-#[must_use]
-pub fn next(attempts: u32, lived: Duration) -> Next {
-    let attempts = if lived >= STEADY { 0 } else { attempts };
-    if attempts >= TRIES {
-        return Next::Down;
-    }
-    let doubled = |count: u32| SECOND_PAUSE.saturating_mul(1 << count.min(16)).min(LONGEST_PAUSE);
-    Next::Again { after: attempts.checked_sub(1).map_or(FIRST_PAUSE, doubled), attempt: attempts + 1 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,6 +348,16 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_comes_after_the_start_ends_nothing() {
+        let mut vitals = vitals(&[(Kind::Progress, 1), (Kind::Startup, 9)]);
+        let say = |passed| Heard { passed, words: "100%".to_owned() };
+        assert_eq!(vitals.note(Kind::Progress, say(true), 0, 0), None);
+        vitals.note(Kind::Startup, say(true), 1_000, 0);
+        assert!(vitals.is_up());
+        assert_eq!(vitals.note(Kind::Progress, say(true), 1_001, 0), None, "it was asked while the start went on");
+    }
+
+    #[test]
     fn readiness_is_told_with_its_reason() {
         let mut vitals = vitals(&[(Kind::Startup, 9), (Kind::Readiness, 2)]);
         let say = |passed, words: &str| Heard { passed, words: words.to_owned() };
@@ -372,17 +378,5 @@ mod tests {
         let spread: Vec<u64> = [0, 100, 200].map(|chance| jittered(1_000, chance)).to_vec();
         assert_eq!(spread, [900, 1_000, 1_100]);
         assert_eq!(jittered(1, 7), 1);
-    }
-
-    #[test]
-    fn pauses_double_and_a_steady_life_ends_them() {
-        let (mut attempts, mut pauses) = (0, Vec::new());
-        while let Next::Again { after, attempt } = next(attempts, Duration::from_secs(1)) {
-            pauses.push(after.as_millis());
-            attempts = attempt;
-        }
-        assert_eq!(pauses, [100, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
-        let first = Next::Again { after: FIRST_PAUSE, attempt: 1 };
-        assert_eq!(next(attempts, STEADY), first);
     }
 }

@@ -1,15 +1,13 @@
 //! Listeners, routes and probes of the model in the gateway's words.
 
 use sha2::{Digest as _, Sha256};
-use std::{fmt::Display, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt::Display, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use wharf_gateway::{Endpoint, Entry, Limits, Listener, Protocol, Records, Route, Timeouts, TokenDigest};
 use wharf_model::{
-    Check, Cidr, GatewayName, GatewaySpec, InstanceId, Membership, Probe, RouteSpec, ServiceName, TokenSpec, entry_path,
+    Check, Cidr, GatewayName, GatewaySpec, InstanceId, Membership, Probe, RecordFile, RouteSpec, ServiceName,
+    TokenSpec, entry_path,
 };
 use wharf_provider::{ProviderError, SecretValues};
-
-/// So much of each body is kept in records of calls.
-const RECORDED: u32 = 64 << 10;
 
 /// The name of a route in its gateway or balancer.
 #[must_use]
@@ -48,7 +46,8 @@ pub fn listener(gateway: &GatewayName, spec: &GatewaySpec, address: SocketAddr) 
 /// # Errors
 /// A token's value is not among `secrets`.
 pub fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, ProviderError> {
-    let token = |TokenSpec { secret, name, .. }: &TokenSpec| {
+    let token = |token: &TokenSpec| {
+        let secret = &token.secret;
         let value = secrets.expose(secret).ok_or_else(|| ProviderError::Missing {
             attempt: format!(
                 "cannot set route {}/{}: the value of token {secret} is not known",
@@ -56,8 +55,7 @@ pub fn route(spec: &RouteSpec, secrets: &SecretValues) -> Result<Route, Provider
             ),
             help: format!("make the source of secret {secret} available to the one who runs wharf"),
         })?;
-        let name = name.as_ref().map_or_else(|| secret.to_string(), ToString::to_string);
-        Ok(TokenDigest { name, sha256: hex::encode(Sha256::digest(value)), rate: None })
+        Ok(TokenDigest { name: token.known_as().to_owned(), sha256: hex::encode(Sha256::digest(value)), rate: None })
     };
     Ok(Route {
         name: route_name(&spec.gateway, &spec.service),
@@ -89,10 +87,20 @@ fn entry(member: &Membership) -> Entry {
     Entry { path: entry_path(&member.group).to_string(), weight: member.weight }
 }
 
-/// How calls are kept in a file: all of them, with the first part of each body.
+/// How calls are kept in a file; `at` is where that is for the gateway.
 #[must_use]
-pub fn records(file: PathBuf) -> Records {
-    Records { file, thousandths: 1_000, max_body: RECORDED, redact: Vec::new() }
+pub fn records(file: &RecordFile, at: PathBuf) -> Records {
+    let RecordFile { path: _, sample, max_body, rotate, keep, redact_headers, redact_fields } = file;
+    let texts = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect();
+    Records {
+        file: at,
+        thousandths: u16::try_from(sample * 10).unwrap_or(1_000),
+        max_body: u32::try_from(max_body.0).unwrap_or(u32::MAX),
+        redact: texts(redact_headers),
+        redact_fields: texts(redact_fields),
+        full: rotate.0,
+        kept: *keep,
+    }
 }
 
 /// The group that an entry stands for; none where it was not made by [`route`].

@@ -18,6 +18,8 @@ pub(crate) fn sights(
         };
         let sight = Sight {
             ended,
+            between: instance.supervised.between.clone(),
+            restarts: instance.supervised.restarts.as_ref().map(|restarts| restarts.count),
             ready: instance.is_ready(),
             answer: instance.answer.clone(),
             in_flight: in_flight(observed, id, gateways),

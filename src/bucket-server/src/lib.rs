@@ -7,7 +7,9 @@ mod large;
 mod moto;
 mod road;
 mod server;
+mod sums;
 
-pub use moto::Moto;
+pub use moto::{Moto, remove, upload};
 pub use road::{Asked, Mishap, Road};
-pub use server::{ACCESS_KEY, BUCKET, Habit, SECRET_KEY, Server};
+pub use server::{ACCESS_KEY, BUCKET, Habit, Manners, SECRET_KEY, Server};
+pub use sums::Sums;

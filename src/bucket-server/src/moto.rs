@@ -2,7 +2,7 @@
 
 use crate::{ACCESS_KEY, BUCKET};
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
@@ -39,7 +39,7 @@ impl Moto {
             .expect("there is Python");
         let server = Self { child, address: free };
         let end = Instant::now() + START;
-        while !server.make_bucket() {
+        while !matches!(send(free, "PUT", BUCKET, b""), Ok(true)) {
             assert!(Instant::now() < end, "moto did not start in time");
             thread::sleep(Duration::from_millis(100));
         }
@@ -51,19 +51,45 @@ impl Moto {
         self.address
     }
 
-    /// It does not check who asks, but wants to be told.
-    fn make_bucket(&self) -> bool {
-        let Ok(mut stream) = TcpStream::connect(self.address) else { return false };
-        let who = format!("AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/us-east-1/s3/aws4_request");
-        let request = format!(
-            "PUT /{BUCKET} HTTP/1.1\r\nHost: {}\r\nAuthorization: {who}, SignedHeaders=host, Signature=0\r\n\
-             Content-Length: 0\r\nConnection: close\r\n\r\n",
-            self.address
-        );
-        let mut answer = String::new();
-        let asked = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
-        asked.is_ok() && answer.starts_with("HTTP/1.1 200")
+    /// Makes another bucket.
+    ///
+    /// # Panics
+    /// When it is not made.
+    pub fn make_bucket(&self, name: &str) {
+        assert!(matches!(send(self.address, "PUT", name, b""), Ok(true)), "there is no bucket {name}");
     }
+}
+
+/// Puts an object into a bucket of such a server; in its path stand only letters that need no other form.
+///
+/// # Panics
+/// When it does not take it.
+pub fn upload(server: SocketAddr, path: &str, bytes: &[u8]) {
+    assert!(matches!(send(server, "PUT", path, bytes), Ok(true)), "{path} was not taken");
+}
+
+/// Removes an object from a bucket of such a server. One that is gone is fine.
+///
+/// # Panics
+/// When the server cannot be asked.
+pub fn remove(server: SocketAddr, path: &str) {
+    send(server, "DELETE", path, b"").expect("the server answers");
+}
+
+/// Says whether a request went well. The server does not check who asks, but wants to be told.
+fn send(server: SocketAddr, method: &str, path: &str, body: &[u8]) -> io::Result<bool> {
+    let mut stream = TcpStream::connect(server)?;
+    let who = format!("AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/us-east-1/s3/aws4_request");
+    let head = format!(
+        "{method} /{path} HTTP/1.1\r\nHost: {server}\r\nAuthorization: {who}, SignedHeaders=host, Signature=0\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.starts_with("HTTP/1.1 20"))
 }
 
 impl Drop for Moto {

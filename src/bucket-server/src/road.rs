@@ -7,7 +7,7 @@ use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -46,6 +46,8 @@ pub enum Mishap {
     SlowDown,
     /// The answer breaks off in the middle.
     Cut,
+    /// The answer stops in the middle for so long, and then breaks off.
+    Stall(Duration),
     /// One bit of the answer's body is another, if it has one.
     Flip,
     /// It arrives twice, and the second answer is the one that comes back.
@@ -68,6 +70,8 @@ struct Shared {
     to: SocketAddr,
     script: Mutex<Script>,
     asked: Mutex<Vec<Asked>>,
+    under_way: AtomicUsize,
+    at_once: AtomicUsize,
     /// The first answer to each request for a list.
     first: Mutex<HashMap<String, Vec<u8>>>,
     closed: AtomicBool,
@@ -96,6 +100,8 @@ impl Road {
             to,
             script: Mutex::new(Box::new(script)),
             asked: Mutex::default(),
+            under_way: AtomicUsize::new(0),
+            at_once: AtomicUsize::new(0),
             first: Mutex::default(),
             closed: AtomicBool::new(false),
         });
@@ -121,6 +127,11 @@ impl Road {
     /// All that came this way.
     pub fn asked(&self) -> Vec<Asked> {
         locked(&self.shared.asked).clone()
+    }
+
+    /// How many requests at most were under way at once, each until its answer began.
+    pub fn at_once(&self) -> usize {
+        self.shared.at_once.load(Ordering::SeqCst)
     }
 
     /// From now on another script holds.
@@ -155,13 +166,18 @@ impl Shared {
             all.push(asked.clone());
             asked
         };
+        let under_way = self.begin();
         let mishap = (locked(&self.script))(&asked);
         let forward = || self.forward(&head, &body, &asked);
         match mishap {
-            Mishap::None => answer(client, &forward()?),
-            Mishap::Late(time) => {
-                thread::sleep(time);
-                answer(client, &forward()?)
+            Mishap::None | Mishap::Late(_) => {
+                if let Mishap::Late(time) = mishap {
+                    thread::sleep(time);
+                }
+                let whole = forward()?;
+                // Whoever has the answer may ask for more at once.
+                drop(under_way);
+                answer(client, &whole)
             }
             Mishap::Lost => reset(client),
             Mishap::AnswerLost => forward().and_then(|_| reset(client)),
@@ -174,14 +190,18 @@ impl Shared {
             }
             Mishap::Cut => {
                 let whole = forward()?;
-                let body = whole.windows(4).position(|end| end == b"\r\n\r\n").map_or(0, |end| end + 4);
-                answer(client, &whole[..body + (whole.len() - body) / 2])?;
+                answer(client, &whole[..middle(&whole)])?;
+                reset(client)
+            }
+            Mishap::Stall(time) => {
+                let whole = forward()?;
+                answer(client, &whole[..middle(&whole)])?;
+                thread::sleep(time);
                 reset(client)
             }
             Mishap::Flip => {
                 let mut whole = forward()?;
-                let body = whole.windows(4).position(|end| end == b"\r\n\r\n").map_or(0, |end| end + 4);
-                let middle = body + (whole.len() - body) / 2;
+                let middle = middle(&whole);
                 if let Some(byte) = whole.get_mut(middle) {
                     *byte ^= 0x10;
                 }
@@ -198,6 +218,12 @@ impl Shared {
         }
     }
 
+    fn begin(&self) -> UnderWay<'_> {
+        let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        self.at_once.fetch_max(now, Ordering::SeqCst);
+        UnderWay(&self.under_way)
+    }
+
     fn forward(&self, head: &str, body: &[u8], asked: &Asked) -> io::Result<Vec<u8>> {
         let mut server = TcpStream::connect(self.to)?;
         server.set_read_timeout(Some(PATIENCE))?;
@@ -210,6 +236,21 @@ impl Shared {
         }
         Ok(whole)
     }
+}
+
+/// A request that is under way.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The middle of an answer's body, or of its head where it has none.
+fn middle(whole: &[u8]) -> usize {
+    let body = whole.windows(4).position(|end| end == b"\r\n\r\n").map_or(0, |end| end + 4);
+    if body == whole.len() { body / 2 } else { body + (whole.len() - body) / 2 }
 }
 
 /// The head of a request, which asks for the connection to end with the answer, and its body.

@@ -1,12 +1,19 @@
 //! A server in this process, over files. Its habits are those of servers that were met.
 
-use crate::large::Large;
+use crate::{large::Large, sums::Sums};
 use async_trait::async_trait;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto::Builder,
 };
-use s3s::{S3, S3Request, S3Response, S3Result, auth::SimpleAuth, dto::*, s3_error, service::S3ServiceBuilder};
+use s3s::{
+    S3, S3Request, S3Response, S3Result,
+    access::{S3Access, S3AccessContext},
+    auth::SimpleAuth,
+    dto::*,
+    s3_error,
+    service::S3ServiceBuilder,
+};
 use s3s_fs::FileSystem;
 use std::{
     fs,
@@ -39,6 +46,23 @@ pub enum Habit {
     Oss,
 }
 
+/// What a server is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manners {
+    /// What it makes of conditions.
+    pub habit: Habit,
+    /// What it keeps of objects to hold their bytes against.
+    pub sums: Sums,
+    /// Whether it also answers those who do not say who they are.
+    pub for_anybody: bool,
+}
+
+impl From<Habit> for Manners {
+    fn from(habit: Habit) -> Self {
+        Self { habit, sums: Sums::Md5, for_anybody: false }
+    }
+}
+
 /// A server, for as long as it is held.
 #[derive(Debug)]
 pub struct Server {
@@ -52,7 +76,8 @@ impl Server {
     ///
     /// # Panics
     /// When this machine does not let us.
-    pub fn start(habit: Habit) -> Self {
+    pub fn start(manners: impl Into<Manners>) -> Self {
+        let Manners { habit, sums, for_anybody } = manners.into();
         let folder = tempfile::tempdir().expect("a folder can be made");
         fs::create_dir(folder.path().join(BUCKET)).expect("a folder can be made");
         let files = FileSystem::new(folder.path()).expect("the folder is there");
@@ -61,17 +86,22 @@ impl Server {
         listener.set_nonblocking(true).expect("it listens");
         let address = listener.local_addr().expect("it listens");
         let mut builder = S3ServiceBuilder::new(Kept {
-            large: Large::below(folder.path()),
+            large: Large::below(folder.path(), sums),
             folder: folder.path().to_owned(),
             files,
             habit,
             turn: Mutex::new(()),
         });
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+        if for_anybody {
+            builder.set_access(Anybody);
+        }
         let service = builder.build();
         runtime.spawn(async move {
             let listener = TcpListener::from_std(listener).expect("it listens");
             while let Ok((socket, _)) = listener.accept().await {
+                // An answer's head and body are written apart: one would wait for the other's acknowledgement.
+                drop(socket.set_nodelay(true));
                 let service = service.clone();
                 tokio::spawn(async move {
                     let http = Builder::new(TokioExecutor::new());
@@ -133,6 +163,16 @@ impl Drop for Server {
     }
 }
 
+/// Lets everybody in, whether they say who they are or not.
+struct Anybody;
+
+#[async_trait]
+impl S3Access for Anybody {
+    async fn check(&self, _: &mut S3AccessContext<'_>) -> S3Result<()> {
+        Ok(())
+    }
+}
+
 /// The files, one writer at a time.
 struct Kept {
     folder: PathBuf,
@@ -180,15 +220,13 @@ impl S3 for Kept {
 
     async fn get_object(&self, req: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         match self.large.get(&req.input).await? {
-            Some(found) => Ok(S3Response::new(found)),
+            Some(found) => Ok(found),
             None => self.files.get_object(req).await,
         }
     }
 
     async fn head_object(&self, req: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
-        let (size, tag) = self.large.look(&req.input.bucket, &req.input.key)?;
-        let content_length = i64::try_from(size).ok();
-        Ok(S3Response::new(HeadObjectOutput { content_length, e_tag: Some(tag), ..Default::default() }))
+        self.large.head(&req.input)
     }
 
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
@@ -196,7 +234,7 @@ impl S3 for Kept {
         let mut page = self.files.list_objects_v2(req).await?;
         for object in page.output.contents.iter_mut().flatten() {
             let key = object.key.as_deref().unwrap_or_default();
-            object.e_tag = Some(self.large.look(&bucket, key)?.1);
+            object.e_tag = Some(self.large.look(&bucket, key)?.tag);
         }
         Ok(page)
     }

@@ -3,13 +3,13 @@
 use crate::{
     connect::{Connection, Identity, OSS},
     fault::BucketError,
+    sums::{Heard, Sums, want_checksum},
 };
 use async_trait::async_trait;
 use aws_sdk_s3::{
-    config::http::{HttpRequest, HttpResponse},
+    config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
-    types::{ChecksumType, ServerSideEncryption},
 };
 use bytes::Bytes;
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
@@ -173,9 +173,12 @@ impl Source for BucketFolder {
     async fn checksum(&self, object: &Object) -> Result<Option<Checksum>, Fault> {
         let sdk = self.connection.get().await.map_err(fault)?;
         let ask = sdk.head_object().bucket(&self.bucket).key(format!("{}{}", self.prefix, object.key));
-        let found = ask.customize().mutate_request(want_checksum).send().await.map_err(|error| self.refused(error))?;
+        let heard = Heard::default();
+        let asked = ask.customize().mutate_request(want_checksum).interceptor(heard.clone()).send().await;
+        let found = asked.map_err(|error| self.refused(error))?;
         is_same(object, found.e_tag())?;
         Ok(Sums {
+            crc64ecma: heard.crc64ecma(),
             crc64nvme: found.checksum_crc64_nvme(),
             crc32c: found.checksum_crc32_c(),
             crc32: found.checksum_crc32(),
@@ -192,7 +195,8 @@ impl Source for BucketFolder {
         if range != (0..object.size) {
             ask = ask.range(format!("bytes={}-{}", range.start, range.end - 1));
         }
-        let asked = ask.customize().mutate_request(want_checksum).send().await;
+        let heard = Heard::default();
+        let asked = ask.customize().mutate_request(want_checksum).interceptor(heard.clone()).send().await;
         let found = asked.map_err(|error| self.refused(error))?;
         // That is asked of the answer and not of the server, as not every server understands conditions.
         is_same(object, found.e_tag())?;
@@ -200,6 +204,7 @@ impl Source for BucketFolder {
             return Err(Fault::Passing("its answer is not as long as what was asked for".to_owned()));
         }
         let checksum = Sums {
+            crc64ecma: heard.crc64ecma(),
             crc64nvme: found.checksum_crc64_nvme(),
             crc32c: found.checksum_crc32_c(),
             crc32: found.checksum_crc32(),
@@ -212,60 +217,10 @@ impl Source for BucketFolder {
     }
 }
 
-/// The SDK is not told that sums are wanted, or it would compute them as well.
-fn want_checksum(request: &mut HttpRequest) {
-    request.headers_mut().insert("x-amz-checksum-mode", "ENABLED");
-}
-
 fn is_same(object: &Object, tag: Option<&str>) -> Result<(), Fault> {
     // There are servers without tags.
     let same = object.tag.is_empty() || tag.is_none_or(|tag| tag.trim_matches('"') == object.tag);
     if same { Ok(()) } else { Err(Fault::Changed) }
-}
-
-/// What an answer says of the sums of an object.
-struct Sums<'a> {
-    crc64nvme: Option<&'a str>,
-    crc32c: Option<&'a str>,
-    crc32: Option<&'a str>,
-    kind: Option<&'a ChecksumType>,
-    encryption: Option<&'a ServerSideEncryption>,
-    own_key: Option<&'a str>,
-}
-
-impl Sums<'_> {
-    /// The quickest sum of the whole object; none when all there is are sums of its parts.
-    fn checksum(&self, object: &Object) -> Option<Checksum> {
-        // Where nothing is said, the sum of an object that was uploaded in parts may be one of their sums.
-        let in_parts = object.tag.contains('-');
-        let whole = self.kind.map_or(!in_parts, |kind| *kind == ChecksumType::FullObject);
-        let wide = |text: &str| Some(Checksum::Crc64Nvme(u64::from_be_bytes(base64(text)?.try_into().ok()?)));
-        let narrow = |text: &str| Some(u32::from_be_bytes(base64(text)?.try_into().ok()?));
-        let sums = self.crc32c.and_then(narrow).map(Checksum::Crc32c);
-        let sums = sums.or_else(|| self.crc32.and_then(narrow).map(Checksum::Crc32));
-        // The tag of an object that was encrypted with a key of somebody's says nothing of its bytes.
-        let plain = self.own_key.is_none() && self.encryption.is_none_or(|with| *with == ServerSideEncryption::Aes256);
-        let md5 = || hex::decode(&object.tag).ok()?.try_into().ok().map(Checksum::Md5);
-        // This kind is never of parts.
-        let best = self.crc64nvme.and_then(wide).or(sums.filter(|_| whole));
-        best.or_else(|| if plain { md5() } else { None })
-    }
-}
-
-/// The bytes that a text of Base64 stands for; none when it is no such text.
-fn base64(text: &str) -> Option<Vec<u8>> {
-    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0_u32);
-    for letter in text.trim_end_matches('=').bytes() {
-        let digit = DIGITS.iter().position(|digit| *digit == letter)?;
-        bits = (bits << 6 | u32::try_from(digit).ok()?) & 0xff_ffff;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push(u8::try_from(bits >> held & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
 }
 
 /// The body of an answer.
@@ -282,38 +237,5 @@ impl Body for Arriving {
 
     fn checksum(&self) -> Option<Checksum> {
         self.checksum
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_read() {
-        for (text, bytes) in [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYmFy", "foobar")] {
-            assert_eq!(base64(text).as_deref(), Some(bytes.as_bytes()));
-        }
-        assert_eq!(base64("Zm9v-2"), None);
-    }
-
-    #[test]
-    fn only_sums_of_whole_objects_count() {
-        let object = Object { key: "a".to_owned(), size: 9, tag: "25f9e794323b453885f5181f1b624d0b".to_owned() };
-        assert!(matches!(none_at_all().checksum(&object), Some(Checksum::Md5(_))));
-        let whole = Sums { crc32: Some("y/Q5Jg=="), ..none_at_all() };
-        assert_eq!(whole.checksum(&object), Some(Checksum::Crc32(0xcbf4_3926)));
-        let parts = Sums { kind: Some(&ChecksumType::Composite), ..whole };
-        assert!(matches!(parts.checksum(&object), Some(Checksum::Md5(_))));
-        let in_parts = Object { tag: "x-2".to_owned(), ..object.clone() };
-        assert_eq!(Sums { crc32: Some("y/Q5Jg=="), ..none_at_all() }.checksum(&in_parts), None);
-        let parts = Object { tag: "25f9e794323b453885f5181f1b624d0b-2".to_owned(), ..object.clone() };
-        assert_eq!(none_at_all().checksum(&parts), None);
-        let locked = Sums { encryption: Some(&ServerSideEncryption::AwsKms), ..none_at_all() };
-        assert_eq!(locked.checksum(&object), None);
-    }
-
-    fn none_at_all() -> Sums<'static> {
-        Sums { crc64nvme: None, crc32c: None, crc32: None, kind: None, encryption: None, own_key: None }
     }
 }

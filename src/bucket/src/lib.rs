@@ -12,6 +12,7 @@ mod fault;
 mod folder;
 mod own;
 mod probe;
+mod sums;
 mod waiting;
 
 pub use backend::BucketBackend;

@@ -4,7 +4,7 @@ mod action;
 mod format;
 mod option;
 
-pub(crate) use action::{LockAction, RolloutAction, State};
+pub(crate) use action::{LockAction, MountsAction, RolloutAction, State};
 pub(crate) use format::{DriftFormat, Format, GraphFormat, PlanFormat, SchemaFormat, ValidateFormat};
 pub(crate) use option::{Agreement, Invoke, Select, Shared, Since, View};
 
@@ -224,6 +224,11 @@ pub(crate) enum Command {
     Lock {
         #[command(subcommand)]
         action: LockAction,
+    },
+    /// Shows the copies of folders of buckets that this machine keeps for all projects of a user, and removes those that nobody needs
+    Mounts {
+        #[command(subcommand)]
+        action: MountsAction,
     },
     /// Tells where reality has left what was recorded, and the ways out; changes nothing
     ///

@@ -6,7 +6,8 @@ use crate::{
 };
 use std::{str::FromStr, sync::Arc};
 use wharf_bucket::BucketBackend;
-use wharf_model::{BucketSpec, BucketStyle};
+use wharf_encrypt::{Encrypted, Encryption, Wanted};
+use wharf_model::{BucketSpec, BucketStyle, StateSpec};
 use wharf_store::{Backend, FolderBackend};
 
 /// A place of a record.
@@ -22,17 +23,23 @@ impl Place {
     /// The store there, which is not the one that the files name.
     pub(crate) fn backend(&self, project: &Project) -> Ends<Arc<dyn Backend>> {
         let named = match (self, &project.deployment.state) {
-            (Self::Folder, wharf_model::StateSpec::Folder) => true,
-            (Self::Bucket(from), wharf_model::StateSpec::Bucket(to)) => from == to,
+            (Self::Folder, StateSpec::Folder) => true,
+            (Self::Bucket(from), StateSpec::Bucket { spec: to, .. }) => from == to,
             _ => false,
         };
         if named {
             let fault = Fault::new("the files say already that the record is there");
-            return Err(fault.help("let `state` name the new place, and `--from` the one where the record is now"));
+            return Err(fault.help(
+                "let `state` name the new place, and `--from` the one where the record is now; one that is encrypted takes \
+                 another `prefix` than the same in plain",
+            ));
         }
         Ok(match self {
             Self::Folder => Arc::new(FolderBackend::new(project.state_dir())),
-            Self::Bucket(spec) => Arc::new(BucketBackend::new(spec.clone())),
+            Self::Bucket(spec) => {
+                let encryption = Arc::new(Encryption::new(Wanted::AsFound, project.identities.clone()));
+                Arc::new(Encrypted::new(Arc::new(BucketBackend::new(spec.clone())), encryption))
+            }
         })
     }
 }

@@ -13,10 +13,12 @@ use std::{
     sync::Arc,
 };
 use wharf_bucket::BucketBackend;
+use wharf_encrypt::{Encrypted, Encryption, Identities, Recipients, Wanted};
 use wharf_lang::{Defaults, IncludeError, Problems, Request, Resolved, Severity, SourceFile, load, with_included};
-use wharf_model::{Deployment, Fingerprint, SecretName, SecretSource, ServiceSpec, StateSpec};
+use wharf_model::{Deployment, Fingerprint, SecretSource, StateSpec};
 use wharf_plan::Files;
 use wharf_provider::SecretValues;
+use wharf_store::Look;
 
 /// A project that holds together, with the values of the secrets that it uses.
 pub(crate) struct Project {
@@ -31,7 +33,36 @@ pub(crate) struct Project {
     /// The values of the secrets that it uses.
     pub(crate) secrets: SecretValues,
     /// The bucket that holds its record; none where that is in its folder.
-    pub(crate) bucket: Option<Arc<BucketBackend>>,
+    pub(crate) bucket: Option<Bucket>,
+    /// As whom an encrypted record is read.
+    pub(crate) identities: Identities,
+}
+
+/// A bucket that holds a record, and how it is encrypted there.
+#[derive(Clone)]
+pub(crate) struct Bucket {
+    /// The bucket.
+    pub(crate) backend: Arc<BucketBackend>,
+    /// How its bytes are encrypted, if they are.
+    pub(crate) encryption: Arc<Encryption>,
+}
+
+impl Bucket {
+    fn of(state: &StateSpec, identities: &Identities) -> Ends<Option<Self>> {
+        let StateSpec::Bucket { spec, recipients } = state else { return Ok(None) };
+        let recipients = Recipients::read(recipients).map_err(|error| {
+            let help = error.help();
+            Fault::new("the record of this environment cannot be encrypted").because(error).help(help)
+        })?;
+        let wanted = recipients.map_or(Wanted::Plain, Wanted::For);
+        let encryption = Arc::new(Encryption::new(wanted, identities.clone()));
+        Ok(Some(Self { backend: Arc::new(BucketBackend::new(spec.clone())), encryption }))
+    }
+
+    /// The reading half of the record in it.
+    pub(crate) fn look(&self) -> Arc<dyn Look> {
+        Arc::new(Encrypted::new(self.backend.clone(), self.encryption.clone()))
+    }
 }
 
 /// More problems than that are counted, but not shown: nobody reads them, and each repeats its line.
@@ -103,11 +134,9 @@ impl Project {
             return Err(Fault::told());
         };
         let values = values(&deployment, &read.into_inner());
-        let bucket = match &deployment.state {
-            StateSpec::Folder => None,
-            StateSpec::Bucket(spec) => Some(Arc::new(BucketBackend::new(spec.clone()))),
-        };
-        Ok(Self { dir, files: loaded.files, deployment, resolved, secrets: values, bucket })
+        let identities = Identities::in_file(shared.identity.clone());
+        let bucket = Bucket::of(&deployment.state, &identities)?;
+        Ok(Self { dir, files: loaded.files, deployment, resolved, secrets: values, bucket, identities })
     }
 
     /// Digests of its files, and of what they come to with their inputs in this environment.
@@ -205,19 +234,12 @@ fn files(dir: &Path) -> Ends<Vec<SourceFile>> {
     paths(dir)?.iter().map(|path| read(path, &name(path))).collect()
 }
 
-/// The secrets that a service's instances or callers need.
-pub(crate) fn used_secrets(spec: &ServiceSpec) -> impl Iterator<Item = &SecretName> {
-    Deployment::env_secrets(spec).chain(spec.tokens.iter().map(|token| &token.secret))
-}
-
+/// The values of all that are declared and were read: a way back may need one that the files of now have no use for.
 fn values(deployment: &Deployment, read: &[(SecretSource, secrecy::SecretString)]) -> SecretValues {
     let mut values = SecretValues::default();
-    let logins = deployment.shared.registries.values().map(|registry| &registry.password);
-    for name in deployment.services.values().flat_map(used_secrets).chain(logins) {
-        let source = deployment.secrets.get(name);
-        let value = read.iter().find(|(known, _)| Some(known) == source).map(|(_, value)| value.clone());
-        if let Some(value) = value {
-            values.insert(name.clone(), value);
+    for (name, source) in &deployment.secrets {
+        if let Some((_, value)) = read.iter().find(|(known, _)| known == source) {
+            values.insert(name.clone(), value.clone());
         }
     }
     values

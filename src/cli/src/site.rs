@@ -5,16 +5,17 @@ use crate::{
     author,
     fault::{Ends, Fault},
     mortal, out, problems,
-    project::Project,
+    project::{Bucket, Project},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use wharf_bucket::{BucketBackend, BucketDepot};
+use wharf_bucket::BucketDepot;
 use wharf_docker::{DockerProvider, DockerReader, DockerSettings, Logins};
+use wharf_encrypt::Encrypted;
 use wharf_local::{LocalProvider, LocalReader, LocalSettings};
 use wharf_model::{
     Deployment, Observed, ProviderSpec, Record, SecretDigest, SecretKey, SecretName, ServiceName, Timestamp,
@@ -23,7 +24,9 @@ use wharf_plan::{Input, Plan, Selection, plan, sources};
 #[cfg(debug_assertions)]
 use wharf_provider::ServedMemory;
 use wharf_provider::{Execute, Observe, Owner, ProviderError, Scope, SecretValues};
-use wharf_store::{Author, Backend, FolderBackend, Holder, Judgement, Moved, Patience, Reader, Waiting, Writer};
+use wharf_store::{
+    Author, Backend, FolderBackend, Holder, Judgement, Look as _, Moved, Patience, Reader, Waiting, Writer,
+};
 
 /// The time.
 pub(crate) fn now() -> Timestamp {
@@ -34,7 +37,10 @@ pub(crate) fn now() -> Timestamp {
 /// Where the record is kept.
 pub(crate) fn store(project: &Project) -> Arc<dyn Backend> {
     match &project.bucket {
-        Some(bucket) => mortal::store(bucket.clone()),
+        // Boundaries are where bytes go to the bucket, those of the encryption among them.
+        Some(Bucket { backend, encryption }) => {
+            Arc::new(Encrypted::new(mortal::store(backend.clone()), encryption.clone()))
+        }
         None => mortal::store(Arc::new(FolderBackend::new(project.state_dir()))),
     }
 }
@@ -44,7 +50,7 @@ pub(crate) fn record(project: &Project) -> Ends<Reader> {
     let Deployment { project: name, environment, .. } = &project.deployment;
     let here = Reader::new(project.state_dir(), name.clone(), environment.clone());
     let Some(bucket) = &project.bucket else { return Ok(here) };
-    let there = Reader::over(bucket.clone(), name.clone(), environment.clone());
+    let there = Reader::over(bucket.look(), name.clone(), environment.clone());
     // One that was moved says so itself.
     if here.serials().is_ok_and(|serials| !serials.is_empty()) && there.serials()?.is_empty() {
         let attempt = format!("the record of {environment} is in {} still", project.state_dir().display());
@@ -72,7 +78,7 @@ pub(crate) fn lock(project: &Project, doing: &str, wait: Duration) -> Ends<Write
 pub(crate) fn migrate(project: &Project, from: &Arc<dyn Backend>) -> Ends<Moved> {
     let Deployment { project: name, environment, .. } = &project.deployment;
     if let Some(bucket) = &project.bucket {
-        admit(bucket, &Reader::over(bucket.clone(), name.clone(), environment.clone()))?;
+        admit(bucket, &Reader::over(bucket.look(), name.clone(), environment.clone()))?;
     }
     let holder = Holder::this(who(), "state migrate", now());
     let mut patience = Patience { wait: Duration::ZERO, times: mortal::times(), told: &mut |_| {} };
@@ -80,9 +86,13 @@ pub(crate) fn migrate(project: &Project, from: &Arc<dyn Backend>) -> Ends<Moved>
 }
 
 /// Sees whether a bucket can hold a record, before anything is written there.
-fn admit(bucket: &BucketBackend, reader: &Reader) -> Ends<()> {
+fn admit(bucket: &Bucket, reader: &Reader) -> Ends<()> {
     if reader.key()?.is_none() {
-        bucket.probe()?;
+        bucket.backend.probe()?;
+        if let Some(recipients) = bucket.encryption.recipients() {
+            let place = bucket.backend.place("");
+            out::note(format!("The record in {place} is encrypted, for {recipients}."));
+        }
     }
     Ok(())
 }
@@ -188,25 +198,32 @@ fn settings(project: &Project) -> Ends<Settings> {
     let owner = Owner { project: name.clone(), environment: environment.clone() };
     let program = std::env::current_exe().map_err(|cause| Fault::new("cannot find wharf's own program").because(cause));
     match provider {
-        ProviderSpec::Local { host_is_image } => Ok(Settings::Local(LocalSettings {
+        ProviderSpec::Local { host_is_image, copying } => Ok(Settings::Local(LocalSettings {
             project_dir: project.dir.clone(),
             state_dir: project.state_dir().join("local"),
             owner,
             host_is_image: *host_is_image,
-            content_dir: content_dir(project),
+            content_dir: content_dir(&project.dir),
+            copying: *copying,
             depot: Arc::new(depot(project)),
             program: program?,
             environment: std::env::vars_os().collect(),
         })),
-        ProviderSpec::Docker { host } => Ok(Settings::Docker(DockerSettings {
+        ProviderSpec::Docker { host, certificates, copying } => Ok(Settings::Docker(DockerSettings {
             host: host
                 .as_ref()
                 .map(ToString::to_string)
                 .or_else(|| std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty())),
+            certificates: certificates.as_ref().map(|folder| project.dir.join(&**folder)).or_else(docker_certificates),
+            ssh: vec!["ssh".into()],
             project_dir: project.dir.clone(),
             owner,
+            content_dir: content_dir(&project.dir),
+            copying: *copying,
+            depot: Arc::new(depot(project)),
             program: program?,
             logins: Logins::of_specs(&shared.registries, &project.secrets),
+            secrets: project.secrets.clone(),
             pip: std::env::vars().filter(|(name, _)| name.starts_with("PIP_")).collect(),
         })),
         ProviderSpec::Kubernetes { .. } | ProviderSpec::Eas { .. } => {
@@ -219,14 +236,21 @@ fn settings(project: &Project) -> Ends<Settings> {
     }
 }
 
+/// Where Docker's own command line would find the certificates of an engine on a network, if it is told to want any.
+fn docker_certificates() -> Option<PathBuf> {
+    let of = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    of("DOCKER_TLS_VERIFY")?;
+    of("DOCKER_CERT_PATH").or_else(|| of("DOCKER_CONFIG")).or_else(|| Some(of("HOME")?.join(".docker")))
+}
+
 /// Where copies of folders of buckets are kept: one place for all projects of a user.
-fn content_dir(project: &Project) -> PathBuf {
+pub(crate) fn content_dir(project: &Path) -> PathBuf {
     let of = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     let cache = of("XDG_CACHE_HOME").or_else(|| Some(of("HOME")?.join(".cache")));
     of("WHARF_CONTENT_DIR")
         .or_else(|| Some(cache?.join("wharf/content")))
         .filter(|path| path.is_absolute())
-        .unwrap_or_else(|| project.dir.join(".wharf/content"))
+        .unwrap_or_else(|| project.join(".wharf/content"))
 }
 
 /// Who opens the folders of buckets that the project mounts.

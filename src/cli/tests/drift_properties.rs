@@ -98,6 +98,8 @@ fn deeds(project: &Project, record: &Record) -> Vec<Deed> {
             add(format!("remake {id}"), &target, format!("{at}.made-by"));
             add(format!("rehouse {id} 29999"), &target, format!("{at}.listen"));
             add(format!("set {id} env:A 2"), &target, format!("{at}.env.A"));
+            add(format!("new {id}"), &target, format!("{at}.requests"));
+            add(format!("drained {id}"), &target, format!("{at}.requests"));
             if routed {
                 add(format!("drain {id}"), &target, format!("{at}.requests"));
                 add(format!("unroute {id}"), &target, format!("{at}.requests"));

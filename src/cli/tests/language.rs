@@ -120,6 +120,7 @@ fn local() -> Capabilities {
         owner: Owner { project: "p".parse().unwrap(), environment: "e".parse().unwrap() },
         host_is_image: true,
         content_dir: PathBuf::new(),
+        copying: Default::default(),
         depot: Arc::new(wharf_bucket::BucketDepot::default()),
         program: PathBuf::new(),
         environment: BTreeMap::new(),
@@ -128,13 +129,20 @@ fn local() -> Capabilities {
 }
 
 fn docker() -> Capabilities {
+    // Nobody is asked for what the table says, but the socket of an engine on this machine must be there.
+    let socket = tempfile::NamedTempFile::new().unwrap();
     let settings = DockerSettings {
-        // Nobody is asked for what the table says.
-        host: Some("tcp://127.0.0.1:1".to_owned()),
+        host: Some(format!("unix://{}", socket.path().display())),
+        certificates: None,
+        ssh: Vec::new(),
         project_dir: PathBuf::from("/nowhere"),
         owner: Owner { project: "p".parse().unwrap(), environment: "e".parse().unwrap() },
+        content_dir: PathBuf::from("/nowhere"),
+        copying: Default::default(),
+        depot: Arc::new(wharf_bucket::BucketDepot::default()),
         program: PathBuf::from("/nowhere"),
         logins: Default::default(),
+        secrets: Default::default(),
         pip: BTreeMap::new(),
     };
     DockerReader::new(settings).unwrap().capabilities().clone()
@@ -199,6 +207,18 @@ fn shape(row: &NodeSchema) -> String {
     format!("{}{arguments}{more}{}", row.name(), properties.collect::<String>())
 }
 
+/// The field that a part of a feature's syntax sets, which may be a matter of a property's value.
+fn field_of(said: &str) -> Option<Field> {
+    let (path, property) = said.split_once(' ').unwrap_or((said, ""));
+    match property {
+        "size" if path == "service.mount.cache" => Some(Field::MountCacheSize),
+        "mode=stream" => Some(Field::MountStream),
+        "mode=fuse" => Some(Field::MountFuse),
+        "read-only=#false" => Some(Field::MountWritable),
+        _ => field(schema().iter().find(|row| row.path == path).unwrap()),
+    }
+}
+
 /// The runtimes that there are. One that is added here has its own columns.
 fn runtimes() -> Vec<Capabilities> {
     vec![local(), docker()]
@@ -216,9 +236,10 @@ fn how(cost: &Cost) -> &'static str {
 
 /// How a runtime honours a feature. Where its nodes differ, each that differs from the first is named.
 fn honoured(feature: &Feature, runtime: &Capabilities) -> String {
-    let row = |path: &str| schema().iter().find(|row| row.path == path).unwrap();
-    let known = |path: &'static str| Some((path, how(runtime.cost(field(row(path))?))));
-    let all: Vec<_> = feature.paths().into_iter().filter_map(known).collect();
+    let known = |said: &&'static str| Some((*said, how(runtime.cost(field_of(said)?))));
+    let mut all: Vec<_> = feature.syntax.iter().filter_map(known).collect();
+    all.iter_mut().for_each(|(said, _)| *said = said.split(' ').next().unwrap_or(said));
+    all.dedup();
     let Some((_, first)) = all.first() else { return "yes".to_owned() };
     let name =
         |path: &str| path.rsplit('.').take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(" ");
@@ -245,8 +266,17 @@ fn feature_table(page: &mut String) {
 
 fn link(said: &str) -> String {
     let (path, property) =
-        said.split_once(' ').map_or((said, String::new()), |(path, name)| (path, format!(" {name}=")));
+        said.split_once(' ').map_or((said, String::new()), |(path, name)| (path, format!(" {}", property(name))));
     format!("[`{}{property}`](reference.md#{})", path.replace('.', " "), path.replace('.', "-"))
+}
+
+/// `mode=` of a property's name, and `mode="sync"` where its value counts, too.
+fn property(said: &str) -> String {
+    match said.split_once('=') {
+        None => format!("{said}="),
+        Some((name, value)) if value.starts_with('#') => format!("{name}={value}"),
+        Some((name, value)) => format!("{name}=\"{value}\""),
+    }
 }
 
 fn capital(text: &str) -> String {

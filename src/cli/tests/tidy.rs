@@ -27,10 +27,11 @@ fn needs() -> BTreeMap<String, BTreeSet<String>> {
         "src/report",
         "src/cli",
     ];
-    let folders = folders.into_iter().chain(["src/bucket", "src/bucket-server", "src/content"]);
+    let folders = folders.into_iter().chain(["src/bucket", "src/bucket-server", "src/content", "src/encrypt"]);
     let folders = folders.chain([
         "providers/contract",
         "providers/serving",
+        "providers/mounts",
         "providers/gpu",
         "providers/local",
         "providers/docker",
@@ -57,14 +58,16 @@ fn crates_depend_on_each_other_as_the_design_says() {
         ("src/bucket", vec!["content", "model", "store"]),
         ("src/content", vec!["model"]),
         ("src/bucket-server", vec![]),
+        ("src/encrypt", vec!["store"]),
         ("src/report", vec!["model", "plan"]),
         ("src/gateway", vec![]),
         ("src/apply", vec!["model", "plan", "provider", "store"]),
         ("providers/contract", vec!["model"]),
         ("providers/serving", vec!["gateway", "model", "provider"]),
         ("providers/gpu", vec!["model"]),
-        ("providers/local", vec!["content", "gateway", "model", "provider", "serving"]),
-        ("providers/docker", vec!["gateway", "gpu", "model", "provider", "seats", "serving"]),
+        ("providers/mounts", vec!["content", "model", "provider"]),
+        ("providers/local", vec!["content", "gateway", "model", "mounts", "provider", "serving"]),
+        ("providers/docker", vec!["content", "gateway", "gpu", "model", "mounts", "provider", "seats", "serving"]),
     ];
     let needs = needs();
     for (folder, allowed) in arrows {
@@ -86,6 +89,7 @@ fn waiting_and_graphs_stay_where_they_belong() {
                 | "src/gateway"
                 | "src/cli"
                 | "providers/contract"
+                | "providers/mounts"
                 | "providers/local"
                 | "providers/docker"
         );
@@ -93,6 +97,7 @@ fn waiting_and_graphs_stay_where_they_belong() {
         assert!(folder == "src/plan" || !needs.contains("petgraph"), "{folder} needs petgraph");
         assert!(folder == "lang" || !needs.contains("kdl"), "{folder} needs kdl");
         assert!(folder == "src/bucket" || !needs.contains("aws-sdk-s3"), "{folder} needs aws-sdk-s3");
+        assert!(folder == "src/encrypt" || !needs.contains("age"), "{folder} needs age");
     }
 }
 

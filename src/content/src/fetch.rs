@@ -2,6 +2,7 @@
 //! off anywhere is taken up by the next try.
 
 use crate::{
+    doubt,
     error::FetchError,
     ledger::{self, Arrived, Ledger},
     listing::{Listing, identity},
@@ -11,12 +12,13 @@ use crate::{
     snapshot,
     source::{Object, Source},
     store::Store,
+    throttle::Throttle,
     work::{Patience, Work, off_the_loop},
 };
 use blake3::Hash;
 use std::{
     collections::HashMap,
-    fs, io,
+    io,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -28,6 +30,8 @@ use wharf_model::ContentDigest;
 const LISTS: u32 = 3;
 /// How long is paused before it is asked for again.
 const LIST_AGAIN: Duration = Duration::from_millis(500);
+/// Said when what is here is not believed.
+const READS: &str = "reads what is here again, as the machine went down before the disk had all of it";
 
 /// What is to be brought.
 pub struct Fetch<'a> {
@@ -37,10 +41,14 @@ pub struct Fetch<'a> {
     pub source: Arc<dyn Source>,
     /// What the source must still hold: the digest of its listing.
     pub content: ContentDigest,
+    /// That listing, where somebody had it before; the source is asked for it otherwise.
+    pub listing: Option<Listing>,
     /// The name under which it is lent: a link to the snapshot, which is kept for as long as the link is there.
     pub name: &'a Path,
-    /// How many requests there are at once.
+    /// How many requests there are at once for this folder.
     pub connections: usize,
+    /// What it shares with other downloads.
+    pub throttle: &'a Throttle,
     /// How long is waited for the source.
     pub patience: Patience,
     /// Takes words on how it goes.
@@ -53,7 +61,7 @@ pub struct Fetch<'a> {
 /// # Errors
 /// When the folder holds something else by now, or cannot be brought.
 pub async fn fetch(order: &Fetch<'_>) -> Result<(), FetchError> {
-    let Fetch { store, source, content, name, say, .. } = order;
+    let Fetch { store, source, content, say, .. } = order;
     let (kept, folder) = ((*store).clone(), ContentDigest::of([source.place().as_bytes()]));
     let attempt = || FetchError::disk(format!("keep {} in {}", source.place(), store.root().display()));
     let begin = {
@@ -65,7 +73,7 @@ pub async fn fetch(order: &Fetch<'_>) -> Result<(), FetchError> {
     };
     let (held, turn) = begin.await.map_err(attempt())?;
     if store.find(*content).is_some() {
-        return store.lend(*content, name);
+        return lend(order);
     }
     // Nothing goes while somebody fetches, so room is made before.
     drop(held);
@@ -77,13 +85,39 @@ pub async fn fetch(order: &Fetch<'_>) -> Result<(), FetchError> {
             off_the_loop(move || kept.turn(folder, true)).await.map_err(attempt())?
         }
     };
-    let listing = list(order).await?;
-    let holding = {
-        let (kept, listing) = (kept.clone(), listing.clone());
+    if store.is_doubtful(*content) {
+        say(READS.to_owned());
+    }
+    let looking = {
+        let (kept, content) = (kept.clone(), *content);
         off_the_loop(move || {
-            kept.make_room(kept.missing(&listing)?)?;
-            kept.hold()
+            let held = kept.hold()?;
+            kept.dispel(content)?;
+            Ok(held)
         })
+    };
+    let held = looking.await.map_err(attempt())?;
+    // Somebody else has brought it, or the disk has kept it: nobody is asked for it then.
+    if store.find(*content).is_some() {
+        return lend(order);
+    }
+    drop(held);
+    let listing = match &order.listing {
+        Some(known) if known.digest() == *content => known.clone(),
+        _ => list(order).await?,
+    };
+    make_sure(order, &listing, folder).await.map_err(attempt())?;
+    let clear = |wait| {
+        let (kept, listing) = (kept.clone(), listing.clone());
+        off_the_loop(move || make_room(&kept, &listing, folder, wait))
+    };
+    if clear(false).await.map_err(attempt())? {
+        say("waits for room: nothing can go while something else is fetched".to_owned());
+        clear(true).await.map_err(attempt())?;
+    }
+    let holding = {
+        let kept = kept.clone();
+        off_the_loop(move || kept.hold())
     };
     let _held = holding.await.map_err(attempt())?;
     if store.find(*content).is_none() {
@@ -92,18 +126,54 @@ pub async fn fetch(order: &Fetch<'_>) -> Result<(), FetchError> {
         let made = off_the_loop(move || {
             let whole = |object: &Object| hashes[&identity(&place, object)];
             snapshot::make(&kept, &listing, whole)?;
-            fs::write(kept.ledger(folder), ledger::closed(&hashes))
+            ledger::close(&kept.ledger(folder), &doubt::run()?, &hashes)
         });
         made.await.map_err(attempt())?;
     }
-    store.lend(*content, name)
+    lend(order)
+}
+
+/// Reads what is here of a list and may not be what it was, as the machine went down since.
+async fn make_sure(order: &Fetch<'_>, listing: &Listing, folder: ContentDigest) -> io::Result<()> {
+    let (store, listing, ledger) = (order.store.clone(), listing.clone(), order.store.ledger(folder));
+    if !store.is_unsure(&listing, &ledger)? {
+        return Ok(());
+    }
+    (order.say)(READS.to_owned());
+    off_the_loop(move || store.make_sure(&listing, &ledger)).await
+}
+
+/// Makes room for what is not here of a list. What is here of it stays. Answers whether others should be waited for first.
+fn make_room(store: &Store, listing: &Listing, folder: ContentDigest, wait: bool) -> io::Result<bool> {
+    let arrived = Arrived::read(&store.ledger(folder), &doubt::run()?)?;
+    let here: Vec<_> =
+        listing.files().filter_map(|object| Some((kept(store, listing, object, &arrived)?, object.size))).collect();
+    let coming = listing.bytes() - here.iter().map(|(_, size)| size).sum::<u64>();
+    store.make_room(coming, &here.into_iter().map(|(hash, _)| hash).collect(), wait)
+}
+
+/// What an object holds that has arrived and is still kept.
+fn kept(store: &Store, listing: &Listing, object: &Object, arrived: &Arrived) -> Option<Hash> {
+    let hash = *arrived.whole.get(&identity(listing.place(), object))?;
+    store.has(hash, object.size).then_some(hash)
+}
+
+/// Lends the snapshot, which the disk has a while later.
+fn lend(order: &Fetch<'_>) -> Result<(), FetchError> {
+    let (store, content) = (order.store.clone(), order.content);
+    store.lend(content, order.name)?;
+    // What of this comes to no end here is left to the next who waits for the disk.
+    drop(tokio::task::spawn_blocking(move || store.settle()));
+    Ok(())
 }
 
 /// The list, which must be the one that is wanted.
 async fn list(order: &Fetch<'_>) -> Result<Listing, FetchError> {
     let place = order.source.place();
     for left in (0..LISTS).rev() {
+        let connected = order.throttle.connect().await;
         let objects = order.patience.with(|| order.source.list()).await;
+        drop(connected);
         let objects = objects.map_err(|fault| FetchError::of(place, None, fault))?;
         match Listing::of(place, objects) {
             Ok(listing) if listing.digest() == order.content => return Ok(listing),
@@ -123,7 +193,7 @@ async fn bring(
 ) -> Result<HashMap<ContentDigest, Hash>, FetchError> {
     let Fetch { store, source, .. } = order;
     let attempt = || FetchError::disk(format!("keep {} in {}", source.place(), store.root().display()));
-    let (ledger, arrived) = Ledger::open(&store.ledger(folder)).map_err(attempt())?;
+    let (ledger, arrived) = doubt::run().and_then(|run| Ledger::open(&store.ledger(folder), &run)).map_err(attempt())?;
     let work = Arc::new(Work::new(order, ledger, listing.bytes()));
     let parts = missing(&work, listing, &arrived);
     let begun: Vec<_> = parts.iter().filter(|part| arrived.pieces.contains_key(&part.id)).cloned().collect();
@@ -153,13 +223,9 @@ fn missing(work: &Work, listing: &Listing, arrived: &Arrived) -> Vec<Arc<Part>> 
     let mut parts = Vec::new();
     for object in listing.files() {
         let id = identity(listing.place(), object);
-        let known = arrived.whole.get(&id).filter(|hash| {
-            let kept = fs::metadata(work.store.object(**hash));
-            kept.is_ok_and(|kept| kept.len() == object.size)
-        });
-        match known {
+        match kept(&work.store, listing, object, arrived) {
             Some(hash) => {
-                work.whole().insert(id, *hash);
+                work.whole().insert(id, hash);
                 work.add_done(object.size);
             }
             None => {
@@ -208,5 +274,86 @@ async fn run(order: &Fetch<'_>, work: &Arc<Work>, whole: u64) -> Result<(), Fetc
                 (order.say)(pace.words(whole));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        check::Checksum,
+        source::{Body, Fault},
+    };
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use std::{
+        ops::Range,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    /// A folder of one file, which counts how often it is listed.
+    #[derive(Default)]
+    struct Counted(AtomicUsize);
+
+    struct Told(Option<Bytes>);
+
+    #[async_trait]
+    impl Body for Told {
+        async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+            Ok(self.0.take())
+        }
+
+        fn checksum(&self) -> Option<Checksum> {
+            None
+        }
+    }
+
+    #[async_trait]
+    impl Source for Counted {
+        fn place(&self) -> &str {
+            "s3://bucket/dir/"
+        }
+
+        async fn list(&self) -> Result<Vec<Object>, Fault> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(vec![Object { key: "a".to_owned(), size: 3, tag: String::new() }])
+        }
+
+        async fn checksum(&self, _: &Object) -> Result<Option<Checksum>, Fault> {
+            Ok(None)
+        }
+
+        async fn get(&self, _: &Object, _: Range<u64>) -> Result<Box<dyn Body>, Fault> {
+            Ok(Box::new(Told(Some(Bytes::from_static(b"abc")))))
+        }
+    }
+
+    async fn listings(given: impl FnOnce(Listing) -> Option<Listing>) -> usize {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Arc::new(Counted::default());
+        let listing = Listing::of(source.place(), source.list().await.unwrap()).unwrap();
+        let (store, name) = (Store::at(folder.path().join("store")), folder.path().join("name"));
+        let order = Fetch {
+            store: &store,
+            source: source.clone(),
+            content: listing.digest(),
+            listing: given(listing),
+            name: &name,
+            connections: 2,
+            throttle: &Throttle::default(),
+            patience: Patience::LONG,
+            say: &|_| {},
+        };
+        fetch(&order).await.unwrap();
+        assert_eq!(std::fs::read(name.join("a")).unwrap(), b"abc");
+        source.0.load(Ordering::Relaxed) - 1
+    }
+
+    #[tokio::test]
+    async fn what_was_listed_before_is_not_listed_again() {
+        assert_eq!(listings(Some).await, 0);
+        assert_eq!(listings(|_| None).await, 1);
+        let other = |_| Some(Listing::of("s3://bucket/dir/", Vec::new()).unwrap());
+        assert_eq!(listings(other).await, 1, "that was a list of something else");
     }
 }

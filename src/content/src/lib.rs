@@ -9,8 +9,11 @@
 
 mod check;
 mod collect;
+mod combine;
+mod doubt;
 mod error;
 mod fetch;
+mod follow;
 mod ledger;
 mod listing;
 mod name;
@@ -20,6 +23,8 @@ mod piece;
 mod snapshot;
 mod source;
 mod store;
+mod throttle;
+mod usage;
 mod work;
 
 pub use check::Checksum;
@@ -30,4 +35,6 @@ pub use listing::{Listing, Turnover};
 pub use name::NameProblem;
 pub use source::{Body, Depot, Fault, Object, Source};
 pub use store::{Kept, Store};
+pub use throttle::Throttle;
+pub use usage::Usage;
 pub use work::Patience;

@@ -2,6 +2,7 @@
 
 use crate::{
     check::Checksum,
+    follow::Following,
     ledger::{self, Ledger},
     piece::{bytes_of, count, hash_of_file, hash_piece, spans},
     source::Object,
@@ -19,6 +20,9 @@ use std::{
 };
 use wharf_model::ContentDigest;
 
+/// A sum that follows the download goes on over so much in one turn.
+const TURN: u64 = 16 * 1024 * 1024;
+
 /// An object on its way.
 #[derive(Debug)]
 pub(crate) struct Part {
@@ -29,6 +33,8 @@ pub(crate) struct Part {
     /// What the source has said to hold it against; set before the first piece is taken.
     pub(crate) checksum: OnceLock<Option<Checksum>>,
     state: Mutex<State>,
+    /// Of the checksum that must see all bytes in a row.
+    following: Mutex<Following>,
 }
 
 #[derive(Debug)]
@@ -53,16 +59,34 @@ impl Part {
     pub(crate) fn new(store: &Store, object: Object, id: ContentDigest, piece: u64) -> Self {
         let pieces = usize::try_from(count(object.size, piece)).expect("a list in memory has no more");
         let state = State { pieces: vec![None; pieces], missing: pieces, spoiled: 0 };
-        Self { path: store.part(id), object, id, piece, checksum: OnceLock::new(), state: Mutex::new(state) }
+        let (path, state, following) = (store.part(id), Mutex::new(state), Mutex::default());
+        Self { path, object, id, piece, checksum: OnceLock::new(), state, following }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn following(&self) -> MutexGuard<'_, Following> {
+        self.following.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn expected(&self) -> Option<Checksum> {
+        self.checksum.get().copied().flatten()
+    }
+
     /// The file, to be written to.
     pub(crate) fn open(&self) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.path)
+        let open =
+            || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.path);
+        match open() {
+            // Somebody was killed who had it all but kept.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                fs::set_permissions(&self.path, Permissions::from_mode(0o600))?;
+                open()
+            }
+            opened => opened,
+        }
     }
 
     /// What is still to be asked for, at most so much at once.
@@ -77,8 +101,13 @@ impl Part {
         if end >= self.object.size { self.object.size - at } else { bytes - bytes % self.piece }
     }
 
+    /// How long the piece is that begins at `at`.
+    pub(crate) fn piece_at(&self, at: u64) -> u64 {
+        self.piece.min(self.object.size - at)
+    }
+
     fn sum(&self, bytes: &[u8]) -> u64 {
-        self.checksum.get().copied().flatten().map_or(0, |checksum| checksum.of_piece(bytes))
+        self.expected().map_or(0, |checksum| checksum.of_piece(bytes))
     }
 
     fn has(&self, index: u64, hash: ChainingValue, sum: u64) -> bool {
@@ -93,6 +122,9 @@ impl Part {
     /// Keeps whole pieces in a row, the first of which begins at `at`. Says whether there was the last one among them. Blocks.
     pub(crate) fn take(&self, file: &File, ledger: &Ledger, at: u64, bytes: &[u8]) -> io::Result<bool> {
         file.write_all_at(bytes, at)?;
+        if bytes.len() as u64 == self.object.size && self.is_summed_in_a_row() {
+            self.following().see(bytes);
+        }
         let length = usize::try_from(self.piece).unwrap_or(usize::MAX);
         let (mut lines, mut last) = (String::new(), false);
         for (index, piece) in (at / self.piece..).zip(bytes.chunks(length)) {
@@ -126,6 +158,28 @@ impl Part {
         Ok(found)
     }
 
+    /// Whether what the source says of it is a sum that must see all bytes in a row.
+    pub(crate) fn is_summed_in_a_row(&self) -> bool {
+        self.expected().is_some_and(Checksum::is_in_a_row)
+    }
+
+    /// Lets a sum that must see all bytes in a row go on over some of those that are here, unless somebody is at it. Blocks.
+    pub(crate) fn follow(&self) -> io::Result<()> {
+        let Some(mut following) = self.following.try_lock().ok().filter(|_| self.is_summed_in_a_row()) else {
+            return Ok(());
+        };
+        let at = following.at();
+        let end = self.here_from(at).min(at + TURN);
+        if end > at { following.read_up_to(&self.open()?, end) } else { Ok(()) }
+    }
+
+    /// Up to where everything is here that comes behind `at`.
+    fn here_from(&self, at: u64) -> u64 {
+        let first = usize::try_from(at / self.piece).unwrap_or(usize::MAX);
+        let here = self.state().pieces.iter().skip(first).take_while(|piece| piece.is_some()).count();
+        ((first + here) as u64 * self.piece).min(self.object.size)
+    }
+
     /// Whether all pieces are here.
     pub(crate) fn is_whole(&self) -> bool {
         self.state().missing == 0
@@ -137,13 +191,19 @@ impl Part {
             drop(self.open()?);
         }
         let pieces: Vec<_> = self.state().pieces.iter().copied().flatten().collect();
-        if let Some(expected) = self.checksum.get().copied().flatten() {
+        if let Some(expected) = self.expected() {
             let lengths = (0..).map(|index| {
                 let Range { start, end } = bytes_of(index, self.object.size, self.piece);
                 end - start
             });
-            let sums = pieces.iter().map(|(_, sum)| *sum).zip(lengths);
-            let found = expected.of_file(sums, &self.path)?;
+            let found = match expected.of_pieces(pieces.iter().map(|(_, sum)| *sum).zip(lengths)) {
+                Some(found) => found,
+                None => {
+                    let mut following = self.following();
+                    following.read_up_to(&self.open()?, self.object.size)?;
+                    following.sum()
+                }
+            };
             if found != expected {
                 ledger.again(self.id)?;
                 return Ok(Finished::Spoiled { times: self.begin_anew(), expected, found });
@@ -152,6 +212,12 @@ impl Part {
         let hashes: Vec<_> = pieces.into_iter().map(|(hash, _)| hash).collect();
         let hash = hash_of_file(&hashes, self.object.size, self.piece);
         let kept = store.object(hash);
+        // The disk may have what is kept, and not yet what has arrived; others rely on that.
+        if store.has(hash, self.object.size) && store.is_sound(hash) {
+            ledger.whole(self.id, hash)?;
+            fs::remove_file(&self.path)?;
+            return Ok(Finished::Kept(hash));
+        }
         kept.parent().map_or(Ok(()), folder)?;
         fs::set_permissions(&self.path, Permissions::from_mode(0o444))?;
         fs::rename(&self.path, &kept)?;
@@ -160,10 +226,57 @@ impl Part {
     }
 
     fn begin_anew(&self) -> u32 {
-        let mut state = self.state();
+        // Both at once: a sum that follows in between would go over what is not to count any more.
+        let (mut following, mut state) = (self.following(), self.state());
+        *following = Following::default();
         state.pieces.fill(None);
         state.missing = state.pieces.len();
         state.spoiled += 1;
         state.spoiled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+
+    #[test]
+    fn a_part_that_was_all_but_kept_is_written_to_again() {
+        // Who may do everything could write to it anyway. This thread may no longer.
+        let mut mine = capabilities(None).unwrap();
+        mine.effective.remove(CapabilitySet::DAC_OVERRIDE);
+        set_capabilities(None, mine).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path().join("store"));
+        store.prepare().unwrap();
+        let object = Object { key: "a".to_owned(), size: 3, tag: String::new() };
+        let part = Part::new(&store, object, ContentDigest::of([b"a".as_slice()]), 8 << 10);
+        drop(part.open().unwrap());
+        fs::set_permissions(&part.path, Permissions::from_mode(0o444)).unwrap();
+        part.open().unwrap().write_all_at(b"abc", 0).unwrap();
+        assert_eq!(fs::read(&part.path).unwrap(), b"abc");
+    }
+
+    #[test]
+    fn no_sum_follows_over_what_counts_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path().join("store"));
+        let object = Object { key: "a".to_owned(), size: 3, tag: String::new() };
+        let part = Part::new(&store, object, ContentDigest::of([b"a".as_slice()]), 8 << 10);
+        part.has(0, *blake3::hash(b"abc").as_bytes(), 0);
+        part.following().see(b"abc");
+        std::thread::scope(|scope| {
+            let state = part.state();
+            let anew = scope.spawn(|| part.begin_anew());
+            // While what is here still counts, nobody finds a sum at its beginning.
+            while part.following.try_lock().is_ok_and(|following| following.at() > 0) {
+                std::thread::yield_now();
+            }
+            assert!((0..100).all(|_| part.following.try_lock().is_err()), "somebody could follow");
+            drop(state);
+            assert_eq!(anew.join().unwrap(), 1);
+        });
+        assert_eq!((part.following().at(), part.is_whole()), (0, false));
     }
 }

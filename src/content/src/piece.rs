@@ -9,8 +9,9 @@ use blake3::{
 };
 use std::ops::Range;
 
-/// A download is cut into at least so many pieces, so that those under way are less than a thousandth of it.
-const PIECES: u64 = 8_192;
+/// A download is cut into at least so many pieces, so that those that are torn off when it is killed are next to nothing of
+/// it, however many requests were under way.
+const PIECES: u64 = 65_536;
 const SMALLEST: u64 = 8 * 1024;
 const LARGEST: u64 = 1024 * 1024;
 
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn pieces_under_way_are_a_small_part_of_the_whole() {
-        assert_eq!(piece_size(2 << 30), 256 << 10);
+        assert_eq!(piece_size(2 << 30), 32 << 10);
         assert_eq!(piece_size(1 << 40), 1 << 20);
         assert_eq!(piece_size(64 << 20), 8 << 10);
         assert_eq!(piece_size(0), 8 << 10);

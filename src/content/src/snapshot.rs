@@ -1,5 +1,5 @@
-//! A snapshot: a folder of links to kept files, with a manifest beside it. It is made under another name, made durable, and
-//! renamed, so one that has its name is whole. It never changes.
+//! A snapshot: a folder of links to kept files, with a manifest beside it. It is made under another name and renamed, so one
+//! that has its name is whole. It never changes. Whether the disk has it yet is for `doubt`.
 
 use crate::{
     listing::Listing,
@@ -7,11 +7,10 @@ use crate::{
     store::{Store, folder},
 };
 use blake3::Hash;
-use rustix::fs::syncfs;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
-    fs::{self, File, Permissions},
+    fs::{self, Permissions},
     io,
     os::unix::fs::PermissionsExt as _,
     path::Path,
@@ -38,6 +37,16 @@ pub(crate) struct KeptFile {
 }
 
 impl KeptFile {
+    /// Where it is in the snapshot.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What it holds, which is what it is kept under.
+    pub(crate) fn hash(&self) -> &str {
+        &self.blake3
+    }
+
     /// What it was in the list.
     pub(crate) fn object(&self) -> Object {
         Object { key: self.path.clone(), size: self.size, tag: self.tag.clone() }
@@ -65,7 +74,7 @@ impl Manifest {
 /// Makes the snapshot of a list whose files are all kept. One that is there already is fine.
 pub(crate) fn make(store: &Store, listing: &Listing, hash: impl Fn(&Object) -> Hash) -> io::Result<()> {
     let content = listing.digest();
-    let place = store.snapshot(content);
+    let place = store.place(content);
     if place.is_dir() {
         return Ok(());
     }
@@ -88,12 +97,9 @@ pub(crate) fn make(store: &Store, listing: &Listing, hash: impl Fn(&Object) -> H
     let manifest = serde_json::to_vec(&Manifest::of(listing, hash))?;
     let written = aside.with_extension("json");
     fs::write(&written, manifest)?;
-    // Everything that was fetched lies on this one disk, so this is one wait for all of it.
-    let disk = File::open(store.root())?;
-    syncfs(&disk)?;
+    store.doubt(content)?;
     fs::rename(&written, store.manifest(content))?;
-    fs::rename(&aside, &place)?;
-    File::open(store.root().join("snapshots"))?.sync_all()
+    fs::rename(&aside, &place)
 }
 
 /// A further name for a kept file; where it has as many as the disk allows, a copy.

@@ -15,12 +15,13 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, symlink},
     path::{Path, PathBuf},
 };
-use wharf_model::ContentDigest;
+use wharf_model::{ContentDigest, Room};
 
 /// The store of a host, or of one user of it.
 #[derive(Debug, Clone)]
 pub struct Store {
     root: PathBuf,
+    room: Room,
 }
 
 /// A snapshot that is here.
@@ -35,7 +36,17 @@ pub struct Kept {
 impl Store {
     /// The store below a folder, which is made when something is first kept.
     pub fn at(root: PathBuf) -> Self {
-        Self { root }
+        Self { root, room: Room::default() }
+    }
+
+    /// The same, that keeps so much of its disk free.
+    pub fn keeping_free(self, room: Room) -> Self {
+        Self { room, ..self }
+    }
+
+    /// How much of its disk it keeps free.
+    pub(crate) fn room(&self) -> Room {
+        self.room
     }
 
     /// Where it is.
@@ -45,8 +56,13 @@ impl Store {
 
     /// The snapshot, if it is here, whole.
     pub fn find(&self, content: ContentDigest) -> Option<Kept> {
-        let path = self.snapshot(content);
-        path.is_dir().then_some(Kept { content, path })
+        let path = self.place(content);
+        (path.is_dir() && !self.is_doubtful(content)).then_some(Kept { content, path })
+    }
+
+    /// Where the files of a snapshot are, if it is here.
+    pub fn place(&self, content: ContentDigest) -> PathBuf {
+        self.root.join("snapshots").join(content.to_string())
     }
 
     /// In what a list differs from each snapshot of the same folder that is here.
@@ -95,7 +111,7 @@ impl Store {
             folder(&leases)?;
             let lease = leases.join(blake3::hash(name.as_os_str().as_encoded_bytes()).to_hex().as_str());
             replace_link(name, &lease)?;
-            replace_link(&self.snapshot(content), name)
+            replace_link(&self.place(content), name)
         };
         made().map_err(attempt)
     }
@@ -103,10 +119,6 @@ impl Store {
     /// Makes the folders that everything else is in.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         ["objects", "fetch", "snapshots", "leases"].iter().try_for_each(|part| folder(&self.root.join(part)))
-    }
-
-    pub(crate) fn snapshot(&self, content: ContentDigest) -> PathBuf {
-        self.root.join("snapshots").join(content.to_string())
     }
 
     pub(crate) fn manifest(&self, content: ContentDigest) -> PathBuf {
@@ -117,23 +129,38 @@ impl Store {
         self.root.join("leases").join(content.to_string())
     }
 
+    /// The shelves on which files are kept by what they hold.
+    pub(crate) fn objects(&self) -> PathBuf {
+        self.root.join("objects")
+    }
+
+    /// Where files are while they arrive.
+    pub(crate) fn arriving(&self) -> PathBuf {
+        self.root.join("fetch")
+    }
+
     pub(crate) fn object(&self, hash: Hash) -> PathBuf {
         let name = hash.to_hex();
-        self.root.join("objects").join(&name[..2]).join(name.as_str())
+        self.objects().join(&name[..2]).join(name.as_str())
+    }
+
+    /// Whether the file is kept that holds this, of this size.
+    pub(crate) fn has(&self, hash: Hash, size: u64) -> bool {
+        fs::metadata(self.object(hash)).is_ok_and(|kept| kept.len() == size)
     }
 
     pub(crate) fn ledger(&self, place: ContentDigest) -> PathBuf {
-        self.root.join("fetch").join(format!("{place}.log"))
+        self.arriving().join(format!("{place}.log"))
     }
 
     pub(crate) fn part(&self, of: ContentDigest) -> PathBuf {
-        self.root.join("fetch").join(format!("{of}.part"))
+        self.arriving().join(format!("{of}.part"))
     }
 
     /// Waits until nobody else fetches from the place; it is ours until the file is closed. Blocks.
     pub(crate) fn turn(&self, place: ContentDigest, wait: bool) -> io::Result<Option<File>> {
         let operation = if wait { FlockOperation::LockExclusive } else { FlockOperation::NonBlockingLockExclusive };
-        self.lock(&self.root.join("fetch").join(format!("{place}.lock")), operation)
+        self.lock(&self.arriving().join(format!("{place}.lock")), operation)
     }
 
     /// Keeps everything that is here from being collected until the file is closed. Blocks.

@@ -7,6 +7,7 @@ use crate::{
     part::{Finished, Part},
     source::{Fault, Object, Source},
     store::Store,
+    throttle::Throttle,
 };
 use blake3::Hash;
 use std::{
@@ -78,6 +79,7 @@ pub(crate) struct Work {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) ledger: Ledger,
     pub(crate) patience: Patience,
+    throttle: Throttle,
     span: u64,
     queue: Mutex<VecDeque<(Arc<Part>, Range<u64>)>>,
     whole: Mutex<HashMap<ContentDigest, Hash>>,
@@ -87,12 +89,12 @@ pub(crate) struct Work {
 impl Work {
     /// Work for so many workers, who bring so many bytes.
     pub(crate) fn new(order: &Fetch<'_>, ledger: Ledger, bytes: u64) -> Self {
-        let Fetch { store, source, patience, connections, .. } = order;
-        let (store, source, patience) = ((*store).clone(), source.clone(), *patience);
+        let Fetch { store, source, patience, connections, throttle, .. } = order;
+        let (store, source, patience, throttle) = ((*store).clone(), source.clone(), *patience, (*throttle).clone());
         let turns = (*connections as u64).max(1) * 4;
         let span = (bytes / turns).clamp(*SPAN.start(), *SPAN.end());
         let (queue, whole, done) = (Mutex::default(), Mutex::default(), AtomicU64::new(0));
-        Self { store, source, ledger, patience, span, queue, whole, done }
+        Self { store, source, ledger, patience, throttle, span, queue, whole, done }
     }
 
     /// How many bytes are here.
@@ -134,10 +136,12 @@ impl Work {
     /// Finds out what an object is to be held against, unless the answer that brings all of it says so.
     pub(crate) async fn ask_checksum(&self, part: &Part) -> Result<(), FetchError> {
         if part.checksum.get().is_none() {
+            let connected = self.throttle.connect().await;
             let asked = self.patience.with(|| self.source.checksum(&part.object)).await;
+            drop(connected);
+            let told = asked.map_err(|fault| self.fails(&part.object, fault))?;
             // Two workers who ask are told the same.
-            part.checksum.get_or_init(|| asked.as_ref().ok().copied().flatten());
-            asked.map_err(|fault| self.fails(&part.object, fault))?;
+            part.checksum.get_or_init(|| told);
         }
         Ok(())
     }
@@ -179,25 +183,37 @@ impl Work {
         at: &mut u64,
         end: u64,
     ) -> Result<(), Stopped> {
+        // Whoever waits for others to be done is not waiting for the source.
+        let _connected = self.throttle.connect().await;
         let get = self.source.get(&part.object, *at..end);
         let mut body = self.patience.wait(get).await?;
         if end - *at == part.object.size {
             part.checksum.get_or_init(|| body.checksum());
         }
-        let mut waiting = Vec::new();
+        // The beginning of a piece: all that is ever put together in memory, and all that is lost when this ends.
+        let mut begun = Vec::new();
         while *at < end {
-            let Some(bytes) = self.patience.wait(body.next()).await? else {
+            let Some(mut bytes) = self.patience.wait(body.next()).await? else {
                 return Err(Fault::Passing("its answer broke off".to_owned()).into());
             };
-            waiting.extend_from_slice(&bytes);
-            // All whole pieces at once, as soon as they are here: what waits is lost when this ends.
-            let whole = part.whole_pieces(*at, waiting.len() as u64);
-            if whole > 0 {
-                let rest = waiting.split_off(length_of(whole));
-                self.keep(part, file, *at, waiting).await.map_err(Stopped::Disk)?;
-                *at += whole;
-                waiting = rest;
+            let came = bytes.len() as u64;
+            if !begun.is_empty() {
+                let lacks = length_of(part.piece_at(*at)) - begun.len();
+                begun.extend_from_slice(&bytes.split_to(lacks.min(bytes.len())));
+                if part.whole_pieces(*at, begun.len() as u64) > 0 {
+                    self.keep(part, file, *at, &begun).await.map_err(Stopped::Disk)?;
+                    *at += begun.len() as u64;
+                    begun.clear();
+                }
             }
+            // All whole pieces at once, from where they came.
+            let whole = part.whole_pieces(*at, bytes.len() as u64);
+            if begun.is_empty() && whole > 0 {
+                self.keep(part, file, *at, &bytes.split_to(length_of(whole))).await.map_err(Stopped::Disk)?;
+                *at += whole;
+            }
+            begun.extend_from_slice(&bytes);
+            self.throttle.took(came).await;
         }
         Ok(())
     }
@@ -208,16 +224,24 @@ impl Work {
         part: &Arc<Part>,
         file: &Arc<File>,
         at: u64,
-        pieces: Vec<u8>,
+        pieces: &[u8],
     ) -> Result<(), FetchError> {
-        let (work, ours, file) = (self.clone(), part.clone(), file.clone());
-        let kept = off_the_loop(move || {
-            let last = ours.take(&file, &work.ledger, at, &pieces)?;
-            work.add_done(pieces.len() as u64);
-            if last { ours.finish(&work.store, &work.ledger).map(Some) } else { Ok(None) }
-        });
-        let attempt = format!("keep {} of {}", part.object.key, self.source.place());
-        let finished = kept.await.map_err(FetchError::disk(attempt))?;
+        let attempt = || FetchError::disk(format!("keep {} of {}", part.object.key, self.source.place()));
+        // Right here: it takes less time than to hand it to somebody, and what is not kept yet is lost when this ends.
+        let last = part.take(file, &self.ledger, at, pieces).map_err(attempt())?;
+        self.add_done(pieces.len() as u64);
+        let finished = if last {
+            let (work, ours) = (self.clone(), part.clone());
+            let finished = off_the_loop(move || ours.finish(&work.store, &work.ledger)).await;
+            Some(finished.map_err(attempt())?)
+        } else {
+            None
+        };
+        if finished.is_none() && part.is_summed_in_a_row() {
+            let part = part.clone();
+            // Whatever of this fails is tried again at the end.
+            drop(tokio::task::spawn_blocking(move || part.follow()));
+        }
         finished.map_or(Ok(()), |finished| self.finished(part, finished))
     }
 
@@ -259,5 +283,65 @@ pub(crate) async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> T + S
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{check::Checksum, source::Body};
+    use async_trait::async_trait;
+    use std::{path::Path, sync::atomic::AtomicBool};
+
+    const SUM: Checksum = Checksum::Crc32(0xcbf4_3926);
+
+    /// A source that refuses to tell a sum once.
+    struct Refusing(AtomicBool);
+
+    #[async_trait]
+    impl Source for Refusing {
+        fn place(&self) -> &str {
+            "s3://bucket/dir/"
+        }
+
+        async fn list(&self) -> Result<Vec<Object>, Fault> {
+            Ok(Vec::new())
+        }
+
+        async fn checksum(&self, _: &Object) -> Result<Option<Checksum>, Fault> {
+            let refused = Fault::Refused { said: "not now".to_owned(), help: "ask again".to_owned() };
+            if self.0.swap(true, Ordering::Relaxed) { Ok(Some(SUM)) } else { Err(refused) }
+        }
+
+        async fn get(&self, _: &Object, _: Range<u64>) -> Result<Box<dyn Body>, Fault> {
+            Err(Fault::Missing)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sum_that_could_not_be_asked_for_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path().join("store"));
+        store.prepare().unwrap();
+        let content = ContentDigest::of([b"a".as_slice()]);
+        let (ledger, _) = Ledger::open(&store.ledger(content), "now").unwrap();
+        let order = Fetch {
+            store: &store,
+            source: Arc::new(Refusing(AtomicBool::new(false))),
+            content,
+            listing: None,
+            name: Path::new("name"),
+            connections: 1,
+            throttle: &Throttle::default(),
+            patience: Patience::LONG,
+            say: &|_| {},
+        };
+        let work = Work::new(&order, ledger, 9);
+        let object = Object { key: "a".to_owned(), size: 9, tag: String::new() };
+        let part = Part::new(&store, object, content, 8 << 10);
+        work.ask_checksum(&part).await.unwrap_err();
+        assert_eq!(part.checksum.get(), None, "others still ask");
+        work.ask_checksum(&part).await.unwrap();
+        assert_eq!(part.checksum.get(), Some(&Some(SUM)));
     }
 }

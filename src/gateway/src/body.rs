@@ -55,7 +55,8 @@ pub(crate) struct Patience {
 pub(crate) struct Upload {
     ended: AtomicBool,
     too_large: AtomicBool,
-    idle: AtomicBool,
+    slow: AtomicBool,
+    broken: AtomicBool,
     bytes: AtomicU64,
 }
 
@@ -69,9 +70,14 @@ impl Upload {
         self.too_large.load(Ordering::Relaxed)
     }
 
-    /// Whether the client stopped sending.
-    pub(crate) fn idle(&self) -> bool {
-        self.idle.load(Ordering::Relaxed)
+    /// Whether the client stopped sending, or did not send all in time.
+    pub(crate) fn slow(&self) -> bool {
+        self.slow.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client broke off, or left.
+    pub(crate) fn broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 
     /// How much was taken so far.
@@ -115,7 +121,9 @@ impl Limited {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = ready!(self.clock.poll(cx, &mut self.incoming));
         let frame = polled.inspect_err(|error| {
-            self.upload.idle.store(matches!(error, BodyError::Idle { .. }), Ordering::Relaxed);
+            let slow = matches!(error, BodyError::Idle { .. } | BodyError::TooLong);
+            let why = if slow { &self.upload.slow } else { &self.upload.broken };
+            why.store(true, Ordering::Relaxed);
         })?;
         if let Some(data) = frame.as_ref().and_then(Frame::data_ref) {
             let bytes = self.upload.bytes.load(Ordering::Relaxed) + data.len() as u64;

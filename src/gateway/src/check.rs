@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use thiserror::Error;
 
 use crate::config::{Config, Endpoint, FORMAT, Listener, Route};
+use crate::tracer;
 
 /// Something that keeps a configuration from being taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -141,6 +142,14 @@ pub enum ConfigProblem {
         /// The route.
         route: String,
     },
+    /// A collector of traces that nothing can be sent to.
+    #[error("traces cannot go to `{otlp}`: {reason}")]
+    Collector {
+        /// Where they are to go.
+        otlp: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The same endpoint is described in two ways.
     #[error("endpoint {endpoint} has one {field} in route {first} and another in route {second}")]
     Disagree {
@@ -173,6 +182,7 @@ impl Config {
         }
         self.check_clashes(&mut problems);
         self.check_endpoints(&mut problems);
+        self.check_traces(&mut problems);
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
@@ -215,6 +225,17 @@ impl Config {
                     }
                 }
             }
+        }
+    }
+
+    fn check_traces(&self, problems: &mut Vec<ConfigProblem>) {
+        let Some(traces) = &self.traces else { return };
+        if let Err(reason) = tracer::check(traces) {
+            problems.push(ConfigProblem::Collector { otlp: traces.otlp.clone(), reason });
+        }
+        if traces.thousandths > 1_000 {
+            let (place, found) = ("traces".to_owned(), traces.thousandths.into());
+            problems.push(ConfigProblem::TooMuch { place, field: "thousandths", found, most: 1_000 });
         }
     }
 
@@ -459,12 +480,32 @@ mod tests {
     }
 
     #[test]
+    fn spans_go_to_a_collector_that_there_can_be() {
+        let traces = |otlp: &str, thousandths, header: &str| {
+            let (headers, resource) = ([(header.into(), crate::Sealed("x".into()))].into(), [].into());
+            Some(crate::Traces { otlp: otlp.into(), thousandths, headers, resource })
+        };
+        check(|config| config.traces = traces("http://collector:4318", 1_000, "x-key"), &[]);
+        check(
+            |config| config.traces = traces("collector:4318", 1_001, "x-key"),
+            &[
+                "traces cannot go to `collector:4318`: it does not begin with http://",
+                "traces: thousandths is 1001, but the most is 1000",
+            ],
+        );
+        check(
+            |config| config.traces = traces("http://collector", 1, "a b"),
+            &["traces cannot go to `http://collector`: a header's name is none"],
+        );
+    }
+
+    #[test]
     fn headers_have_names_and_certificates_domains() {
         let change = |config: &mut Config| {
             config.routes.truncate(1);
             config.routes[0].sticky = Some(Sticky::Header("a b".into()));
             let redact = vec!["é".into()];
-            config.routes[0].records = Some(Records { file: "/x".into(), thousandths: 1_001, max_body: 1, redact });
+            config.routes[0].records = Some(Records { thousandths: 1_001, redact, ..Records::all("/x", 1) });
             let certificate =
                 |domain: &str| Certificate { domain: domain.into(), chain: "/c".into(), key: "/k".into() };
             config.listeners[0].certificates = vec![certificate("a"), certificate("a")];

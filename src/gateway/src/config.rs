@@ -8,6 +8,7 @@ mod limits;
 mod probe;
 mod range;
 mod share;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use limits::{Limits, Timeouts};
 pub use probe::{Check, Probe};
 pub use range::Range;
 pub use share::{Entry, Share, Sticky};
+pub use traces::{Sealed, Traces};
 
 /// The format that this build writes and reads.
 pub const FORMAT: u32 = 1;
@@ -40,6 +42,9 @@ pub struct Config {
     /// Whether each request is written to `access.log` in the gateway's folder.
     #[serde(default, skip_serializing_if = "is_default")]
     pub access_log: bool,
+    /// Where requests are told of as spans; the gateway takes no part in traces when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traces: Option<Traces>,
 }
 
 impl Config {
@@ -47,7 +52,7 @@ impl Config {
     #[must_use]
     pub fn empty() -> Self {
         let (listeners, routes) = (Vec::new(), Vec::new());
-        Self { format: FORMAT, generation: 0, listeners, routes, metrics: None, access_log: false }
+        Self { format: FORMAT, generation: 0, listeners, routes, metrics: None, access_log: false, traces: None }
     }
 }
 
@@ -178,6 +183,43 @@ pub struct Records {
     /// Headers whose values are not kept, besides those that carry secrets by their nature.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redact: Vec<String>,
+    /// What of JSON bodies is not kept: JSON pointers, in which `*` stands for every entry. Of a body that cannot be read as
+    /// JSON, nothing is kept then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redact_fields: Vec<String>,
+    /// A file this large, in bytes, is full.
+    #[serde(default = "full", skip_serializing_if = "is_full")]
+    pub full: u64,
+    /// So many full ones are kept.
+    #[serde(default = "kept", skip_serializing_if = "is_kept")]
+    pub kept: u32,
+}
+
+impl Records {
+    /// All calls, with so much of each body, and what is usual otherwise.
+    #[must_use]
+    pub fn all(file: impl Into<PathBuf>, max_body: u32) -> Self {
+        let (redact, redact_fields) = (Vec::new(), Vec::new());
+        Self { file: file.into(), thousandths: 1_000, max_body, redact, redact_fields, full: full(), kept: kept() }
+    }
+}
+
+/// When a file is full where nothing is said of it.
+pub(crate) const fn full() -> u64 {
+    64 << 20
+}
+
+/// How many full files are kept where nothing is said of it.
+pub(crate) const fn kept() -> u32 {
+    4
+}
+
+fn is_full(size: &u64) -> bool {
+    *size == full()
+}
+
+fn is_kept(count: &u32) -> bool {
+    *count == kept()
 }
 
 /// A token that a route accepts, known only by its digest.
@@ -297,10 +339,13 @@ mod tests {
                 "limits":{"rate":1,"concurrency":2,"instance_rate":3,"instance_concurrency":4,"queue":5},
                 "hold_ms":2000,"protocol":"h2c","shares":[{"name":"old","weight":995},{"name":"new","weight":5}],
                 "sticky":{"header":"x-session"},
-                "records":{"file":"/calls.jsonl","thousandths":10,"max_body":1024,"redact":["x-key"]},
+                "records":{"file":"/calls.jsonl","thousandths":10,"max_body":1024,"redact":["x-key"],
+                    "redact_fields":["/messages/*/content"],"full":1024,"kept":2},
                 "endpoints":[{"name":"hello-0-g1","address":"127.0.0.1:9000","state":"draining","revision":"3",
                     "share":"old","drain_ms":30000}]}],
-            "metrics":"127.0.0.1:9100","access_log":true}"#,
+            "metrics":"127.0.0.1:9100","access_log":true,
+            "traces":{"otlp":"http://127.0.0.1:4318","thousandths":50,"headers":{"x-key":"s3cret"},
+                "resource":{"service.name":"public"}}}"#,
         );
     }
 

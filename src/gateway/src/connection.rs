@@ -147,7 +147,7 @@ impl Visitor {
     }
 
     pub(crate) fn guest(&self) -> Guest<'_> {
-        Guest { client: &self.client, scheme: self.scheme }
+        Guest { client: &self.client, scheme: self.scheme, trace: None }
     }
 
     /// Whether connections are to end with what they do now.

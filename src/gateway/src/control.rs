@@ -182,8 +182,7 @@ mod tests {
         check(&Reply::Stopping, r#"{"reply":"stopping"}"#);
         check(&Reply::Refused { problems: vec!["no".into()] }, r#"{"reply":"refused","problems":["no"]}"#);
         let status = Status { pid: 7, ..Status::default() };
-        let line =
-            r#"{"reply":"status","status":{"pid":7,"generation":0,"listeners":[],"routes":[],"dropped_lines":0}}"#;
+        let line = r#"{"reply":"status","status":{"pid":7,"generation":0,"listeners":[],"routes":[],"dropped_lines":0,"sent_spans":0,"dropped_spans":0}}"#;
         check(&Reply::Status { status }, line);
     }
 

@@ -128,6 +128,10 @@ pub(crate) fn text(status: &Status) -> String {
     page.line("wharf_gateway_generation", "", &[], status.generation);
     page.family("wharf_gateway_dropped_lines_total", "counter", "Lines of logs and records that could not be kept.");
     page.line("wharf_gateway_dropped_lines_total", "", &[], status.dropped_lines);
+    page.family("wharf_gateway_sent_spans_total", "counter", "Spans that the collector of traces took.");
+    page.line("wharf_gateway_sent_spans_total", "", &[], status.sent_spans);
+    page.family("wharf_gateway_dropped_spans_total", "counter", "Spans that could not be sent.");
+    page.line("wharf_gateway_dropped_spans_total", "", &[], status.dropped_spans);
     page.refused(status);
     let one = |truth: bool| u64::from(truth);
     type Figure = fn(&EndpointStatus) -> u64;

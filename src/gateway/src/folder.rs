@@ -20,7 +20,8 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use thiserror::Error;
 
 use crate::check::ConfigProblem;
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::sink::Rotated;
 
 const LOCK: &str = "lock";
 const CONFIG: &str = "config.json";
@@ -107,6 +108,11 @@ fn whole_file() -> libc::flock {
     }
 }
 
+/// The file in which requests are told of. Whoever takes a folder over writes there before the folder is its own.
+pub(crate) fn access_log(dir: &Path) -> Arc<Rotated> {
+    Arc::new(Rotated { path: dir.join(ACCESS_LOG), full: config::full(), kept: config::kept() })
+}
+
 /// A folder that this process owns.
 #[derive(Debug)]
 pub(crate) struct Folder {
@@ -155,11 +161,6 @@ impl Folder {
             Ok(()) => Ok(Some(config)),
             Err(problems) => Err(FolderError::BadConfig { path, problems }),
         }
-    }
-
-    /// The file in which requests are told of.
-    pub(crate) fn access_log(&self) -> Arc<Path> {
-        self.path.join(ACCESS_LOG).into()
     }
 
     /// Stores a configuration. When this returns it survives a crash.

@@ -267,7 +267,10 @@ fn clients_fault(upload: &Upload, route: &LiveRoute) -> Option<Refusal> {
     if upload.too_large() {
         return Some(Refusal::TooLarge { limit: route.max_body.unwrap_or(u64::MAX) });
     }
-    upload.idle().then_some(Refusal::ClientTooSlow)
+    if upload.slow() {
+        return Some(Refusal::ClientTooSlow);
+    }
+    upload.broken().then_some(Refusal::Unfinished)
 }
 
 /// A request that got no answer.

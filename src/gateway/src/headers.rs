@@ -7,13 +7,16 @@ use hyper::header::{
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Uri};
 
+use crate::outgoing::Guest;
+use crate::trace::{Brought, Joined};
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACE: HeaderName = HeaderName::from_static("traceparent");
-const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
+pub(crate) const TRACE: HeaderName = HeaderName::from_static("traceparent");
+pub(crate) const TRACE_STATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Removes what concerns one connection only: the fixed set, and whatever `Connection` names.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
@@ -54,32 +57,45 @@ pub(crate) fn name_host(headers: &mut HeaderMap, address: &Uri, service: &str) {
 
 /// Turns a client's request headers into those that the instance gets. `make_id` is asked for a request id if the
 /// client brought none.
-pub(crate) fn forward(
-    headers: &mut HeaderMap,
-    client: &HeaderValue,
-    scheme: &'static str,
-    make_id: impl FnOnce() -> HeaderValue,
-) {
+pub(crate) fn forward(headers: &mut HeaderMap, guest: Guest<'_>, make_id: impl FnOnce() -> HeaderValue) {
     let trailers = accepts_trailers(headers);
     strip_hop_by_hop(headers);
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     join_cookies(headers);
-    if trace_id(headers).is_none() && headers.remove(TRACE).is_some() {
-        headers.remove(TRACE_STATE);
-    }
+    go_on(headers, guest.trace);
     // The gateway itself tells the client to go on, when the instance starts to take the body.
     headers.remove(EXPECT);
     let chain = match headers.get(&FORWARDED_FOR) {
-        Some(before) => joined(headers.get_all(&FORWARDED_FOR).iter(), client).unwrap_or_else(|| before.clone()),
-        None => client.clone(),
+        Some(before) => joined(headers.get_all(&FORWARDED_FOR).iter(), guest.client).unwrap_or_else(|| before.clone()),
+        None => guest.client.clone(),
     };
     headers.insert(FORWARDED_FOR, chain);
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(scheme));
+    headers.insert(FORWARDED_PROTO, HeaderValue::from_static(guest.scheme));
     if !headers.contains_key(&REQUEST_ID) {
         headers.insert(REQUEST_ID, make_id());
     }
+}
+
+/// Tells the instance of its place in a trace. A gateway that takes no part in traces passes on what is well formed.
+fn go_on(headers: &mut HeaderMap, trace: Option<Joined>) {
+    let goes_on = match trace {
+        Some(joined) => joined.caller.is_some(),
+        None => brought(headers) != Brought::Broken,
+    };
+    if !goes_on {
+        headers.remove(TRACE);
+        headers.remove(TRACE_STATE);
+    }
+    if let Some(value) = trace.and_then(|joined| HeaderValue::try_from(joined.own.text()).ok()) {
+        headers.insert(TRACE, value);
+    }
+}
+
+/// The place in a trace that a request brings.
+pub(crate) fn brought(headers: &HeaderMap) -> Brought {
+    Brought::of(headers.get_all(TRACE).iter().map(HeaderValue::as_bytes))
 }
 
 /// Whether the caller reads trailers, as gRPC clients do.
@@ -122,29 +138,6 @@ pub(crate) fn is_event_stream_type(kind: &[u8]) -> bool {
     kind.starts_with(b"text/event-stream")
 }
 
-/// The number of the trace that a request belongs to, if it brings one that is well formed (W3C Trace Context).
-pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    trace_id_of(headers.get(TRACE)?.as_bytes())
-}
-
-/// The number of the trace that `traceparent` tells, if it is well formed.
-pub(crate) fn trace_id_of(value: &[u8]) -> Option<&str> {
-    let value = std::str::from_utf8(value).ok()?;
-    let (version, rest) = value.split_at_checked(3)?;
-    let (trace, rest) = rest.split_at_checked(33)?;
-    let (parent, flags) = rest.split_at_checked(17)?;
-    let hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    let field = |text: &str| text.strip_suffix('-').is_some_and(hex);
-    let zero = |text: &str| text.bytes().all(|byte| matches!(byte, b'0' | b'-'));
-    let flags = match version {
-        "00-" => flags.len() == 2 && hex(flags),
-        "ff-" => false,
-        _ => flags.len() >= 2 && flags.is_char_boundary(2) && hex(&flags[..2]),
-    };
-    let sound = field(version) && field(trace) && field(parent) && flags && !zero(trace) && !zero(parent);
-    sound.then(|| &trace[..32])
-}
-
 fn joined<'a>(before: impl Iterator<Item = &'a HeaderValue>, client: &HeaderValue) -> Option<HeaderValue> {
     let mut chain = Vec::new();
     for value in before {
@@ -161,13 +154,18 @@ mod tests {
 
     /// Forwards headers written one per line, and compares what the instance gets, sorted.
     fn check(sent: &str, expected: &str) {
+        check_traced(None, sent, expected);
+    }
+
+    fn check_traced(trace: Option<Joined>, sent: &str, expected: &str) {
         let mut headers = HeaderMap::new();
         for line in sent.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (name, value) = line.split_once(": ").unwrap();
             headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         let client = HeaderValue::from_static("10.0.0.7");
-        forward(&mut headers, &client, "http", || HeaderValue::from_static("made"));
+        let guest = Guest { client: &client, scheme: "http", trace };
+        forward(&mut headers, guest, || HeaderValue::from_static("made"));
         let lines = headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
         let mut lines: Vec<_> = lines.collect();
         lines.sort();
@@ -243,14 +241,27 @@ mod tests {
             &format!("traceparent: {whole}\ntracestate: a=b"),
             &format!("traceparent: {whole}\ntracestate: a=b\n{rest}"),
         );
-        let zeros = format!("00-{}-b7ad6b7169203331-01", "0".repeat(32));
-        let upper = whole.to_uppercase();
-        let newer = format!("ff{}", &whole[2..]);
         let longer = format!("{whole}-00");
-        for broken in [&zeros, &upper, &newer, &longer, "00-1-2-3", "é"] {
+        for broken in [&longer, "00-1-2-3", "é"] {
             check(&format!("traceparent:  {broken}\ntracestate: a=b"), rest);
         }
+        check(&format!("traceparent: {whole}\ntraceparent: {whole}\ntracestate: a=b"), rest);
+        check("tracestate: a=b", &format!("tracestate: a=b\n{rest}"));
         let future = format!("01{}-more", &whole[2..]);
         check(&format!("traceparent: {future}"), &format!("traceparent: {future}\n{rest}"));
+    }
+
+    #[test]
+    fn whoever_takes_part_in_a_trace_is_the_parent_of_what_follows() {
+        let own = crate::trace::Parent { trace: 1, span: 2, sampled: true };
+        let (one, two) = ("0".repeat(31) + "1", "0".repeat(15) + "2");
+        let told = format!("traceparent: 00-{one}-{two}-01");
+        let rest = "x-forwarded-for: 10.0.0.7\nx-request-id: made";
+        let sent = format!("traceparent: 00-{one}-0000000000000003-01\ntracestate: a=b\ntracestate: c=d");
+        let expected = format!("{told}\ntracestate: a=b\ntracestate: c=d\n{rest}");
+        check_traced(Some(Joined { own, caller: Some(3) }), &sent, &expected);
+        for sent in ["", "tracestate: a=b", "traceparent: 00-1-2-3\ntracestate: a=b"] {
+            check_traced(Some(Joined { own, caller: None }), sent, &format!("{told}\n{rest}"));
+        }
     }
 }

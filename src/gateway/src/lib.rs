@@ -8,12 +8,13 @@
 //! Inside, what is decided and what is done are kept apart:
 //!
 //! - plain values and functions: `config`, `check`, `paths`, `target`, `framing`, `token`, `choice`, `limit`, `outlier`,
-//!   `readiness`, `boundary`, `headers`, `outgoing`, `retry`, `refusal`, `figures`;
+//!   `readiness`, `boundary`, `headers`, `outgoing`, `retry`, `refusal`, `figures`, `trace`, `span`,
+//!   `redact`;
 //! - what a request meets, on the workers: `worker` (accepts), `connection` (TLS, HTTP/1 or HTTP/2), `http1` (callers and
 //!   instances that speak it), `proxy` (lets in), `forward` (finds an instance, waits, sends for callers in HTTP/2),
 //!   `upstream` (connections to instances), `body`, `stall`, `batch`, `upgrade`, `join` (connections as they are);
 //! - what all workers share: `live`, the current table, with `endpoint`, `load` and `entrance`, which count; `sink`, which
-//!   writes what `story` tells of requests;
+//!   writes what `story` tells of requests, and `tracer`, which sends it to a collector;
 //! - what happens beside the requests, on a thread of its own: `server` (the owner of it all), `registry`, `listening`,
 //!   `control`, `handover`, `supervision` (probes), `drains`, `exposition`, `folder`, `listen`, `tls`.
 
@@ -53,11 +54,14 @@ mod paths;
 pub mod probe;
 mod proxy;
 mod readiness;
+mod redact;
 mod refusal;
 mod registry;
+mod release;
 mod retry;
 mod server;
 mod sink;
+mod span;
 mod stall;
 mod status;
 mod story;
@@ -65,6 +69,8 @@ mod supervision;
 mod target;
 mod tls;
 mod token;
+mod trace;
+mod tracer;
 mod upgrade;
 mod upstream;
 mod worker;
@@ -73,10 +79,11 @@ pub use check::ConfigProblem;
 pub use client::{Client, ControlError};
 pub use config::{
     Certificate, Check, Config, Endpoint, EndpointState, Entry, Limits, Listener, Probe, Protocol, Range, Records,
-    Route, Share, Sticky, Timeouts, TokenDigest,
+    Route, Sealed, Share, Sticky, Timeouts, TokenDigest, Traces,
 };
 pub use figures::{TIMES, Times};
 pub use folder::{FolderError, holder};
 pub use probe::{Answer, probe};
+pub use release::release;
 pub use server::{GatewayError, Settings, run};
 pub use status::{EndpointStatus, ListenerStatus, RouteStatus, Status};

@@ -19,7 +19,6 @@
 //! moment, and never too low.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -37,10 +36,12 @@ use crate::load::Load;
 use crate::outlier::Ejection;
 use crate::paths::Paths;
 use crate::registry::Registry;
+use crate::sink::Rotated;
 use crate::status::{EndpointStatus, RouteStatus};
 use crate::story::Recording;
 use crate::target::{Member, Target};
 use crate::token::TokenHash;
+use crate::tracer::Tracer;
 
 /// At most so many requests wait for an endpoint to become ready.
 const HOLDERS: usize = 1024;
@@ -66,8 +67,16 @@ struct Table {
     /// Of those that are not, by the host in lower case.
     by_host: HashMap<Box<str>, Paths<Target>>,
     routes: Vec<Arc<LiveRoute>>,
-    /// Where each request is told of, if it is.
-    access: Option<Arc<Path>>,
+    telling: Telling,
+}
+
+/// Where each request is told of, if it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Telling {
+    /// The access log.
+    pub(crate) access: Option<Arc<Rotated>>,
+    /// The way to a collector of traces.
+    pub(crate) tracer: Option<Arc<Tracer>>,
 }
 
 /// What a request's host and path lead to.
@@ -75,8 +84,7 @@ struct Table {
 pub(crate) struct Found {
     /// The route, and how much of the path its prefix covers.
     pub(crate) route: Option<(Arc<LiveRoute>, usize)>,
-    /// Where the request is told of, if it is.
-    pub(crate) access: Option<Arc<Path>>,
+    pub(crate) telling: Telling,
 }
 
 /// A route as a request meets it.
@@ -153,7 +161,7 @@ pub(crate) struct Search<'a> {
 impl Live {
     pub(crate) fn new() -> Self {
         Self {
-            table: ArcSwap::from_pointee(Table::of(&[], &[], None)),
+            table: ArcSwap::from_pointee(Table::of(&[], &[], Telling::default())),
             serial: AtomicU64::new(0),
             changed: Notify::new(),
             holders: Semaphore::new(HOLDERS),
@@ -175,7 +183,7 @@ impl Live {
         });
         let found = own.or_else(|| table.paths.find(path));
         let route = found.and_then(|found| Some((found.target.choose(random)?, found.covered)));
-        Found { route, access: table.access.clone() }
+        Found { route, telling: table.telling.clone() }
     }
 
     /// The route of this name.
@@ -211,12 +219,12 @@ impl Live {
     }
 
     /// Makes `config`, which is checked, what all workers serve. When this returns, no worker admits a request by the
-    /// table before. Only the gateway's owner calls this. `access` is where requests are told of, if they are.
-    pub(crate) fn replace(&self, config: &Config, access: Option<Arc<Path>>, registry: &mut Registry) {
+    /// table before. Only the gateway's owner calls this.
+    pub(crate) fn replace(&self, config: &Config, telling: Telling, registry: &mut Registry) {
         let serial = self.serial.load(Ordering::SeqCst) + 1;
         let before = self.table.load_full();
         let routes: Vec<_> = config.routes.iter().map(|route| registry.route(serial, route)).collect();
-        self.table.store(Arc::new(Table::of(&routes, &config.routes, access)));
+        self.table.store(Arc::new(Table::of(&routes, &config.routes, telling)));
         self.serial.store(serial, Ordering::SeqCst);
         registry.retire(&before.routes, &routes);
         self.changed.notify_waiters();
@@ -247,8 +255,8 @@ impl Live {
     }
 
     /// Where requests are told of, if they are.
-    pub(crate) fn access(&self) -> Option<Arc<Path>> {
-        self.table.load().access.clone()
+    pub(crate) fn telling(&self) -> Telling {
+        self.table.load().telling.clone()
     }
 
     /// All routes.
@@ -274,7 +282,7 @@ impl Live {
 
 impl Table {
     /// `rules` says of each of `routes`, in order, where it is found.
-    fn of(routes: &[Arc<LiveRoute>], rules: &[Route], access: Option<Arc<Path>>) -> Self {
+    fn of(routes: &[Arc<LiveRoute>], rules: &[Route], telling: Telling) -> Self {
         let (mut everywhere, mut by_host) = (Targets::default(), HashMap::<Box<str>, Targets>::new());
         for (route, rule) in routes.iter().zip(rules) {
             if rule.hosts.is_empty() {
@@ -285,7 +293,7 @@ impl Table {
             }
         }
         let by_host = by_host.into_iter().map(|(host, targets)| (host, targets.paths())).collect();
-        Self { paths: everywhere.paths(), by_host, routes: routes.to_vec(), access }
+        Self { paths: everywhere.paths(), by_host, routes: routes.to_vec(), telling }
     }
 
     fn named(&self, name: &str) -> Option<Arc<LiveRoute>> {
@@ -399,7 +407,7 @@ mod tests {
     /// A gateway's shared part that serves these states, in order.
     fn live(states: &[EndpointState]) -> (Live, Registry) {
         let (live, mut registry) = (Live::new(), Registry::default());
-        live.replace(&config(1, numbered(states)), None, &mut registry);
+        live.replace(&config(1, numbered(states)), Telling::default(), &mut registry);
         (live, registry)
     }
 
@@ -429,13 +437,13 @@ mod tests {
             assert_eq!(seen, expected);
         };
         check(&mut registry, &[("hello-0-g1", Serving, 1)]);
-        live.replace(&config(2, numbered(&[Draining])), None, &mut registry);
+        live.replace(&config(2, numbered(&[Draining])), Telling::default(), &mut registry);
         check(&mut registry, &[("hello-0-g1", Draining, 1)]);
-        live.replace(&config(3, vec![]), None, &mut registry);
+        live.replace(&config(3, vec![]), Telling::default(), &mut registry);
         check(&mut registry, &[("hello-0-g1", Draining, 1)]);
-        live.replace(&config(4, numbered(&[Serving])), None, &mut registry);
+        live.replace(&config(4, numbered(&[Serving])), Telling::default(), &mut registry);
         check(&mut registry, &[("hello-0-g1", Serving, 1)]);
-        live.replace(&Config { generation: 5, ..Config::empty() }, None, &mut registry);
+        live.replace(&Config { generation: 5, ..Config::empty() }, Telling::default(), &mut registry);
         check(&mut registry, &[("hello-0-g1", Draining, 1)]);
         drop(request);
         check(&mut registry, &[]);
@@ -445,12 +453,12 @@ mod tests {
     fn a_request_with_an_old_route_is_admitted_by_the_new_one() {
         let (live, mut registry) = live(&[Serving, Draining]);
         let (mut route, _) = live.find(None, "/hello", &Random::seeded(1)).route.unwrap();
-        live.replace(&config(2, numbered(&[Draining, Serving])), None, &mut registry);
+        live.replace(&config(2, numbered(&[Draining, Serving])), Telling::default(), &mut registry);
         let request = live.admit(&mut route, avoiding(&Random::seeded(1))).unwrap();
         assert_eq!(request.endpoint().name, "hello-1-g1");
 
         let (mut route, _) = live.find(None, "/hello", &Random::seeded(1)).route.unwrap();
-        live.replace(&Config { generation: 3, ..Config::empty() }, None, &mut registry);
+        live.replace(&Config { generation: 3, ..Config::empty() }, Telling::default(), &mut registry);
         let turned = live.admit(&mut route, avoiding(&Random::seeded(1))).unwrap_err();
         assert_eq!(turned, Turned::RouteGone);
     }
@@ -509,14 +517,14 @@ mod tests {
             let number = usize::try_from(round % 2).unwrap();
             let mut endpoints = numbered(&[Serving, Serving]);
             endpoints[number].state = Draining;
-            live.replace(&config(2 + 2 * round, endpoints), None, registry);
+            live.replace(&config(2 + 2 * round, endpoints), Telling::default(), registry);
             while live.status(registry)[0].endpoints[number].in_flight > 0 {
                 std::thread::yield_now();
             }
             drained[number].store(true, Ordering::SeqCst);
             std::thread::yield_now();
             drained[number].store(false, Ordering::SeqCst);
-            live.replace(&config(3 + 2 * round, numbered(&[Serving, Serving])), None, registry);
+            live.replace(&config(3 + 2 * round, numbered(&[Serving, Serving])), Telling::default(), registry);
         }
     }
 

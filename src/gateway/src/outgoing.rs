@@ -18,6 +18,7 @@ use crate::http1::{self, Outcall, RequestHead};
 use crate::live::LiveRoute;
 use crate::retry::repeatable;
 use crate::story::Side;
+use crate::trace::Joined;
 use crate::{headers, paths};
 
 /// A request on its way, ready to be sent.
@@ -46,6 +47,8 @@ pub(crate) struct Guest<'a> {
     pub(crate) client: &'a HeaderValue,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
+    /// Its place in a trace, where the gateway takes part in them.
+    pub(crate) trace: Option<Joined>,
 }
 
 impl Outgoing {
@@ -105,7 +108,7 @@ fn translate(
     make_id: impl FnOnce() -> HeaderValue,
 ) {
     headers::name_host(&mut head.headers, &head.uri, &route.service);
-    headers::forward(&mut head.headers, guest.client, guest.scheme, make_id);
+    headers::forward(&mut head.headers, guest, make_id);
     if !route.tokens.is_empty() {
         // The gateway's token is no business of the service.
         head.headers.remove(AUTHORIZATION);

@@ -18,12 +18,13 @@ use crate::forward::Quest;
 use crate::framing;
 use crate::headers;
 use crate::limit::Wait;
-use crate::live::{Found, Live, LiveRoute, Stickiness};
+use crate::live::{Found, Live, LiveRoute, Stickiness, Telling};
 use crate::outgoing::{Guest, Outgoing};
 use crate::refusal::{Refusal, Tongue};
 use crate::sink::Sink;
-use crate::story::Visit;
+use crate::story::{Audience, Visit};
 use crate::token::{self, Caller};
+use crate::trace::{self, Brought, Joined};
 use crate::upstream::Pool;
 
 /// What a worker's requests share.
@@ -100,6 +101,7 @@ impl Proxy {
         let tongue = if headers::is_grpc(request.headers()) { Tongue::Grpc } else { Tongue::Http };
         let host = framing::host(request.uri(), request.headers());
         let found = self.live.find(host, request.uri().path(), &self.random);
+        let guest = Guest { trace: self.join_trace(&found, &request), ..guest };
         let mut visit = self.begin_visit(&found, || &request, guest);
         let away = match self.let_in(found, &request, entrance, &mut visit) {
             Ok(Entered { route, covered, key }) => {
@@ -124,6 +126,13 @@ impl Proxy {
         response
     }
 
+    /// The request's place in a trace, where this gateway takes part in them.
+    pub(crate) fn join_trace(&self, found: &Found, request: &impl Asking) -> Option<Joined> {
+        let tracer = found.telling.tracer.as_ref()?;
+        let brought = Brought::of(request.values(&headers::TRACE));
+        Some(trace::join(brought, tracer.thousandths, || self.random.next()))
+    }
+
     /// Begins to tell of a request, where it is to be told of.
     pub(crate) fn begin_visit<B, R: Borrow<Request<B>>>(
         &self,
@@ -133,12 +142,17 @@ impl Proxy {
     ) -> Option<Box<Visit>> {
         let recording = found.route.as_ref().and_then(|(route, _)| route.recording.as_ref());
         let recording = recording.filter(|how| self.random.next() % 1_000 < how.thousandths);
-        if recording.is_none() && found.access.is_none() {
+        let Telling { access, tracer } = &found.telling;
+        let traced = tracer.as_ref().zip(guest.trace).filter(|(_, joined)| joined.own.sampled);
+        if recording.is_none() && access.is_none() && traced.is_none() {
             return None;
         }
-        let client = guest.client.to_str().unwrap_or_default();
-        let (access, recording) = (found.access.clone(), recording.cloned());
-        Visit::begin(&self.sink, access, recording, request().borrow(), client).map(Box::new)
+        let audience = Audience {
+            access: access.clone(),
+            record: recording.cloned(),
+            tracer: traced.map(|(tracer, _)| tracer.clone()),
+        };
+        Some(Box::new(Visit::begin(&self.sink, audience, request().borrow(), guest)))
     }
 
     /// Asks whether a request may go on to an instance.

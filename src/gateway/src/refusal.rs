@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     TooLate,
     /// The client stopped sending its body.
     ClientTooSlow,
+    /// The client broke off its body. Mostly it has left, and nobody hears of this.
+    Unfinished,
     /// No endpoint is ready, and waiting a moment did not help.
     NoneReady,
     /// Endpoints are said to be ready, but connections to them fail. Nothing was sent.
@@ -49,7 +51,7 @@ pub(crate) enum Tongue {
 }
 
 /// What each refusal is called: its status, the value of `x-wharf-reason`, its code in gRPC.
-const NAMES: [(u16, &str, &str); 13] = [
+const NAMES: [(u16, &str, &str); 14] = [
     (400, "malformed", "3"),
     (404, "no-route", "12"),
     (401, "no-token", "16"),
@@ -63,6 +65,7 @@ const NAMES: [(u16, &str, &str); 13] = [
     (503, "cannot-connect", "14"),
     (502, "connection-lost", "14"),
     (405, "method-not-allowed", "12"),
+    (400, "unfinished", "1"),
 ];
 
 impl Refusal {
@@ -93,6 +96,7 @@ impl Refusal {
             Self::CannotConnect => 10,
             Self::ConnectionLost => 11,
             Self::NotAProxy => 12,
+            Self::Unfinished => 13,
         }
     }
 
@@ -117,7 +121,15 @@ impl Refusal {
             Self::CannotConnect => "the instance accepts no connection".to_owned(),
             Self::ConnectionLost => "the instance closed the connection without an answer".to_owned(),
             Self::NotAProxy => "CONNECT is not supported".to_owned(),
+            Self::Unfinished => "the request's body broke off".to_owned(),
         }
+    }
+
+    /// Whether this is a reason for which a request failed that nothing was wrong with. Its status does not tell: in gRPC that
+    /// is always 200.
+    pub(crate) fn is_failure(reason: &str) -> bool {
+        let failures = [Self::QueueFull, Self::TooLate, Self::NoneReady, Self::CannotConnect, Self::ConnectionLost];
+        failures.iter().any(|failure| failure.reason() == reason)
     }
 
     /// The response. `service` is named only to callers who were admitted to it. `close` announces that the connection

@@ -22,14 +22,15 @@ use crate::config::{Config, Listener};
 use crate::control::{self, Answer, Ask, Handed, Reply};
 use crate::drains::Drains;
 use crate::exposition::{self, Exposition};
-use crate::folder::{Folder, FolderError};
+use crate::folder::{self, Folder, FolderError};
 use crate::handover::Predecessor;
 use crate::listening::{Listening, Prepared};
-use crate::live::Live;
+use crate::live::{Live, Telling};
 use crate::registry::Registry;
-use crate::sink::Sink;
+use crate::sink::{Rotated, Sink};
 use crate::status::Status;
 use crate::supervision::Supervision;
+use crate::tracer::{Counts, Tracer};
 use crate::worker::{Order, Shared, Worker};
 
 /// How long open requests may go on after SIGTERM.
@@ -41,8 +42,14 @@ const HANDOVER_GRACE: Duration = Duration::from_secs(600);
 /// How long a predecessor may take to give up the folder.
 const FOLDER_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long the last spans may take to be sent.
+const FLUSH: Duration = Duration::from_secs(2);
+
 /// How often certificates are looked at.
 const RENEWAL: Duration = Duration::from_secs(1);
+
+/// So many threads at most wait for files that tell whether instances are ready.
+const WAITERS: usize = 16;
 
 /// A request takes up to this many file descriptors: the client's, the instance's, and that one once more.
 const DESCRIPTORS: u64 = 3;
@@ -90,17 +97,20 @@ pub fn run(dir: &Path, settings: Settings) -> Result<(), GatewayError> {
     let files = raise_file_limit();
     let workers = settings.workers.or_else(|| std::thread::available_parallelism().ok().map(Into::into));
     let workers = workers.unwrap_or(1).max(1);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(GatewayError::Start)?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(WAITERS).build().map_err(GatewayError::Start)?;
     let ended = runtime.block_on(async {
         let met = if settings.take_over { Predecessor::meet(dir).await.map_err(GatewayError::TakeOver)? } else { None };
         let gateway = match met {
-            None => Gateway::start(workers, files)?.alone(Folder::own(dir)?).await?,
-            Some((predecessor, sockets)) => Gateway::start(workers, files)?.after(dir, predecessor, sockets).await?,
+            None => Gateway::start(dir, workers, files)?.alone(Folder::own(dir)?).await?,
+            Some((predecessor, sockets)) => {
+                Gateway::start(dir, workers, files)?.after(dir, predecessor, sockets).await?
+            }
         };
         gateway.serve().await
     });
-    // Clients that wait for the end see it now: the folder has been given up.
-    drop(runtime);
+    // Clients that wait for the end see it now: the folder has been given up. Whoever waits for a disk is not waited for.
+    runtime.shutdown_background();
     ended
 }
 
@@ -134,13 +144,15 @@ struct Gateway {
     listening: Listening,
     exposition: Exposition,
     sink: Sink,
+    access: Arc<Rotated>,
+    spans: Arc<Counts>,
     config: Config,
     predecessor: Option<Predecessor>,
     stopping: bool,
 }
 
 impl Gateway {
-    fn start(workers: usize, files: u64) -> Result<Self, GatewayError> {
+    fn start(dir: &Path, workers: usize, files: u64) -> Result<Self, GatewayError> {
         let live = Arc::new(Live::new());
         let sink = Sink::start().map_err(GatewayError::Start)?;
         let cut = CancellationToken::new();
@@ -170,6 +182,8 @@ impl Gateway {
             listening: Listening::default(),
             exposition: Exposition::default(),
             sink,
+            access: folder::access_log(dir),
+            spans: Arc::default(),
             config: Config::empty(),
             predecessor: None,
             stopping: false,
@@ -197,6 +211,8 @@ impl Gateway {
             self.take_up(config, sockets).await?;
         }
         predecessor.leave(HANDOVER_GRACE).await.map_err(GatewayError::TakeOver)?;
+        // What it has open is known from now on, also while it says nothing. If it has ended, it has nothing.
+        let left = predecessor.status().await;
         let owned = async {
             loop {
                 match Folder::own(dir) {
@@ -214,7 +230,7 @@ impl Gateway {
             self.take_up(config, Vec::new()).await?;
         }
         self.folder = Some(folder);
-        self.predecessor = Some(predecessor);
+        self.predecessor = left.is_ok().then_some(predecessor);
         Ok(self)
     }
 
@@ -241,20 +257,25 @@ impl Gateway {
         let mut signals = Signals::new().map_err(GatewayError::Start)?;
         let mut renewal = tokio::time::interval(RENEWAL);
         tracing::info!(pid = std::process::id(), workers = self.workers.len(), "the gateway runs");
-        while !self.endings.is_empty() {
+        // Without the folder, nobody but this one can reach its predecessor.
+        while !self.endings.is_empty() || self.folder.is_none() && self.predecessor.is_some() {
             tokio::select! {
                 Some((ask, reply)) = asks.recv() => {
                     let answer = self.answer(ask).await;
                     let _ = reply.send(answer);
                 }
-                () = signals.stop() => self.stop(if self.stopping { Duration::ZERO } else { GRACE }),
+                () = signals.stop() => self.stop(if self.stopping { Duration::ZERO } else { GRACE }).await,
                 _ = renewal.tick() => self.listening.renew(),
+                () = ended(self.predecessor.as_ref()) => self.predecessor = None,
                 Some(_) = self.endings.join_next() => if !self.stopping {
                     return Err(GatewayError::WorkerEnded);
                 },
             }
         }
         drop(control);
+        if let Some(tracer) = self.live.telling().tracer {
+            tracer.flush(FLUSH).await;
+        }
         if let Some(folder) = &self.folder
             && let Err(error) = folder.remove_socket()
         {
@@ -273,7 +294,7 @@ impl Gateway {
             Ask::Status => Reply::Status { status: self.status().await },
             Ask::Metrics => Reply::Metrics { text: exposition::text(&self.status().await) },
             Ask::ShutDown { grace_ms } => {
-                self.stop(Duration::from_millis(grace_ms));
+                self.stop(Duration::from_millis(grace_ms)).await;
                 Reply::Stopping
             }
             Ask::HandOver => return self.hand_over(),
@@ -328,28 +349,37 @@ impl Gateway {
         }
         let Some(folder) = &self.folder else {
             // What is open here is served by the successor's rules.
-            let access = config.access_log.then(|| self.live.access()).flatten();
-            self.live.replace(&config, access, &mut self.registry);
+            let telling = Telling {
+                access: config.access_log.then(|| self.access.clone()),
+                tracer: self.live.telling().tracer.filter(|_| config.traces.is_some()),
+            };
+            self.live.replace(&config, telling, &mut self.registry);
             self.drains.follow(self.live.draining());
             self.config = config;
+            self.pass_on().await;
             return Ok(self.config.generation);
         };
         let prepared = self.listening.prepare(&config, self.workers.len(), Vec::new());
         let (prepared, exposed) = both(prepared, self.exposition.prepare(config.metrics))?;
         folder.store(&config).map_err(|error| vec![with_cause(&error)])?;
         self.adopt(config, prepared, exposed).await;
+        self.pass_on().await;
+        Ok(self.config.generation)
+    }
+
+    /// Has the predecessor follow what is served here.
+    async fn pass_on(&mut self) {
         if let Some(predecessor) = &mut self.predecessor
-            && predecessor.replace(&self.config).await.is_err()
+            && predecessor.replace(&self.config, HANDOVER_GRACE).await.is_err()
         {
             self.predecessor = None;
         }
-        Ok(self.config.generation)
     }
 
     /// Serves a configuration that was judged good.
     async fn adopt(&mut self, config: Config, prepared: Prepared, exposed: Option<TcpListener>) {
-        let log = self.folder.as_ref().map(Folder::access_log).filter(|_| config.access_log);
-        self.live.replace(&config, log, &mut self.registry);
+        let telling = Telling { access: config.access_log.then(|| self.access.clone()), tracer: self.tracer(&config) };
+        self.live.replace(&config, telling, &mut self.registry);
         self.listening.adopt(&config, prepared, &self.workers).await;
         self.exposition.adopt(config.metrics, exposed);
         self.supervision.follow(self.live.probed());
@@ -357,12 +387,27 @@ impl Gateway {
         self.config = config;
     }
 
-    fn stop(&mut self, grace: Duration) {
+    /// The way to the collector of `config`: the one there is, where that stays.
+    fn tracer(&self, config: &Config) -> Option<Arc<Tracer>> {
+        let traces = config.traces.as_ref()?;
+        let known = self.live.telling().tracer.filter(|_| self.config.traces.as_ref() == Some(traces));
+        known.or_else(|| {
+            let started = Tracer::start(traces, self.spans.clone());
+            started.inspect_err(|error| tracing::error!(%error, "no spans are sent")).ok()
+        })
+    }
+
+    async fn stop(&mut self, grace: Duration) {
         tracing::info!(?grace, "the gateway stops");
         self.stopping = true;
         self.listening.forget();
         for worker in &self.workers {
             worker.order(Order::Stop { grace });
+        }
+        if let Some(predecessor) = &mut self.predecessor
+            && predecessor.stop(grace).await.is_err()
+        {
+            self.predecessor = None;
         }
     }
 
@@ -373,6 +418,9 @@ impl Gateway {
             listeners: self.listening.status(),
             routes: self.live.status(&mut self.registry),
             dropped_lines: self.sink.dropped(),
+            sent_spans: self.spans.read().0,
+            dropped_spans: self.spans.read().1,
+            release: Some(crate::release().to_owned()),
         };
         if let Some(predecessor) = &mut self.predecessor {
             match predecessor.status().await {
@@ -381,6 +429,14 @@ impl Gateway {
             }
         }
         status
+    }
+}
+
+/// Waits until a predecessor has ended; for ever where there is none.
+async fn ended(predecessor: Option<&Predecessor>) {
+    match predecessor {
+        Some(predecessor) => predecessor.ended().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A thread of its own writes them. Whoever has a line hands it over and goes on: where the thread is behind, or a file
 //! cannot be written, the line is dropped and counted. What waits is bounded, in lines and in bytes. A file that is full
-//! is renamed: `x` becomes `x.1`, `x.1` becomes `x.2`, and what was the oldest goes.
+//! is renamed: `x` becomes `x.1`, `x.1` becomes `x.2`, and what was the oldest goes. What takes time to put into words, such as
+//! leaving out what nobody may read, is done by the thread, too.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -17,9 +18,15 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 const LINES: usize = 8_192;
 const BYTES: u64 = 32 << 20;
 
-/// A file this large is full, and so many full ones are kept.
-const FULL: u64 = 64 << 20;
-const KEPT: u32 = 4;
+/// A file of lines, and when another is begun.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Rotated {
+    pub(crate) path: PathBuf,
+    /// In bytes.
+    pub(crate) full: u64,
+    /// So many full ones are kept.
+    pub(crate) kept: u32,
+}
 
 /// The way to the writing thread, which ends when the last of these is gone.
 #[derive(Debug, Clone)]
@@ -28,10 +35,10 @@ pub(crate) struct Sink {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Line {
-    file: Arc<Path>,
-    text: Vec<u8>,
+    file: Arc<Rotated>,
+    size: u64,
+    text: Box<dyn FnOnce() -> Vec<u8> + Send>,
 }
 
 #[derive(Debug, Default)]
@@ -46,16 +53,15 @@ impl Sink {
         let (lines, received) = sync_channel(LINES);
         let shared = Arc::new(Shared::default());
         let counts = shared.clone();
-        let work = move || Writer { files: HashMap::new(), full: FULL, shared: counts }.work(&received);
+        let work = move || Writer { files: HashMap::new(), shared: counts }.work(&received);
         std::thread::Builder::new().name("sink".to_owned()).spawn(work)?;
         Ok(Self { lines, shared })
     }
 
-    /// Has a line written, or drops it. Never waits.
-    pub(crate) fn keep(&self, file: &Arc<Path>, text: Vec<u8>) {
-        let size = text.len() as u64;
+    /// Has a line written, or drops it. Never waits. `size` is about how many bytes are held until then.
+    pub(crate) fn keep(&self, file: &Arc<Rotated>, size: u64, text: impl FnOnce() -> Vec<u8> + Send + 'static) {
         let waiting = self.shared.waiting.fetch_add(size, Ordering::Relaxed);
-        let line = Line { file: file.clone(), text };
+        let line = Line { file: file.clone(), size, text: Box::new(text) };
         if waiting + size > BYTES || self.lines.try_send(line).is_err() {
             self.shared.waiting.fetch_sub(size, Ordering::Relaxed);
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
@@ -69,8 +75,7 @@ impl Sink {
 }
 
 struct Writer {
-    files: HashMap<Arc<Path>, Open>,
-    full: u64,
+    files: HashMap<PathBuf, Open>,
     shared: Arc<Shared>,
 }
 
@@ -83,7 +88,7 @@ impl Writer {
     fn work(&mut self, received: &Receiver<Line>) {
         while let Ok(mut line) = received.recv() {
             loop {
-                self.write(&line);
+                self.write(line);
                 match received.try_recv() {
                     Ok(next) => line = next,
                     Err(_) => break,
@@ -97,30 +102,32 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, line: &Line) {
-        self.shared.waiting.fetch_sub(line.text.len() as u64, Ordering::Relaxed);
-        if let Err(error) = self.append(line) {
-            self.files.remove(&line.file);
+    fn write(&mut self, line: Line) {
+        let Line { file, size, text } = line;
+        let text = text();
+        self.shared.waiting.fetch_sub(size, Ordering::Relaxed);
+        if let Err(error) = self.append(&file, &text) {
+            self.files.remove(&file.path);
             if self.shared.dropped.fetch_add(1, Ordering::Relaxed).is_power_of_two() {
-                tracing::warn!(file = %line.file.display(), %error, "lines are dropped");
+                tracing::warn!(file = %file.path.display(), %error, "lines are dropped");
             }
         }
     }
 
-    fn append(&mut self, line: &Line) -> io::Result<()> {
-        let size = line.text.len() as u64;
-        if let Some(open) = self.files.get_mut(&line.file)
-            && open.size + size > self.full
+    fn append(&mut self, Rotated { path, full, kept }: &Rotated, text: &[u8]) -> io::Result<()> {
+        let size = text.len() as u64;
+        if let Some(open) = self.files.get_mut(path)
+            && open.size + size > *full
         {
             open.file.flush()?;
-            self.files.remove(&line.file);
-            rotate(&line.file)?;
+            self.files.remove(path);
+            rotate(path, *kept)?;
         }
-        let open = match self.files.get_mut(&line.file) {
+        let open = match self.files.get_mut(path) {
             Some(open) => open,
-            None => self.files.entry(line.file.clone()).or_insert(Open::at(&line.file)?),
+            None => self.files.entry(path.clone()).or_insert(Open::at(path)?),
         };
-        open.file.write_all(&line.text)?;
+        open.file.write_all(text)?;
         open.size += size;
         Ok(())
     }
@@ -141,7 +148,7 @@ impl Open {
     }
 }
 
-fn rotate(path: &Path) -> io::Result<()> {
+fn rotate(path: &Path, kept: u32) -> io::Result<()> {
     let numbered = |number: u32| match number {
         0 => path.to_owned(),
         number => {
@@ -150,7 +157,7 @@ fn rotate(path: &Path) -> io::Result<()> {
             PathBuf::from(name)
         }
     };
-    for number in (0..KEPT).rev() {
+    for number in (0..kept).rev() {
         match fs::rename(numbered(number), numbered(number + 1)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -163,37 +170,45 @@ fn rotate(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn writer(full: u64) -> Writer {
-        Writer { files: HashMap::new(), full, shared: Arc::default() }
+    fn writer() -> Writer {
+        Writer { files: HashMap::new(), shared: Arc::default() }
+    }
+
+    fn file(path: PathBuf, full: u64, kept: u32) -> Arc<Rotated> {
+        Arc::new(Rotated { path, full, kept })
+    }
+
+    fn line(file: &Arc<Rotated>, text: String) -> Line {
+        Line { file: file.clone(), size: text.len() as u64, text: Box::new(|| text.into_bytes()) }
     }
 
     #[test]
     fn full_files_are_renamed_and_the_oldest_goes() {
         let dir = tempfile::tempdir().unwrap();
-        let file: Arc<Path> = dir.path().join("calls.jsonl").into();
-        let mut writer = writer(10);
-        for number in 0..7 {
-            writer.write(&Line { file: file.clone(), text: format!("line {number}\n").into_bytes() });
+        let calls = file(dir.path().join("calls.jsonl"), 10, 2);
+        let mut writer = writer();
+        for number in 0..5 {
+            writer.write(line(&calls, format!("line {number}\n")));
         }
         drop(writer);
         let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap();
-        assert_eq!((read("calls.jsonl"), read("calls.jsonl.1")), ("line 6\n".into(), "line 5\n".into()));
-        assert_eq!(read("calls.jsonl.4"), "line 2\n");
-        assert!(!dir.path().join("calls.jsonl.5").exists());
+        assert_eq!((read("calls.jsonl"), read("calls.jsonl.1")), ("line 4\n".into(), "line 3\n".into()));
+        assert_eq!(read("calls.jsonl.2"), "line 2\n");
+        assert!(!dir.path().join("calls.jsonl.3").exists());
     }
 
     #[test]
     fn a_file_that_cannot_be_written_costs_its_lines_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let (bad, good): (Arc<Path>, Arc<Path>) = (dir.path().join("x/x").into(), dir.path().join("x").into());
-        let mut writer = writer(FULL);
-        fs::write(&good, "").unwrap();
+        let (bad, good) = (file(dir.path().join("x/x"), 1 << 20, 1), file(dir.path().join("x"), 1 << 20, 1));
+        let mut writer = writer();
+        fs::write(&good.path, "").unwrap();
         for file in [&bad, &good, &bad] {
-            writer.write(&Line { file: file.clone(), text: b"line\n".to_vec() });
+            writer.write(line(file, "line\n".to_owned()));
         }
         assert_eq!(writer.shared.dropped.load(Ordering::Relaxed), 2);
         drop(writer);
-        assert_eq!(fs::read_to_string(&good).unwrap(), "line\n");
+        assert_eq!(fs::read_to_string(&good.path).unwrap(), "line\n");
     }
 
     #[test]
@@ -201,8 +216,8 @@ mod tests {
         // Nobody writes.
         let (lines, _received) = sync_channel(LINES);
         let sink = Sink { lines, shared: Arc::default() };
-        let file: Arc<Path> = Path::new("x").into();
-        (0..40).for_each(|_| sink.keep(&file, vec![b'x'; 1 << 20]));
+        let file = file("x".into(), 1, 1);
+        (0..40).for_each(|_| sink.keep(&file, 1 << 20, Vec::new));
         assert_eq!((sink.dropped(), sink.shared.waiting.load(Ordering::Relaxed)), (8, 32 << 20));
     }
 }

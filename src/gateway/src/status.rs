@@ -25,6 +25,15 @@ pub struct Status {
     /// Lines of logs and records that could not be kept.
     #[serde(default)]
     pub dropped_lines: u64,
+    /// Spans that a collector took.
+    #[serde(default)]
+    pub sent_spans: u64,
+    /// Spans that could not be sent.
+    #[serde(default)]
+    pub dropped_spans: u64,
+    /// Of which release of wharf its program is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
 }
 
 /// One listener.
@@ -114,6 +123,12 @@ impl EndpointStatus {
         self.statuses[4].saturating_add(self.failed)
     }
 
+    /// The same, as if nothing had ended.
+    fn open(self) -> Self {
+        let (first_byte, whole) = (Times::default(), Times::default());
+        Self { served: 0, failed: 0, statuses: [0; 5], first_byte, whole, bytes_in: 0, bytes_out: 0, ..self }
+    }
+
     pub(crate) fn of(endpoint: &LiveEndpoint, state: EndpointState) -> Self {
         Self {
             name: endpoint.name.clone(),
@@ -136,22 +151,22 @@ impl EndpointStatus {
 }
 
 impl Status {
-    /// Adds what a predecessor still has open.
+    /// Adds what a predecessor still has open. What it counted goes with it: added now, it would be missing when it has ended,
+    /// and every count of its successor would seem to begin anew.
     pub(crate) fn add(&mut self, before: Self) {
-        for route in before.routes {
-            let Some(known) = self.routes.iter_mut().find(|known| known.name == route.name) else {
-                self.routes.push(route);
+        for RouteStatus { name, service, endpoints, queued, refused: _ } in before.routes {
+            let endpoints = endpoints.into_iter().map(EndpointStatus::open);
+            let Some(known) = self.routes.iter_mut().find(|known| known.name == name) else {
+                let (endpoints, refused) = (endpoints.collect(), BTreeMap::new());
+                self.routes.push(RouteStatus { name, service, endpoints, queued, refused });
                 continue;
             };
-            for endpoint in route.endpoints {
+            known.queued += queued;
+            for endpoint in endpoints {
                 let same =
                     |known: &&mut EndpointStatus| known.name == endpoint.name && known.address == endpoint.address;
                 match known.endpoints.iter_mut().find(same) {
-                    Some(known) => {
-                        known.in_flight += endpoint.in_flight;
-                        known.served += endpoint.served;
-                        known.failed += endpoint.failed;
-                    }
+                    Some(known) => known.in_flight += endpoint.in_flight,
                     None => known.endpoints.push(endpoint),
                 }
             }
@@ -170,5 +185,49 @@ impl Status {
             }
         }
         seen.iter().map(|(_, count)| count).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(route: &str, in_flight: u64) -> Status {
+        let endpoint = EndpointStatus {
+            name: "a".to_owned(),
+            address: ([127, 0, 0, 1], 1).into(),
+            state: EndpointState::Serving,
+            ready: true,
+            in_flight,
+            last_answer: None,
+            served: 9,
+            failed: 1,
+            ejected: false,
+            revision: None,
+            statuses: [0, 7, 0, 0, 2],
+            first_byte: Times::default(),
+            whole: Times::default(),
+            bytes_in: 5,
+            bytes_out: 6,
+        };
+        let refused = [("no-token".to_owned(), 3)].into();
+        let route =
+            RouteStatus { name: route.into(), endpoints: vec![endpoint], refused, queued: 1, ..RouteStatus::default() };
+        Status { routes: vec![route], ..Status::default() }
+    }
+
+    #[test]
+    fn of_a_predecessor_counts_what_is_open_and_nothing_else() {
+        let mut both = status("known", 2);
+        both.add(status("known", 3));
+        let mut expected = status("known", 5);
+        expected.routes[0].queued = 2;
+        assert_eq!(both, expected);
+        // What only the predecessor has.
+        both.add(status("gone", 4));
+        let gone = &both.routes[1];
+        assert_eq!((gone.queued, gone.refused.len()), (1, 0));
+        let gone = &gone.endpoints[0];
+        assert_eq!((gone.in_flight, gone.requests(), gone.errors(), gone.bytes_in), (4, 0, 0, 0));
     }
 }

@@ -2,17 +2,20 @@
 //! probes that takes is for `readiness.rs`.
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::MissedTickBehavior;
+use tokio::time::Instant;
 
+use crate::choice::Random;
 use crate::config::Probe;
 use crate::endpoint::LiveEndpoint;
 use crate::live::Live;
 use crate::probe::probe;
-use crate::readiness::Readiness;
+use crate::readiness::{self, Readiness};
 
 /// The probes that run. Dropping it ends them.
 #[derive(Debug)]
@@ -61,10 +64,12 @@ impl Supervision {
 
 async fn watch(live: Arc<Live>, endpoint: Arc<LiveEndpoint>, how: Probe) {
     let mut readiness = Readiness::new(endpoint.ready());
-    let mut tick = tokio::time::interval(Duration::from_millis(how.every_ms));
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let every = Duration::from_millis(how.every_ms);
+    let random = Random::seeded(RandomState::new().hash_one(endpoint.id));
+    let mut next = Instant::now() + readiness::first_wait(every, random.next());
     loop {
-        tick.tick().await;
+        tokio::time::sleep_until(next).await;
+        next = Instant::now() + readiness::wait(every, random.next());
         let answer = probe(&how.check, endpoint.address, Duration::from_millis(how.timeout_ms)).await;
         let passed = answer.passed();
         endpoint.set_last_answer(answer.to_string());

@@ -1,8 +1,8 @@
 //! The address of a resource: how plans, journals and people point at it.
 
 use crate::{
-    ContentRef, GatewayName, GroupName, MountPath, NameError, NetworkName, NlbName, RegistryHost, ServiceName, Slot,
-    spec::words::words,
+    ContentRef, EnvironmentName, GatewayName, GroupName, MountPath, NameError, NetworkName, NlbName, RegistryHost,
+    ServiceName, Slot, spec::words::words,
 };
 use std::{fmt, str::FromStr};
 
@@ -31,6 +31,8 @@ pub enum Address {
     Nlb(NlbName),
     /// A login for images.
     Registry(RegistryHost),
+    /// Who supervises the instances of an environment, where something beside them does.
+    Supervisor(EnvironmentName),
     /// A prepared content, whoever needs it.
     Content(ContentRef),
 }
@@ -60,6 +62,8 @@ words! {
         Nlb => "nlb",
         /// A login for images.
         Registry => "registry",
+        /// Who supervises the instances of an environment.
+        Supervisor => "supervisor",
         /// A prepared content.
         Content => "content",
     }
@@ -80,6 +84,7 @@ impl Address {
             Self::Network(_) => Kind::Network,
             Self::Nlb(_) => Kind::Nlb,
             Self::Registry(_) => Kind::Registry,
+            Self::Supervisor(_) => Kind::Supervisor,
             Self::Content(_) => Kind::Content,
         }
     }
@@ -92,6 +97,7 @@ impl Address {
             | Self::Network(_)
             | Self::Nlb(_)
             | Self::Registry(_)
+            | Self::Supervisor(_)
             | Self::Content(_) => None,
             Self::Packages(service)
             | Self::Image(service)
@@ -117,6 +123,7 @@ impl fmt::Display for Address {
             Self::Network(name) => write!(f, "network.{name}"),
             Self::Nlb(name) => write!(f, "nlb.{name}"),
             Self::Registry(host) => write!(f, "registry.{host}"),
+            Self::Supervisor(environment) => write!(f, "supervisor.{environment}"),
             Self::Content(content) => write!(f, "content.{content}"),
         }
     }
@@ -157,6 +164,7 @@ impl FromStr for Address {
             "nlb" => rest.parse().map(Self::Nlb).map_err(name),
             "registry" => rest.parse().map(Self::Registry).map_err(name),
             "group" => rest.parse().map(Self::Group).map_err(name),
+            "supervisor" => rest.parse().map(Self::Supervisor).map_err(name),
             "packages" => rest.parse().map(Self::Packages).map_err(name),
             "image" => rest.parse().map(Self::Image).map_err(name),
             "service" => rest.parse().map(Self::Service).map_err(name),
@@ -196,6 +204,7 @@ mod tests {
             "network.inference",
             "nlb.edge",
             "registry.registry.example.com:5000",
+            "supervisor.box",
             "content.folder-000102030405060708090a0b0c0d0e0f",
         ] {
             let address: Address = text.parse().unwrap();

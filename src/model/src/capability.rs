@@ -1,9 +1,10 @@
 //! What a runtime can honour, as data: for every field, what a change of it costs there.
 
-use crate::{Field, Kind};
+use crate::{Field, Kind, Release};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 /// What a change of a field costs on a runtime.
@@ -32,7 +33,11 @@ pub struct Capabilities {
     renames: BTreeSet<Kind>,
     exclusive: BTreeSet<Kind>,
     fetches_images: bool,
-    copies_buckets: bool,
+    copies: BTreeSet<Field>,
+    engine_socket: Option<Arc<str>>,
+    remakes: BTreeSet<Kind>,
+    shows_env: Option<&'static str>,
+    release: Option<Release>,
 }
 
 impl Capabilities {
@@ -44,7 +49,11 @@ impl Capabilities {
             renames: BTreeSet::new(),
             exclusive: BTreeSet::new(),
             fetches_images: false,
-            copies_buckets: false,
+            copies: BTreeSet::from([Field::Mount]),
+            engine_socket: None,
+            remakes: BTreeSet::new(),
+            shows_env: None,
+            release: None,
         }
     }
 
@@ -63,9 +72,36 @@ impl Capabilities {
         Self { fetches_images: true, ..self }
     }
 
+    /// The same of a runtime that finds out what mounts of these kinds hold, beside folders, and copies them before they are
+    /// needed.
+    pub fn copying(mut self, kinds: &[Field]) -> Self {
+        self.copies.extend(kinds);
+        self
+    }
+
+    /// The same of a runtime that makes resources of these kinds anew when they are to listen at other ports.
+    pub fn remaking(self, kinds: &[Kind]) -> Self {
+        Self { remakes: kinds.iter().copied().collect(), ..self }
+    }
+
+    /// The same of a runtime whose own command shows the variables of instances to whoever may use it.
+    pub fn showing_env(self, command: &'static str) -> Self {
+        Self { shows_env: Some(command), ..self }
+    }
+
     /// The same of a runtime that lists the folders of buckets that are mounted, and copies them before they are needed.
     pub fn copying_buckets(self) -> Self {
-        Self { copies_buckets: true, ..self }
+        self.copying(&[Field::MountOss, Field::MountS3])
+    }
+
+    /// The same of a runtime whose instances are supervised by something beside them, which holds this socket.
+    pub fn supervising(self, socket: impl Into<Arc<str>>) -> Self {
+        Self { engine_socket: Some(socket.into()), ..self }
+    }
+
+    /// The same of a runtime whose gateways are programs of this release of wharf.
+    pub fn of_release(self, release: Release) -> Self {
+        Self { release: Some(release), ..self }
     }
 
     /// Whether a resource of the kind can be given another name while it goes on.
@@ -83,9 +119,29 @@ impl Capabilities {
         self.fetches_images
     }
 
-    /// Whether folders of buckets are listed and copied.
-    pub fn copies_buckets(&self) -> bool {
-        self.copies_buckets
+    /// Whether a resource of the kind is out of reach for a moment when it is to listen at other ports.
+    pub fn remakes(&self, kind: Kind) -> bool {
+        self.remakes.contains(&kind)
+    }
+
+    /// The command that shows the variables of instances, if there is one.
+    pub fn shows_env(&self) -> Option<&'static str> {
+        self.shows_env
+    }
+
+    /// Whether it is found out what mounts of this kind hold, and instances see a copy of that.
+    pub fn copies(&self, kind: Field) -> bool {
+        self.copies.contains(&kind)
+    }
+
+    /// The socket that a supervisor holds; none where instances need nobody beside them.
+    pub fn engine_socket(&self) -> Option<&Arc<str>> {
+        self.engine_socket.as_ref()
+    }
+
+    /// Of which release of wharf the programs are that it makes; none where it makes none.
+    pub fn release(&self) -> Option<Release> {
+        self.release
     }
 
     /// The runtime's name in the file.

@@ -1,9 +1,9 @@
 //! Everything that a project asks for in one environment: what `wharf-lang` hands on.
 
 use crate::{
-    Address, CallRecords, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Ignore, NetworkName,
-    NetworkSpec, NlbName, NlbSpec, NotifySpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName, RegistryHost,
-    RegistrySpec, RouteSpec, SecretDigest, SecretName, ServiceName, ServiceSpec, StateSpec,
+    Address, CallRecords, CopyLimits, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Ignore,
+    NetworkName, NetworkSpec, NlbName, NlbSpec, NotifySpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName,
+    RegistryHost, RegistrySpec, RouteSpec, SecretDigest, SecretName, ServiceName, ServiceSpec, StateSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -58,11 +58,17 @@ pub enum ProviderSpec {
     Local {
         /// Whether the host may stand in for the image that a service names.
         host_is_image: bool,
+        /// What copying may take of it.
+        copying: CopyLimits,
     },
     /// Containers of a Docker Engine.
     Docker {
         /// Where the engine answers; its own default when absent.
         host: Option<Arc<str>>,
+        /// The folder of what it takes to speak TLS with it, relative to the project's folder.
+        certificates: Option<Arc<str>>,
+        /// What copying may take of this host.
+        copying: CopyLimits,
     },
     /// Pods of a cluster.
     Kubernetes {
@@ -132,7 +138,7 @@ impl Deployment {
         let known = |secret: &SecretName| digests.get(secret).map(|digest| (secret.clone(), *digest));
         let paths = Self::paths_of(name, spec);
         let records = match &spec.call_records {
-            Some(CallRecords::File(file)) => Some(file.clone()),
+            Some(CallRecords::File(file)) => Some(Box::new(file.clone())),
             _ => None,
         };
         let route = |(gateway, expose): (&GatewayName, &crate::Expose)| RouteSpec {

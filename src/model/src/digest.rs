@@ -72,6 +72,12 @@ impl ContentDigest {
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         Self(half(hash_parts(blake3::Hasher::new(), parts)))
     }
+
+    /// The digest that a commit of a repository is by its own name: how that begins. None of a text that is no whole name.
+    pub fn of_commit(name: &str) -> Option<Self> {
+        let whole = matches!(name.len(), 40 | 64);
+        name.get(..32).filter(|_| whole).and_then(read_hex).map(Self)
+    }
 }
 
 impl Fingerprint {
@@ -125,6 +131,14 @@ mod tests {
         let digest = ContentDigest::of([b"x".as_slice()]);
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert!("zz".parse::<ContentDigest>().is_err());
+    }
+
+    #[test]
+    fn a_commit_is_its_own_digest() {
+        let name = "0123456789abcdef0123456789abcdef01234567";
+        assert_eq!(ContentDigest::of_commit(name).unwrap().to_string(), name[..32]);
+        assert_eq!(ContentDigest::of_commit(&name[..32]), None);
+        assert_eq!(ContentDigest::of_commit(&name.to_uppercase()), None);
     }
 
     #[test]

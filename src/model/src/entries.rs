@@ -1,6 +1,7 @@
 //! The fields of each spec as a list. A spec takes itself apart completely, so a new field does not compile until it is
 //! listed.
 
+use crate::spec::words::quoted;
 use crate::{
     CallRecords, Entry, Field, FieldPath, Fingerprint, GatewaySpec, Pins, Program, RouteSpec, ServiceSpec, Template,
     Value, print_duration,
@@ -81,6 +82,8 @@ impl Template {
         probes.list(list);
         resources.list(list);
         list.some(Field::Unit, unit.as_ref());
+        list.flag(Field::UnitRdma, unit.as_ref().is_some_and(|unit| unit.rdma));
+        list.flag(Field::UnitCheck, unit.as_ref().is_some_and(|unit| unit.check));
         list.flag(Field::CrashBlock, *crash_block);
         list.some(Field::Pull, pull.map(crate::Pull::as_str));
         list.some(Field::PackagesFile, packages_file.as_ref());
@@ -92,7 +95,7 @@ impl Template {
         list.some(Field::Confidential, confidential.as_ref());
         list.some(Field::Weights, weights.as_ref());
         list.flag(Field::Tracing, *tracing);
-        list.some(Field::LogPaths, Some(log_paths.join(" ")).filter(|paths| !paths.is_empty()));
+        list.some(Field::LogPaths, Some(quoted(log_paths)).filter(|paths| !paths.is_empty()));
         if let Some(image) = image {
             list.text(Field::Image, image);
         }

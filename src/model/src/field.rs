@@ -62,6 +62,8 @@ fields! {
     NetworkRange => "network.cidr",
     /// A network of the platform.
     NetworkExisting => "network.vpc",
+    /// A network of the engine that somebody else made.
+    NetworkAdopted => "network.id",
     /// What a network lets through.
     NetworkRules => "network.rules",
     /// Whether instances reach beyond their network.
@@ -74,6 +76,8 @@ fields! {
     NlbPublic => "nlb.public",
     /// The network of a balancer.
     NlbNetwork => "nlb.network",
+    /// The socket of an engine that a supervisor holds.
+    EngineSocket => "engine-socket",
     /// The gateway of the platform that everybody uses.
     GatewayShared => "gateway.shared",
     /// A gateway of the platform.
@@ -90,6 +94,10 @@ fields! {
     Reach => "gateway.reach",
     /// The network of a gateway.
     GatewayNetwork => "gateway.network",
+    /// Where a gateway tells of requests as spans.
+    GatewayTraces => "gateway.traces",
+    /// What else is said there.
+    GatewayTraceHeader => "gateway.traces.headers",
     /// Shared weights.
     Weights => "weights",
     /// Traced calls.
@@ -134,7 +142,7 @@ fields! {
     MountS3 => "mount.s3",
     /// A folder of a bucket that instances write to.
     MountWritable => "mount.writable",
-    /// A folder of a bucket whose files are fetched when they are read.
+    /// A folder of a bucket that the program reads itself.
     MountStream => "mount.stream",
     /// A folder of a bucket as a file system of its own.
     MountFuse => "mount.fuse",
@@ -142,6 +150,8 @@ fields! {
     MountFetch => "mount.fetch",
     /// A folder of a file server.
     MountNfs => "mount.nfs",
+    /// The platform's resource group of a file server.
+    MountResourceGroup => "mount.nfs.resource-group",
     /// A dataset.
     MountDataset => "mount.dataset",
     /// A repository.
@@ -160,8 +170,12 @@ fields! {
     MountData => "mount.data",
     /// Whether data stays when nobody declares it any more.
     KeepOnDelete => "mount.data.keep-on-delete",
-    /// A cache in front of a mount.
+    /// A cache in front of a mount that instances see a copy of.
     MountCache => "mount.cache",
+    /// A cache of a certain size in front of a mount.
+    MountCacheSize => "mount.cache-size",
+    /// A cache in front of a mount that is read where it is.
+    MountCacheLive => "mount.cache-live",
     /// What a mount holds.
     MountLabel => "mount.label",
     /// A secret that opens a mount.
@@ -178,6 +192,8 @@ fields! {
     ReadinessGrpc => "health.readiness.grpc",
     /// A readiness probe that asks another port.
     ReadinessPort => "health.readiness.port",
+    /// The port that one of the other probes asks.
+    ProbePort => "health.port",
     /// A readiness probe that begins later.
     ReadinessDelay => "health.readiness.initial-delay",
     /// The startup probe.
@@ -226,6 +242,10 @@ fields! {
     Priority => "resources.priority",
     /// Several machines as one instance.
     Unit => "unit",
+    /// Machines of one instance that reach into each other's memory.
+    UnitRdma => "unit.rdma",
+    /// Machines of one instance that are tested before they are used.
+    UnitCheck => "unit.check",
     /// A crashed program stays down.
     CrashBlock => "crash-block",
     /// How instances are replaced.

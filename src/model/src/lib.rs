@@ -8,6 +8,7 @@
 mod address;
 mod capability;
 mod cidr;
+mod copying;
 mod deployment;
 mod digest;
 mod edit;
@@ -24,6 +25,7 @@ mod operation;
 mod origin;
 mod quantity;
 mod record;
+mod release;
 mod rename;
 mod spec;
 mod state;
@@ -32,6 +34,7 @@ mod time;
 pub use address::{Address, AddressError, Kind};
 pub use capability::{Capabilities, Cost};
 pub use cidr::{Cidr, CidrError};
+pub use copying::{CopyLimits, Room};
 pub use deployment::{Deployment, ProviderSpec, SecretSource, Shared, entry_path};
 pub use digest::{ContentDigest, Fingerprint, SecretDigest, SecretKey};
 pub use edit::{Edit, Literal};
@@ -46,9 +49,9 @@ pub use name::{
     RegistryHost, ScheduleName, SecretName, ServiceName, TokenName,
 };
 pub use observed::{
-    ContentRef, EndpointState, Exit, Fetching, Libraries, ListenHint, Observed, ObservedGateway, ObservedInstance,
-    ObservedObject, ObservedRoute, Phase, ProbeAnswer, Restarts, SourceError, SourcePin, SourceRef, Supervised, Told,
-    Turnover,
+    ContentRef, EndpointState, Exit, Fetching, Libraries, ListenHint, Lost, Marked, Observed, ObservedGateway,
+    ObservedInstance, ObservedObject, ObservedRoute, Phase, ProbeAnswer, Restarts, SourceError, SourcePin, SourceRef,
+    Supervised, Told, Turnover,
 };
 pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, OperationId, Outcome, PlanId, Verb};
 pub use origin::{Origin, Origins};
@@ -57,6 +60,7 @@ pub use record::{
     Lineage, Record, RecordedGateway, RecordedInstance, RecordedObject, RecordedRollout, RecordedRoute,
     RecordedService, Rest, Revision, Wanted,
 };
+pub use release::Release;
 pub use spec::*;
 pub use state::{BucketSpec, BucketStyle, StateSpec};
 pub use time::{Date, DateError, Timestamp};

@@ -1,8 +1,8 @@
 //! What a provider reports now.
 
 use crate::{
-    BucketMount, Bytes, ContentDigest, Entry, Field, Figures, Fingerprint, FolderPath, GatewayName, Gpus, InstanceId,
-    ObjectId, OperationId, RevisionNumber, ServiceName, Timestamp,
+    BucketMount, Bytes, ContentDigest, Entry, Field, Figures, Fingerprint, FolderPath, GatewayName, GitMount, Gpus,
+    ImageMount, InstanceId, ObjectId, OperationId, Release, RevisionNumber, ServiceName, Timestamp,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,6 +28,8 @@ pub struct Observed {
     pub contents: BTreeSet<ContentRef>,
     /// What the runtime knows of GPUs, where it tells of them.
     pub gpus: Option<Gpus>,
+    /// Why no instance's disk can be limited here, where that depends on the machine.
+    pub unlimited_disk: Option<String>,
     /// What each source that was asked for holds now.
     pub sources: BTreeMap<SourceRef, Result<SourcePin, SourceError>>,
 }
@@ -45,6 +47,19 @@ pub struct ObservedGateway {
     pub routes: BTreeMap<ServiceName, ObservedRoute>,
     /// What it tells of its settings.
     pub told: Told,
+    /// Of which release of wharf its program is, where it is wharf's and runs.
+    pub release: Option<Release>,
+    /// What it lost since it was started.
+    pub lost: Lost,
+}
+
+/// What a gateway should have kept or sent, and could not. No request fails of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Lines of records and logs.
+    pub lines: u64,
+    /// Spans of traces.
+    pub spans: u64,
 }
 
 /// What a runtime tells of the fields of an object: what they are now, wherever they came from.
@@ -61,6 +76,15 @@ pub struct Told {
 pub struct ObservedObject {
     /// The fingerprint of the spec that it was made from.
     pub fingerprint: Option<Fingerprint>,
+    /// Of which release of wharf its program is, where it has one that is wharf's and runs.
+    pub release: Option<Release>,
+}
+
+impl ObservedObject {
+    /// One without a program.
+    pub fn made_from(fingerprint: Option<Fingerprint>) -> Self {
+        Self { fingerprint, release: None }
+    }
 }
 
 /// A route.
@@ -137,8 +161,35 @@ pub struct ObservedInstance {
 pub struct Supervised {
     /// How often it started the program again; none when it never did.
     pub restarts: Option<Restarts>,
+    /// How the program ended, where it is started again in a moment.
+    pub between: Option<Exit>,
     /// What its checks heard last, by their names.
     pub checks: BTreeMap<Arc<str>, ProbeAnswer>,
+    /// What it was told to do about the program; none where nobody can tell, or nobody has to be told.
+    pub marked: Option<Marked>,
+}
+
+/// What the supervisor of an instance was told by applies, which say it when they let the instance get requests and when
+/// they end that. Only a program that is routed is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marked {
+    /// Nothing yet: whoever starts the instance waits for it.
+    New,
+    /// Somebody needs it.
+    Routed,
+    /// Nobody needs it any more.
+    Drained,
+}
+
+impl Marked {
+    /// What was told last: an instance that was drained is never let in again.
+    pub fn of(routed: bool, drained: bool) -> Self {
+        match (routed, drained) {
+            (_, true) => Self::Drained,
+            (true, false) => Self::Routed,
+            (false, false) => Self::New,
+        }
+    }
 }
 
 /// How often the program of an instance was started again without anybody having asked.
@@ -150,6 +201,20 @@ pub struct Restarts {
     pub because: String,
     /// When that was.
     pub at: Timestamp,
+}
+
+impl Observed {
+    /// What was heard of an instance that is not ready; none where it is, was not asked or does not run. A look asks once, and
+    /// once can be too little on a machine under load: a gateway that asks all the time, counts in a row and finds it ready
+    /// knows better.
+    pub fn unready(&self, id: &InstanceId) -> Option<&ProbeAnswer> {
+        let seen = self.instances.get(id).filter(|seen| matches!(seen.phase, Phase::Running { .. }))?;
+        let heard = seen.answer.as_ref().filter(|answer| !answer.passed)?;
+        let is_ready = |endpoint: &EndpointState| matches!(endpoint, EndpointState::Serving { ready: true, .. });
+        let mut routes = self.gateways.values().filter_map(|gateway| gateway.routes.get(&id.service));
+        let found_ready = routes.any(|route| route.endpoints.get(id).is_some_and(is_ready));
+        (!found_ready).then_some(heard)
+    }
 }
 
 impl ObservedInstance {
@@ -180,6 +245,13 @@ pub enum Exit {
     Signal(i32),
     /// By the kernel, as it used more memory than it may.
     OutOfMemory(Option<Bytes>),
+    /// As one of the containers that it is made of ended.
+    Member {
+        /// Which.
+        rank: u32,
+        /// How that one did.
+        how: Box<Self>,
+    },
     /// It could not be started.
     NotStarted(String),
     /// By wharf, as one of its checks failed too often.
@@ -197,6 +269,7 @@ impl fmt::Display for Exit {
             Self::Signal(number) => write!(f, "ended by signal {number}"),
             Self::OutOfMemory(Some(limit)) => write!(f, "killed, as it used more memory than its {limit}"),
             Self::OutOfMemory(None) => f.write_str("killed, as the machine ran out of memory"),
+            Self::Member { rank, how } => write!(f, "lost rank {rank}: {how}"),
             Self::NotStarted(why) => write!(f, "could not start: {why}"),
             Self::Unhealthy(why) => write!(f, "ended, as {why}"),
             Self::Unseen => f.write_str("gone, with everything that watched it"),
@@ -252,6 +325,24 @@ pub enum ContentRef {
     Image(ContentDigest),
     /// A folder of a bucket, as it was listed.
     Bucket(ContentDigest),
+    /// A repository at a commit: the digest is the beginning of the commit's own name.
+    Git(ContentDigest),
+    /// A folder of a container image.
+    Part(ContentDigest),
+}
+
+impl ContentRef {
+    /// What tells it from others of its kind.
+    pub fn digest(self) -> ContentDigest {
+        match self {
+            Self::Folder(digest)
+            | Self::Packages(digest)
+            | Self::Image(digest)
+            | Self::Bucket(digest)
+            | Self::Git(digest)
+            | Self::Part(digest) => digest,
+        }
+    }
 }
 
 impl fmt::Display for ContentRef {
@@ -261,6 +352,8 @@ impl fmt::Display for ContentRef {
             Self::Packages(digest) => write!(f, "packages-{digest}"),
             Self::Image(digest) => write!(f, "image-{digest}"),
             Self::Bucket(digest) => write!(f, "bucket-{digest}"),
+            Self::Git(digest) => write!(f, "git-{digest}"),
+            Self::Part(digest) => write!(f, "part-{digest}"),
         }
     }
 }
@@ -274,12 +367,14 @@ impl FromStr for ContentRef {
             Some(("packages", digest)) => digest.parse().map(Self::Packages),
             Some(("image", digest)) => digest.parse().map(Self::Image),
             Some(("bucket", digest)) => digest.parse().map(Self::Bucket),
+            Some(("git", digest)) => digest.parse().map(Self::Git),
+            Some(("part", digest)) => digest.parse().map(Self::Part),
             _ => Err(format!("`{text}` names no content")),
         }
     }
 }
 
-/// Something outside the project's files that a template refers to and a revision pins.
+/// Something outside the project's files that they refer to: what a template names, a revision pins.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SourceRef {
     /// A folder of the host.
@@ -290,6 +385,12 @@ pub enum SourceRef {
     Image(Arc<str>),
     /// A folder of a bucket.
     Bucket(BucketMount),
+    /// A repository.
+    Git(GitMount),
+    /// A folder of a container image.
+    Part(ImageMount),
+    /// A network of the engine, by its name or id.
+    Network(Arc<str>),
 }
 
 impl fmt::Display for SourceRef {
@@ -302,6 +403,9 @@ impl fmt::Display for SourceRef {
             }
             Self::Image(image) => write!(f, "image {image}"),
             Self::Bucket(bucket) => write!(f, "bucket {bucket}"),
+            Self::Git(git) => write!(f, "git {git}"),
+            Self::Part(part) => write!(f, "folder {part}"),
+            Self::Network(network) => write!(f, "network {network}"),
         }
     }
 }

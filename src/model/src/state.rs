@@ -9,7 +9,12 @@ pub enum StateSpec {
     #[default]
     Folder,
     /// In a bucket of object storage.
-    Bucket(BucketSpec),
+    Bucket {
+        /// Where.
+        spec: BucketSpec,
+        /// For whom it is encrypted, as age writes recipients; it is in plain when there are none.
+        recipients: Vec<Arc<str>>,
+    },
 }
 
 /// A place in object storage. It names no credentials: those are found where each user and pipeline keeps them.

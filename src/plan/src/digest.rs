@@ -69,6 +69,8 @@ fn call(parts: &mut Parts, call: &Call) {
     match call {
         Call::PrepareFolder { content, folder } => drop(parts.add(content).add(folder)),
         Call::PrepareBucket { content, bucket } => drop(parts.add(content).add(bucket)),
+        Call::PrepareGit { content, git } => drop(parts.add(content).add(git).all(&git.password)),
+        Call::PreparePart { content, part } => drop(parts.add(content).add(part)),
         Call::PreparePackages { content, libraries } => {
             parts.add(content).all(&libraries.image).all(&libraries.requirements);
         }

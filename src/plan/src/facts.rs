@@ -7,8 +7,8 @@
 use crate::{Input, Step};
 use std::collections::BTreeMap;
 use wharf_model::{
-    Address, Call, ContentRef, Effect, EndpointState, Entry, Generation, Mount, ObjectId, Observed, ObservedGateway,
-    ObservedObject, Phase, RecordedService, Rest, ServiceName, SourceRef, Value,
+    Address, Call, Capabilities, ContentRef, Effect, EndpointState, Entry, Generation, Marked, Mount, ObjectId,
+    Observed, ObservedGateway, ObservedObject, Phase, RecordedService, Rest, ServiceName, SourceRef, Value,
 };
 
 /// Fields with their values, as a plan shows them.
@@ -46,6 +46,8 @@ pub(crate) fn relies_on(step: &Step) -> Vec<Address> {
             match &operation.call {
                 Call::PrepareFolder { content, .. }
                 | Call::PrepareBucket { content, .. }
+                | Call::PrepareGit { content, .. }
+                | Call::PreparePart { content, .. }
                 | Call::PreparePackages { content, .. }
                 | Call::PrepareImage { content, .. } => {
                     vec![own, Address::Content(*content)]
@@ -119,20 +121,21 @@ pub(crate) fn facts(input: &Input, address: &Address) -> Facts {
             recorded: record.contents.get(content).map(present),
             observed: observed.contents.get(content).map(present),
         },
-        Address::Group(_) | Address::Network(_) | Address::Nlb(_) | Address::Registry(_) => object(input, address),
+        Address::Group(_) | Address::Network(_) | Address::Nlb(_) | Address::Registry(_) | Address::Supervisor(_) => {
+            object(input, address)
+        }
     }
 }
 
 /// What a mount points at, if a revision pins that.
 fn pinned(input: &Input, service: &ServiceName, path: &wharf_model::MountPath) -> Option<SourceRef> {
     let mount = input.desired.services.get(service)?.template.mounts.get(path)?;
-    pinned_source(mount, input.capabilities.copies_buckets())
+    pinned_source(mount, input.capabilities)
 }
 
 /// The source of a mount whose content a revision pins.
-pub(crate) fn pinned_source(mount: &Mount, copies_buckets: bool) -> Option<SourceRef> {
-    let bucket = || mount.as_copied().filter(|_| copies_buckets).cloned().map(SourceRef::Bucket);
-    mount.as_snapshot().cloned().map(SourceRef::Folder).or_else(bucket)
+pub(crate) fn pinned_source(mount: &Mount, capabilities: &Capabilities) -> Option<SourceRef> {
+    mount.copied_from().filter(|_| capabilities.copies(mount.source.field()))
 }
 
 /// An object, with each of its incarnations that was seen.
@@ -146,6 +149,7 @@ fn object(input: &Input, address: &Address) -> Facts {
     for (id, object) in incarnations(input.observed, address) {
         let label = object.fingerprint.map(|print| print.to_string()).unwrap_or_default();
         seen.insert(format!("label {}", id.generation), label);
+        seen.extend(object.release.map(|release| (format!("release {}", id.generation), release.to_string())));
     }
     Facts { recorded, observed: Some(seen).filter(|seen| !seen.is_empty()) }
 }
@@ -174,7 +178,7 @@ pub(crate) fn wanted(input: &Input, plan: &crate::Plan, address: &Address) -> Op
             let revision = wanted.or_else(|| input.recorded.services.get(name)?.current_revision())?;
             Some(fields(asked.entries(&revision.pins)))
         }
-        address => input.desired.objects().get(address).map(|spec| fields(spec.entries())),
+        address => input.objects().get(address).map(|spec| fields(spec.entries())),
     }
 }
 
@@ -244,15 +248,21 @@ fn instances(input: &Input, service: &ServiceName) -> Option<Fields> {
             Phase::Running { .. } => "runs".to_owned(),
             Phase::Ended(exit) => exit.to_string(),
         };
-        all.insert(id.to_string(), format!("{phase}, {} at {}", instance.revision, instance.endpoint));
+        let marked = match instance.supervised.marked {
+            Some(Marked::New) => ", not let in",
+            Some(Marked::Drained) => ", drained",
+            Some(Marked::Routed) | None => "",
+        };
+        all.insert(id.to_string(), format!("{phase}, {} at {}{marked}", instance.revision, instance.endpoint));
     }
     Some(all).filter(|all| !all.is_empty())
 }
 
 fn gateway(seen: &ObservedGateway) -> Fields {
-    let ObservedGateway { running, listen, fingerprint, routes: _, told } = seen;
+    let ObservedGateway { running, listen, fingerprint, routes: _, told, release, lost: _ } = seen;
     let mut all = fields(told.entries.clone());
     all.extend(one("process", if *running { "runs" } else { "does not run" }));
+    all.extend(release.map(|release| ("release".to_owned(), release.to_string())));
     all.extend(listen.map(|listen| ("listen".to_owned(), listen.to_string())));
     all.extend(fingerprint.map(|print| ("label".to_owned(), print.to_string())));
     all

@@ -1,9 +1,6 @@
 //! What lies between two records, and how to go back to one.
 
-use crate::{
-    facts::pinned_source,
-    recorded::{self, AsDesired, as_desired},
-};
+use crate::recorded::{self, AsDesired, as_desired};
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_model::{
     Address, ContentRef, Deployment, Difference, Ending, Entry, InstanceId, Observed, Pins, Record, RecordedService,
@@ -137,6 +134,14 @@ pub enum NoWayBack {
         /// Which.
         content: String,
     },
+    /// A secret of a gateway is not declared any more.
+    #[error("gateway {gateway} needs secret {secret}, which the files do not declare any more")]
+    NoGatewaySecret {
+        /// The gateway.
+        gateway: wharf_model::GatewayName,
+        /// The secret.
+        secret: SecretName,
+    },
     /// A secret is not declared any more.
     #[error("service {service} needs secret {secret}, which the files do not declare any more")]
     NoSecret {
@@ -213,6 +218,11 @@ fn unmet(input: &BackInput<'_>, wanted: &AsDesired) -> Vec<NoWayBack> {
         let unknown = secrets.into_iter().filter(|secret| !input.files.secrets.contains_key(*secret));
         problems.extend(unknown.map(|secret| NoWayBack::NoSecret { service: name.clone(), secret: secret.clone() }));
     }
+    for (name, spec) in &wanted.deployment.gateways {
+        let unknown = spec.secrets().filter(|secret| !input.files.secrets.contains_key(*secret));
+        problems
+            .extend(unknown.map(|secret| NoWayBack::NoGatewaySecret { gateway: name.clone(), secret: secret.clone() }));
+    }
     problems
 }
 
@@ -223,25 +233,16 @@ pub fn lost_contents(wanted: &AsDesired, observed: &Observed) -> Vec<NoWayBack> 
         let Some(pins) = wanted.pins.get(name) else { continue };
         for (address, content, source) in needs(name, spec, pins) {
             let held = observed.sources.get(&source).and_then(|pin| pin.as_ref().ok()).map(|pin| pin.content);
-            if !observed.contents.contains(&content) && held != Some(digest(content)) {
-                lost.push(NoWayBack::NoContent { address, content: digest(content).short() });
+            if !observed.contents.contains(&content) && held != Some(content.digest()) {
+                lost.push(NoWayBack::NoContent { address, content: content.digest().short() });
             }
         }
     }
     lost
 }
 
-fn digest(content: ContentRef) -> wharf_model::ContentDigest {
-    match content {
-        ContentRef::Folder(digest)
-        | ContentRef::Packages(digest)
-        | ContentRef::Image(digest)
-        | ContentRef::Bucket(digest) => digest,
-    }
-}
-
 fn needs(name: &ServiceName, spec: &ServiceSpec, pins: &Pins) -> Vec<(Address, ContentRef, SourceRef)> {
-    let source = |path| pinned_source(spec.template.mounts.get(path)?, true);
+    let source = |path| spec.template.mounts.get(path)?.copied_from();
     let mounts = pins.mounts.iter().filter_map(|(path, content)| {
         let address = Address::Mount(name.clone(), path.clone());
         Some((address, spec.template.content_of(path, *content), source(path)?))

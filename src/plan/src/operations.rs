@@ -91,6 +91,11 @@ impl Operations {
         behind.zip(before).any(|(next, previous)| next == later || previous == earlier)
     }
 
+    /// Whether `later` waits for `earlier`, if only for what waits for it. Looks at everything in between.
+    pub(crate) fn waits(&self, later: StepId, earlier: StepId) -> bool {
+        petgraph::algo::has_path_connecting(&self.graph, earlier.index(), later.index(), None)
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.graph.node_count() == 0

@@ -1,7 +1,7 @@
 //! Why there can be no plan, and what a plan says beside its changes.
 
-use std::fmt;
-use wharf_model::{Address, FieldPath, InstanceId, Origin, RecordedRollout, Rest, SourceError, SourceRef};
+use std::{fmt, sync::Arc};
+use wharf_model::{Address, FieldPath, InstanceId, Origin, RecordedRollout, Rest, SecretName, SourceError, SourceRef};
 
 /// Something in the project that this runtime, or this host, cannot do. A project with a problem has no plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +132,22 @@ pub enum Notice {
         /// In how many fields they differ.
         unlike: usize,
     },
+    /// A supervisor comes that holds the socket of an engine.
+    HoldsSocket {
+        /// The supervisor's address.
+        address: Address,
+        /// The socket.
+        socket: Arc<str>,
+    },
+    /// New instances have secrets among their variables, which the runtime's own command shows.
+    Shown {
+        /// The service's address.
+        address: Address,
+        /// Which.
+        secrets: Vec<SecretName>,
+        /// The command.
+        by: &'static str,
+    },
     /// A rename that is done.
     RenameDone {
         /// What it is called.
@@ -179,6 +195,18 @@ impl fmt::Display for Notice {
                 };
                 write!(f, "the rollout of {address} to {to} waits {why}; `wharf rollout resume {name}` goes on, ")?;
                 write!(f, "`wharf rollout abort {name}` goes back")
+            }
+            Self::HoldsSocket { address, socket } => {
+                write!(
+                    f,
+                    "{address} holds {socket}, and with it all that the engine may do, to make the checks that no "
+                )?;
+                f.write_str("gateway makes and to start programs again; it listens nowhere")
+            }
+            Self::Shown { address, secrets, by } => {
+                let secrets: Vec<_> = secrets.iter().map(SecretName::as_str).collect();
+                let what = if secrets.len() == 1 { "secret" } else { "secrets" };
+                write!(f, "`{by}` shows the {what} {} of {address} to whoever may use it", secrets.join(", "))
             }
             Self::LastRollout { address, how } => write!(f, "the last rollout of {address} {how}"),
         }

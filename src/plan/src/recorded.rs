@@ -106,5 +106,7 @@ fn digests(record: &Record) -> BTreeMap<SecretName, SecretDigest> {
     let of_routes = record.routes.values().flat_map(|route| &route.spec.token_digests);
     let current = record.services.values().filter_map(RecordedService::current_revision);
     let of_services = current.flat_map(|revision| &revision.pins.secrets);
-    of_services.chain(of_routes).map(|(name, digest)| (name.clone(), *digest)).collect()
+    let traces = record.gateways.values().filter_map(|gateway| gateway.spec.traces.as_ref());
+    let of_gateways = traces.flat_map(|traces| &traces.digests);
+    of_services.chain(of_routes).chain(of_gateways).map(|(name, digest)| (name.clone(), *digest)).collect()
 }

@@ -82,13 +82,41 @@ impl Plan {
         services.iter().chain(named.flatten()).cloned().collect()
     }
 
+    /// For each name of a service that is made anew under another, the steps of the other name.
+    fn by_other_name(&self) -> BTreeMap<ServiceName, Vec<StepId>> {
+        let mut others = BTreeMap::new();
+        for change in self.changes() {
+            if let (Address::Service(to), What::Move { from: Address::Service(from), .. }) =
+                (&change.address, &change.what)
+            {
+                others.extend([(to.clone(), from.clone()), (from.clone(), to.clone())]);
+            }
+        }
+        let mut steps: BTreeMap<ServiceName, Vec<StepId>> = BTreeMap::new();
+        for (id, step) in self.operations().steps() {
+            if let Some(other) = step.address().service().and_then(|service| others.get(service)) {
+                steps.entry(other.clone()).or_default().push(id);
+            }
+        }
+        steps
+    }
+
+    /// The steps that go with this one, as they are of the same change. Each is told once.
+    fn takes_along(&self, id: StepId, others: &mut BTreeMap<ServiceName, Vec<StepId>>) -> Vec<StepId> {
+        let step = self.operations().step(id).filter(|_| !others.is_empty());
+        let address = step.map(Step::address);
+        address.and_then(|address| others.remove(address.service()?)).unwrap_or_default()
+    }
+
     /// The steps of the services, with all that they wait for, and the contents that nobody else needs afterwards.
     fn with_needs(&self, services: &BTreeSet<ServiceName>) -> BTreeSet<StepId> {
         let mut chosen = BTreeSet::new();
+        let mut others = self.by_other_name();
         let mut front: Vec<StepId> = self.steps_of(services).collect();
         while let Some(id) = front.pop() {
             if chosen.insert(id) {
                 front.extend(self.operations().before(id));
+                front.extend(self.takes_along(id, &mut others));
             }
         }
         let only_theirs = |id: StepId| {
@@ -106,13 +134,18 @@ impl Plan {
         let mut found = BTreeMap::new();
         let own = self.steps_of(services).filter_map(|id| Some((id, self.operations().step(id)?.address())));
         // A content that is prepared may be for another service as well.
-        let (contents, roots): (Vec<_>, Vec<_>) = own.partition(|(id, _)| self.prepares(*id));
+        let (mut contents, roots): (Vec<_>, Vec<_>) = own.partition(|(id, _)| self.prepares(*id));
+        let mut others = self.by_other_name();
         let mut front: Vec<(StepId, Address)> = roots;
         while let Some((id, root)) = front.pop() {
             if found.contains_key(&id) {
                 continue;
             }
             front.extend(self.operations().after(id).map(|later| (later, root.clone())));
+            let along = self.takes_along(id, &mut others).into_iter().map(|along| (along, root.clone()));
+            let (prepared, along): (Vec<_>, Vec<_>) = along.partition(|(id, _)| self.prepares(*id));
+            contents.extend(prepared);
+            front.extend(along);
             found.insert(id, root);
         }
         for (id, root) in contents {

@@ -102,7 +102,7 @@ fn shape(out: &mut String, address: &Address, node: &Node) {
     let Node { x, y, wide } = node;
     let (fill, stroke) = match address {
         Address::Service(_) | Address::Instance(..) => ("#ddf4ff", "#0969da"),
-        Address::Gateway(_) | Address::Route(..) | Address::Nlb(_) => ("#dafbe1", "#1a7f37"),
+        Address::Gateway(_) | Address::Route(..) | Address::Nlb(_) | Address::Supervisor(_) => ("#dafbe1", "#1a7f37"),
         Address::Mount(..) | Address::Packages(_) | Address::Content(_) => ("#fff8c5", "#9a6700"),
         _ => ("#f6f8fa", "#57606a"),
     };

@@ -9,8 +9,9 @@ use std::{
     fmt::Write,
 };
 use wharf_model::{
-    EndpointState, EnvironmentName, Figures, GatewayName, InstanceId, Observed, ObservedInstance, Phase, ProjectName,
-    Record, RecordedService, Restarts, ServiceName, Supervised, Timestamp,
+    Address, EndpointState, EnvironmentName, Figures, GatewayName, InstanceId, Lost, NlbName, ObjectId, ObjectSpec,
+    Observed, ObservedInstance, Phase, ProjectName, Record, RecordedService, Restarts, ServiceName, Supervised,
+    Timestamp,
 };
 
 /// What a status is told from.
@@ -72,6 +73,7 @@ pub fn status(input: &StatusInput<'_>) -> String {
     }
     let mut out = format!("{} {place}\n", bold("Status of"));
     gateways(&mut out, input);
+    balancers(&mut out, input);
     for name in services {
         service(&mut out, input, name);
     }
@@ -93,7 +95,81 @@ fn gateways(out: &mut String, input: &StatusInput<'_>) {
         };
         let listen = listen.map(|at| format!("on {at}")).unwrap_or_default();
         let _ = writeln!(out, "\n{}  {state} {listen}", bold(format!("gateway {name}")));
+        lost(out, seen.map(|gateway| gateway.lost).unwrap_or_default());
     }
+}
+
+/// What a gateway could not keep or send.
+fn lost(out: &mut String, Lost { lines, spans }: Lost) {
+    let told = [(lines, "lines of records could not be written"), (spans, "spans of traces could not be sent")];
+    for (count, what) in told.into_iter().filter(|(count, _)| *count > 0) {
+        let _ = writeln!(out, "  {} {count} {what}", warn("note:"));
+    }
+}
+
+/// The balancers of connections, each with what is behind its listeners.
+fn balancers(out: &mut String, input: &StatusInput<'_>) {
+    for balancer in balancers_seen(input) {
+        let state = if balancer.running { good("running") } else { bad("down") };
+        let _ = writeln!(out, "\n{}  {state}", bold(format!("nlb {}", balancer.name)));
+        for Listening { port, service, targets, ready, connections } in &balancer.listeners {
+            let ratio = format!("{ready}/{targets} ready");
+            let ratio = if ready == targets && *ready > 0 { good(ratio) } else { bad(ratio) };
+            let open = match connections {
+                1 => "1 connection".to_owned(),
+                count => format!("{count} connections"),
+            };
+            let _ = writeln!(out, "  port {port}  {service}  {ratio}  {open}");
+        }
+    }
+}
+
+/// A balancer, as it stands.
+struct Balancer<'a> {
+    name: &'a NlbName,
+    running: bool,
+    listeners: Vec<Listening<'a>>,
+}
+
+struct Listening<'a> {
+    port: u16,
+    service: &'a ServiceName,
+    /// The instances that balancers know of the service.
+    targets: usize,
+    ready: usize,
+    /// Those of all balancers that lead to it.
+    connections: u64,
+}
+
+fn balancers_seen<'a>(input: &StatusInput<'a>) -> Vec<Balancer<'a>> {
+    let recorded = input.recorded.objects.iter().filter_map(|(address, known)| match (address, &known.spec) {
+        (Address::Nlb(name), ObjectSpec::Nlb(spec)) => Some((address, name, known, spec)),
+        _ => None,
+    });
+    let listening = |(port, service): (&u16, &'a ServiceName)| {
+        let behind: Vec<_> = input.observed.balanced.iter().filter(|(id, _)| id.service == *service).collect();
+        let ready = |state: &&EndpointState| matches!(state, EndpointState::Serving { ready: true, .. });
+        let open = |state: &EndpointState| match state {
+            EndpointState::Serving { in_flight, .. } | EndpointState::Draining { in_flight } => *in_flight,
+        };
+        Listening {
+            port: *port,
+            service,
+            targets: behind.len(),
+            ready: behind.iter().map(|(_, state)| *state).filter(ready).count(),
+            connections: behind.iter().map(|(_, state)| open(state)).sum(),
+        }
+    };
+    let seen = recorded.map(|(address, name, known, spec)| {
+        let object = ObjectId { address: address.clone(), generation: known.generation };
+        let seen = input.observed.objects.get(&object);
+        Balancer {
+            name,
+            running: seen.is_some_and(|seen| seen.fingerprint.is_some()),
+            listeners: spec.listeners.iter().map(listening).collect(),
+        }
+    });
+    seen.collect()
 }
 
 fn service(out: &mut String, input: &StatusInput<'_>, name: &ServiceName) {
@@ -258,6 +334,24 @@ pub fn status_json(input: &StatusInput<'_>) -> serde_json::Value {
             "name": name.as_str(),
             "running": seen.is_some_and(|gateway| gateway.running),
             "listen": seen.and_then(|gateway| gateway.listen).map(|at| at.to_string()),
+            "lost_lines": seen.map_or(0, |gateway| gateway.lost.lines),
+            "lost_spans": seen.map_or(0, |gateway| gateway.lost.spans),
+        })
+    });
+    let balancers = balancers_seen(input).into_iter().map(|balancer| {
+        let listeners = balancer.listeners.iter().map(|Listening { port, service, targets, ready, connections }| {
+            serde_json::json!({
+                "port": port,
+                "service": service.as_str(),
+                "targets": targets,
+                "ready": ready,
+                "connections": connections,
+            })
+        });
+        serde_json::json!({
+            "name": balancer.name.as_str(),
+            "running": balancer.running,
+            "listeners": listeners.collect::<Vec<_>>(),
         })
     });
     let one = |name: &ServiceName| {
@@ -293,6 +387,7 @@ pub fn status_json(input: &StatusInput<'_>) -> serde_json::Value {
         "environment": input.environment.as_str(),
         "provider": input.provider,
         "gateways": gateways.collect::<Vec<_>>(),
+        "nlbs": balancers.collect::<Vec<_>>(),
         "services": services(input).into_iter().map(one).collect::<Vec<_>>(),
     })
 }

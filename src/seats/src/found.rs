@@ -55,6 +55,26 @@ fn taken<'a, N: fmt::Display>(held: impl IntoIterator<Item = (N, &'a Seat)>) -> 
     taken
 }
 
+/// The first of the others that leaves no room for a seat on one of its cards, as far as that can be told without the
+/// driver: one has the card alone, or together they take more than all its cores. Answers which card it is, too.
+pub fn rival<'a, N>(seat: &'a Seat, others: impl IntoIterator<Item = (N, &'a Seat)>) -> Option<(N, &'a str)> {
+    let mut cores: BTreeMap<&str, u32> = BTreeMap::new();
+    for Part { card, share } in &seat.0 {
+        cores.insert(card, share.map_or(100, |share| share.cores));
+    }
+    for (name, other) in others {
+        for Part { card, share } in &other.0 {
+            let Some(taken) = cores.get_mut(&**card) else { continue };
+            let alone = share.is_none() || seat.0.iter().any(|part| part.card == *card && part.share.is_none());
+            *taken = taken.saturating_add(share.map_or(100, |share| share.cores));
+            if alone || *taken > 100 {
+                return seat.0.iter().find(|part| part.card == *card).map(|part| (name, &*part.card));
+            }
+        }
+    }
+    None
+}
+
 fn whole(count: u32, cards: &[(Card, Taken)]) -> Option<Seat> {
     let free = cards.iter().filter(|(_, taken)| taken.by.is_empty());
     let parts: Vec<_> =
@@ -177,6 +197,20 @@ mod tests {
     fn a_machine_without_cards_says_so() {
         let none = find(&Gpu { count: 1, ..Gpu::default() }, &[], std::iter::empty::<(&str, &Seat)>()).unwrap_err();
         assert_eq!(none.to_string(), "it takes a whole card, and there is none");
+    }
+
+    #[test]
+    fn a_seat_is_taken_by_who_leaves_it_no_room() {
+        let check = |own: &str, others: &[&str], expected: Option<(usize, &str)>| {
+            let (own, others): (_, Vec<_>) = (seat(own), others.iter().map(|other| seat(other)).collect());
+            assert_eq!(rival(&own, others.iter().enumerate()), expected, "{own} beside {others:?}");
+        };
+        check("GPU-a", &["GPU-b", "GPU-c=8GiB,40"], None);
+        check("GPU-a GPU-b", &["GPU-c", "GPU-b"], Some((1, "GPU-b")));
+        check("GPU-a", &["GPU-a=1GiB,0"], Some((0, "GPU-a")));
+        check("GPU-a=1GiB,0", &["GPU-a"], Some((0, "GPU-a")));
+        check("GPU-a=8GiB,40", &["GPU-a=8GiB,40", "GPU-b"], None);
+        check("GPU-a=8GiB,40", &["GPU-a=8GiB,40", "GPU-a=1GiB,30"], Some((1, "GPU-a")));
     }
 
     prop_compose! {

@@ -7,4 +7,4 @@ mod driver;
 mod found;
 
 pub use driver::{Wish, WishError};
-pub use found::{NoSeat, find};
+pub use found::{NoSeat, find, rival};

@@ -40,7 +40,7 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
-    /// A server did not do what was asked.
+    /// What keeps the bytes did not do what was asked: a server, or whoever encrypts them.
     #[error("cannot {attempt} {at}")]
     Remote {
         /// What was tried.

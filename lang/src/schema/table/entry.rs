@@ -38,6 +38,23 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .elsewhere(&["visibility", "netType", "internet"])
         .takes(&[value("from", Type::Word(&["public", "private"]))]),
     node("gateway.network", Optional, "the network that it is in").takes(&[value("network", Type::Name)]),
+    node("gateway.traces", Optional, "takes part in traces (W3C), and tells a collector of requests as spans")
+        .elsewhere(&["tracing", "otlp", "opentelemetry"])
+        .patched(),
+    node("gateway.traces.otlp", Once, "the collector, which takes OTLP over HTTP; `/v1/traces` is added")
+        .elsewhere(&["endpoint", "collector", "exporter"])
+        .takes(&[value("address", Type::Text)]),
+    node(
+        "gateway.traces.sample",
+        Optional,
+        "how many of the traces that begin here are kept; others as their caller says",
+    )
+    .elsewhere(&["sampling", "ratio", "sampler"])
+    .takes(&[value("share", Type::Percent)])
+    .or("100%"),
+    node("gateway.traces.headers", Optional, "what else the collector wants to see, such as a token")
+        .elsewhere(&["header"])
+        .holds_any(Type::Variable),
     node("gateway.max-body", Optional, "the largest request body it lets through")
         .takes(&[value("size", Type::Size)])
         .or("1MiB"),

@@ -5,7 +5,12 @@ use super::{entry::POLICY, network::RANGE, project::HOST, *};
 pub(super) const ROWS: &[NodeSchema] = &[
     node("environment", Many, "a place where the project runs; when none is given, `default` on this host").takes(NAME),
     node("environment.provider", Once, "the runtime").takes(&[value("provider", Type::Word(PROVIDERS))]).has(&[
-        property("host", Type::Text, "docker: where the engine answers"),
+        property("host", Type::Text, "docker: where the engine answers: `unix://`, `tcp://` or `ssh://`"),
+        property(
+            "certificates",
+            Type::Text,
+            "docker: the folder of `ca.pem`, `cert.pem` and `key.pem` for an engine that speaks TLS, relative to the project's",
+        ),
         property("context", Type::Text, "kubernetes: which cluster"),
         property("namespace", Type::Text, "kubernetes: which namespace"),
         property("region", Type::Text, "eas: the region"),
@@ -13,6 +18,28 @@ pub(super) const ROWS: &[NodeSchema] = &[
     ]),
     node("environment.provider.image", Optional, "\"host\" lets the host stand in for the image that a service names")
         .takes(&[value("image", Type::Word(&["host"]))]),
+    node(
+        "environment.provider.copies",
+        Optional,
+        "local and docker: what copying folders of buckets to this host may take of it",
+    ),
+    node(
+        "environment.provider.copies.connections",
+        Optional,
+        "how many requests one run of wharf has at once; else 8 for each folder",
+    )
+    .takes(&[value("count", Type::Integer { from: 1, to: 1_000 })]),
+    node(
+        "environment.provider.copies.bandwidth",
+        Optional,
+        "how much comes to one run of wharf in a second; else as much as does",
+    )
+    .elsewhere(&["bwlimit"])
+    .takes(&[value("size", Type::Size)]),
+    node("environment.provider.copies.free", Optional, "room is made on the disk when less would be free")
+        .takes(&[value("share", Type::Percent)])
+        .has(&[property("up-to", Type::Percent, "until so much is free; twice as much if it is not said")])
+        .or("10%"),
     node(
         "environment.state",
         Optional,
@@ -27,6 +54,13 @@ pub(super) const ROWS: &[NodeSchema] = &[
         property("endpoint", Type::Text, "the server; when not given, Amazon's"),
         property("style", Type::Word(&["path", "host"]), "where the bucket's name stands in addresses; known of most"),
     ]),
+    node(
+        "environment.state.encrypt",
+        Count::List,
+        "encrypts the record for a recipient: only who has the identity of one of them can read it",
+    )
+    .takes(&[value("with", Type::Word(&["age"]))])
+    .has(&[property("recipient", Type::Text, "the recipient, as `age-keygen` prints it: `age1…`").must()]),
     node("environment.registry", Many, "changes the login of a registry in this environment")
         .takes(HOST)
         .has(&[

@@ -9,7 +9,7 @@ const STORE: &[Property] = &[
     property(
         "mode",
         Type::Word(&["sync", "stream", "fuse"]),
-        "copied before the start, fetched when read, or a file system",
+        "copied before the start, read by the program itself, or a file system",
     ),
     READ_ONLY,
     property("access-key", Type::Secret, "the secret that holds the id of the key that opens it"),
@@ -41,7 +41,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node("service.mount.dataset", OneOf("source"), "a dataset that the platform knows")
         .takes(&[value("id", Type::Text)])
         .has(&[property("version", Type::Text, "which version; when not given, the newest"), READ_ONLY]),
-    node("service.mount.git", OneOf("source"), "a repository, as it is when an instance starts; read-only")
+    node("service.mount.git", OneOf("source"), "a repository at a branch or a commit; read-only")
         .takes(&[value("url", Type::HttpsUrl)])
         .has(&[
             property("branch", Type::Text, "the branch; when not given, the repository's own"),

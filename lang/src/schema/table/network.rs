@@ -20,6 +20,13 @@ pub(super) const ROWS: &[NodeSchema] = &[
         .takes_many(&[value("id", Type::Text)]),
     node("network.security-group", Optional, "the platform's name for the rules that hold for instances")
         .takes(&[value("id", Type::Text)]),
+    node(
+        "network.id",
+        Optional,
+        "the engine's name for one that exists: it is used as it is, and never changed or removed",
+    )
+    .elsewhere(&["external", "existing", "name"])
+    .takes(&[value("id", Type::Text)]),
     node("network.allow-in", Count::List, "connections to instances that are allowed").takes(ALLOWED).has(RULE),
     node("network.allow-out", Count::List, "connections from instances that are allowed").takes(ALLOWED).has(RULE),
     node("network.egress", Optional, "whether instances reach beyond it")

@@ -41,6 +41,34 @@ pub(super) const ROWS: &[NodeSchema] = &[
         property("logstore", Type::Text, "the store").must(),
     ]),
     node("service.call-records.file", OneOf("sink"), "in a file").takes(&[value("path", Type::Text)]),
+    node("service.call-records.file.sample", Optional, "how many of the calls are kept")
+        .elsewhere(&["sampling", "ratio"])
+        .takes(&[value("share", Type::Percent)])
+        .or("100%"),
+    node("service.call-records.file.max-body", Optional, "how much of each body is kept")
+        .takes(&[value("size", Type::Size)])
+        .or("64KiB"),
+    node("service.call-records.file.rotate", Optional, "when the file is full, and another is begun")
+        .takes(&[value("size", Type::Size)])
+        .has(&[property(
+            "keep",
+            Type::Integer { from: 1, to: 1_000 },
+            "how many full ones are kept; 4 if it is not said",
+        )])
+        .or("64MiB"),
+    node(
+        "service.call-records.file.redact-headers",
+        Optional,
+        "headers whose values are not kept, beside those of tokens and cookies",
+    )
+    .elsewhere(&["redact"])
+    .takes_many(&[value("header", Type::Text)]),
+    node(
+        "service.call-records.file.redact-fields",
+        Optional,
+        "what of JSON bodies is not kept: paths such as /messages/*/content",
+    )
+    .takes_many(&[value("pointer", Type::Text)]),
     node("service.tracing", Optional, "its calls are traced").takes(&[value("flag", Type::Flag)]),
     node("service.logs", Optional, "files in the instance that are logs beside what it prints")
         .elsewhere(&["log-paths", "logging"])

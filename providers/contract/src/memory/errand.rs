@@ -96,6 +96,8 @@ impl Errand {
         match &operation.call {
             Call::PrepareFolder { content, .. }
             | Call::PrepareBucket { content, .. }
+            | Call::PrepareGit { content, .. }
+            | Call::PreparePart { content, .. }
             | Call::PreparePackages { content, .. }
             | Call::PrepareImage { content, .. } => Self::Prepare { content: Text(*content) },
             Call::DropContent { content } => Self::Drop { content: Text(*content) },

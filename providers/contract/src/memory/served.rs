@@ -24,9 +24,9 @@ use tokio::{
 };
 use wharf_model::{
     Address, Capabilities, ContentDigest, ContentRef, EndpointState, Exit, Fingerprint, GatewayName, InstanceId,
-    Intent, IntentId, ObjectId, Observed, ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute, Operation,
-    OperationId, Outcome, Phase, ProbeAnswer, RevisionNumber, ServiceName, SourcePin, SourceRef, Supervised, Timestamp,
-    Told, Verb,
+    Intent, IntentId, Lost, Marked, ObjectId, Observed, ObservedGateway, ObservedInstance, ObservedObject,
+    ObservedRoute, Operation, OperationId, Outcome, Phase, ProbeAnswer, RevisionNumber, ServiceName, SourcePin,
+    SourceRef, Supervised, Timestamp, Told, Verb,
 };
 
 /// A call.
@@ -106,6 +106,8 @@ struct SeenInstance {
     passed: Option<bool>,
     heard: String,
     last_lines: Vec<String>,
+    routed: bool,
+    drained: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -183,8 +185,8 @@ fn refusal(error: &ProviderError) -> Answer {
 }
 
 fn seen(observed: Observed, sources: &[String], memory: &MemoryProvider) -> Seen {
-    // The runtime in memory has no balancers, and tells of no GPUs.
-    let Observed { gateways, instances, objects, balanced: _, gpus: _, contents, sources: _ } = observed;
+    // The runtime in memory has no balancers, and tells of no machine.
+    let Observed { gateways, instances, objects, balanced: _, gpus: _, contents, .. } = observed;
     let endpoint = |(instance, state): (InstanceId, EndpointState)| {
         let (draining, ready, in_flight) = match state {
             EndpointState::Serving { ready, in_flight } => (false, ready, in_flight),
@@ -219,6 +221,8 @@ fn seen(observed: Observed, sources: &[String], memory: &MemoryProvider) -> Seen
         passed: one.answer.as_ref().map(|answer| answer.passed),
         heard: one.answer.map(|answer| answer.heard).unwrap_or_default(),
         last_lines: one.last_lines,
+        routed: one.supervised.marked == Some(Marked::Routed),
+        drained: one.supervised.marked == Some(Marked::Drained),
     };
     Seen {
         gateways: gateways.into_iter().map(gateway).collect(),
@@ -248,7 +252,8 @@ impl Seen {
         let gateway = |one: SeenGateway| {
             let SeenGateway { name: Text(name), running, listen, fingerprint, routes } = one;
             let (fingerprint, routes) = (inner(fingerprint), routes.into_iter().map(route).collect());
-            (name, ObservedGateway { running, listen, fingerprint, routes, told: Told::default() })
+            let (told, lost) = (Told::default(), Lost::default());
+            (name, ObservedGateway { running, listen, fingerprint, routes, told, release: None, lost })
         };
         let pin = |Text(content)| Ok(SourcePin { content, files: 1, bytes: 1, fetch: None });
         Observed {
@@ -257,10 +262,11 @@ impl Seen {
             objects: self
                 .objects
                 .into_iter()
-                .map(|(Text(id), fingerprint)| (id, ObservedObject { fingerprint: inner(fingerprint) }))
+                .map(|(Text(id), fingerprint)| (id, ObservedObject::made_from(inner(fingerprint))))
                 .collect(),
             balanced: BTreeMap::new(),
             gpus: None,
+            unlimited_disk: None,
             contents: self.contents.into_iter().map(|Text(content)| content).collect(),
             sources: asked.iter().cloned().zip(self.sources.into_iter().map(pin)).collect(),
         }
@@ -288,7 +294,7 @@ impl SeenInstance {
             answer: self.passed.map(|passed| ProbeAnswer { passed, heard: self.heard, hint: None }),
             last_lines: self.last_lines,
             told: Told::default(),
-            supervised: Supervised::default(),
+            supervised: Supervised { marked: Some(Marked::of(self.routed, self.drained)), ..Supervised::default() },
         };
         (self.name.0, seen)
     }

@@ -7,8 +7,8 @@ use std::{
     net::SocketAddr,
 };
 use wharf_model::{
-    Address, ContentDigest, ContentRef, EndpointState, Exit, Fingerprint, GatewayName, InstanceId, Kind, ObjectId,
-    Observed, ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute, OperationId, Outcome, Phase,
+    Address, ContentDigest, ContentRef, EndpointState, Exit, Fingerprint, GatewayName, InstanceId, Kind, Lost, Marked,
+    ObjectId, Observed, ObservedGateway, ObservedInstance, ObservedObject, ObservedRoute, OperationId, Outcome, Phase,
     ProbeAnswer, RevisionNumber, ServiceName, SourceRef, Supervised, Timestamp, Told,
 };
 
@@ -45,7 +45,7 @@ impl World {
             let attempt = format!("cannot make {object} while {older} is there");
             return Err(ProviderError::Conflict { attempt, help: format!("remove {older} first") });
         }
-        self.objects.insert(object.clone(), ObservedObject { fingerprint: Some(fingerprint) });
+        self.objects.insert(object.clone(), ObservedObject::made_from(Some(fingerprint)));
         Ok(())
     }
 
@@ -91,7 +91,7 @@ impl World {
             answer: None,
             last_lines: Vec::new(),
             told: told.clone(),
-            supervised: Supervised::default(),
+            supervised: Supervised { marked: Some(Marked::New), ..Supervised::default() },
         };
         let (crashes, never_ready) = (*crashes, *never_ready);
         self.instances.insert(id.clone(), Instance { seen, looks: 0, crashes, never_ready });
@@ -118,7 +118,14 @@ impl World {
             };
             route.endpoints.insert(instance.clone(), EndpointState::Serving { ready: true, in_flight: 0 });
         }
+        self.mark(instance, Marked::Routed);
         Ok(())
+    }
+
+    fn mark(&mut self, instance: &InstanceId, marked: Marked) {
+        if let Some(known) = self.instances.get_mut(instance) {
+            known.seen.supervised.marked = Some(marked);
+        }
     }
 
     fn drain(&mut self, instance: &InstanceId) {
@@ -127,6 +134,7 @@ impl World {
                 *state = EndpointState::Draining { in_flight: 0 };
             }
         }
+        self.mark(instance, Marked::Drained);
     }
 
     fn stop(&mut self, instance: &InstanceId) {
@@ -154,6 +162,8 @@ impl World {
                     fingerprint: None,
                     routes: BTreeMap::new(),
                     told: Told::default(),
+                    release: None,
+                    lost: Lost::default(),
                 });
                 known.running = true;
                 known.listen = Some(*listen);

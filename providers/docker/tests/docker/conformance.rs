@@ -1,15 +1,21 @@
 //! The Docker runtime keeps the promises of every runtime, with real containers.
 
-use crate::place::{Place, launch, server};
-use std::{collections::BTreeMap, fs, net::TcpListener, sync::Arc, time::Duration};
+use crate::{
+    copied::bucket,
+    gateways,
+    place::{Place, launch, server},
+};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+use wharf_bucket_server::{Habit, Server};
 use wharf_model::{
-    Address, DataSpec, FolderPath, GatewayName, GatewaySpec, Launch, NetworkPlace, NetworkSpec, NlbSpec, ObjectSpec,
-    RegistrySpec, RouteSpec,
+    Address, BucketMount, DataSpec, FolderPath, GatewayName, GatewaySpec, Launch, NetworkPlace, NetworkSpec, NlbSpec,
+    ObjectSpec, RegistrySpec, RouteSpec, SupervisorSpec,
 };
 use wharf_provider::{Execute, Platform, conformance};
 
 struct OnEngine {
     place: Place,
+    server: Server,
     port: u16,
 }
 
@@ -17,6 +23,22 @@ impl OnEngine {
     fn balancer(&self, target: &str) -> ObjectSpec {
         let listeners = BTreeMap::from([(self.port + 1, target.parse().unwrap())]);
         ObjectSpec::Nlb(NlbSpec { listeners, existing: None, public: false, network: None })
+    }
+}
+
+impl OnEngine {
+    fn supervisor(&self) -> String {
+        format!("supervisor.{}", self.place.settings().owner.environment)
+    }
+
+    /// Both lead to the engine.
+    fn supervising(&self, socket: &str) -> ObjectSpec {
+        let own = Path::new(self.place.host.strip_prefix("unix://").unwrap());
+        let socket = own.with_file_name(socket);
+        if !socket.exists() {
+            std::os::unix::fs::symlink(own, &socket).unwrap();
+        }
+        ObjectSpec::Supervisor(SupervisorSpec { socket: socket.to_str().unwrap().into() })
     }
 }
 
@@ -54,6 +76,10 @@ impl Platform for OnEngine {
         FolderPath("./app".into())
     }
 
+    fn bucket(&self) -> Option<BucketMount> {
+        Some(bucket(self.server.address()))
+    }
+
     fn objects(&self) -> Vec<(Address, ObjectSpec, ObjectSpec)> {
         let data = |keep_on_delete| ObjectSpec::Data(DataSpec { keep_on_delete });
         let login = |user: &str| {
@@ -67,6 +93,7 @@ impl Platform for OnEngine {
             of("nlb.edge", self.balancer("hello"), self.balancer("other")),
             of("registry.registry.example.com", login("ci"), login("robot")),
             of("mount.hello:/data", data(false), data(true)),
+            of(&self.supervisor(), self.supervising("docker.sock"), self.supervising("beside.sock")),
         ]
     }
 }
@@ -76,6 +103,9 @@ async fn the_docker_runtime_conforms() {
     let place = Place::new();
     fs::create_dir(place.project().join("app")).unwrap();
     fs::write(place.project().join("app/app.py"), "print('hello')\n").unwrap();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    conformance(&OnEngine { place, port }).await;
+    let port = gateways::free_port();
+    let server = Server::start(Habit::Honours);
+    fs::create_dir(server.bucket("examplebucket").join("dir")).unwrap();
+    fs::write(server.bucket("examplebucket").join("dir/model.bin"), "weights").unwrap();
+    conformance(&OnEngine { place, server, port }).await;
 }

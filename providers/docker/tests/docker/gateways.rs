@@ -10,7 +10,10 @@ use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 use wharf_model::{
@@ -19,8 +22,18 @@ use wharf_model::{
 };
 use wharf_provider::ProviderError;
 
+/// A port that is free, with the one behind it. It is below those that the kernel gives to connections, so nobody takes it
+/// before it is listened on.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    loop {
+        let next = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(2, Ordering::Relaxed));
+        let port = 20_000 + u16::try_from(next % 10_000).unwrap();
+        if is_free(port) && is_free(port + 1) {
+            return port;
+        }
+    }
 }
 
 pub(crate) fn name() -> GatewayName {
@@ -91,6 +104,21 @@ pub(crate) async fn answers(port: u16) {
     let begin = Instant::now();
     while get(port, "/api/predict/hello/health").as_deref() != Some("HTTP/1.1 200 OK") {
         assert!(begin.elapsed() < crate::support::PATIENCE, "{:?}", get(port, "/api/predict/hello/health"));
+        pause().await;
+    }
+}
+
+/// One request that must be answered.
+pub(crate) fn answers_at_once(port: u16) {
+    assert_eq!(get(port, "/api/predict/hello/health").as_deref(), Some("HTTP/1.1 200 OK"));
+}
+
+/// Waits until nothing is sent on any more.
+pub(crate) async fn refuses(port: u16) {
+    let begin = Instant::now();
+    let unready = |line: Option<String>| line.is_some_and(|line| line.starts_with("HTTP/1.1 503"));
+    while !unready(get(port, "/api/predict/hello/health")) {
+        assert!(begin.elapsed() < crate::support::PATIENCE, "it is sent requests still");
         pause().await;
     }
 }
@@ -275,12 +303,50 @@ async fn a_group_divides_its_requests_by_weights_that_change_in_place() {
     assert!(place.look().await.objects.is_empty());
 }
 
+/// Beside the gateway's container, as the engine's machine is reached from there.
+#[tokio::test]
+async fn a_collector_outside_the_container_is_told_of_requests() {
+    let mut place = Place::new();
+    place.secrets.insert("key".parse().unwrap(), "only-for-collectors".to_owned().into());
+    let port = free_port();
+    put(&place, port).await.unwrap();
+    let container = format!("{}gateway.public", place.prefix());
+    let found = engine().inspect_container(&container, None).await.unwrap();
+    let networks = found.network_settings.unwrap().networks.unwrap();
+    let outside = networks.values().find_map(|network| network.gateway.clone().filter(|at| !at.is_empty())).unwrap();
+    let collector = TcpListener::bind("0.0.0.0:0").unwrap();
+    let otlp = format!("http://{outside}:{}", collector.local_addr().unwrap().port());
+    let headers = [("X-Key".into(), wharf_model::EnvValue::Secret("key".parse().unwrap()))].into();
+    let traces = wharf_model::Traces { otlp: otlp.into(), sample: 100, headers, digests: BTreeMap::new() };
+    let listening = GatewaySpec::listening([127, 0, 0, 1].into(), port);
+    put_spec(&place, GatewaySpec { traces: Some(traces), ..listening }).await.unwrap();
+    assert_eq!(get(port, "/nothing").as_deref(), Some("HTTP/1.1 404 Not Found"));
+    let sent = tokio::task::spawn_blocking(move || {
+        let (mut stream, _) = collector.accept().unwrap();
+        stream.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+        let (mut text, mut piece) = (String::new(), [0; 4096]);
+        while !text.contains("no-route") {
+            let count = stream.read(&mut piece).unwrap();
+            assert!(count > 0, "{text}");
+            text.push_str(&String::from_utf8_lossy(&piece[..count]));
+        }
+        text
+    });
+    let sent = tokio::time::timeout(crate::support::PATIENCE, sent).await.unwrap().unwrap();
+    assert!(sent.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{sent}");
+    assert!(sent.to_lowercase().contains("\r\nx-key: only-for-collectors\r\n"), "{sent}");
+}
+
 #[tokio::test]
 async fn calls_are_kept_where_they_outlive_the_gateways_container() {
     let place = Place::new();
     let (port, other) = (free_port(), free_port());
     put(&place, port).await.unwrap();
-    set_route(&place, RouteSpec { records: Some("/calls/hello.jsonl".into()), ..route() }).await;
+    set_route(
+        &place,
+        RouteSpec { records: Some(Box::new(wharf_model::RecordFile::at("/calls/hello.jsonl"))), ..route() },
+    )
+    .await;
     let launch = launch(server());
     let endpoint = place.start(&launch).await;
     serve(&place, &launch.instance, endpoint).await.unwrap();

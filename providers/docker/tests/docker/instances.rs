@@ -61,7 +61,7 @@ async fn an_instance_gets_what_its_service_says() {
     assert_eq!((host.nano_cpus, host.memory, host.memory_swap), (Some(500_000_000), Some(64 << 20), Some(64 << 20)));
     assert_eq!(host.shm_size, Some(8 << 20));
     assert_eq!(host.log_config.unwrap().config.unwrap()["max-file"], "3");
-    assert_eq!(format!("{:?}", host.restart_policy.unwrap().name.unwrap()), "NO");
+    assert_eq!(format!("{:?}", host.restart_policy.unwrap().name.unwrap()), "UNLESS_STOPPED");
     let labels = found.config.unwrap().labels.unwrap();
     let values: BTreeMap<_, _> = labels.iter().filter(|(key, _)| key.starts_with("wharf.")).collect();
     assert_eq!(labels["wharf.project"], "chat");
@@ -76,7 +76,9 @@ async fn an_end_is_told_with_its_cause_and_the_last_words() {
     let failing = launch(script("echo cannot open the model >&2; exit 3"));
     place.start(&failing).await;
     assert_eq!(place.end(&failing.instance).await, Exit::Code(3));
-    assert_eq!(place.see(&failing.instance).await.last_lines, ["cannot open the model"]);
+    // Each life says it once.
+    let lines = place.see(&failing.instance).await.last_lines;
+    assert!(!lines.is_empty() && lines.iter().all(|line| line == "cannot open the model"), "{lines:?}");
 
     let mut greedy = script("echo eating; x=a; while true; do x=$x$x; done");
     greedy.resources.memory = Some(Bytes(8 << 20));
@@ -250,4 +252,20 @@ async fn what_somebody_does_by_hand_is_seen() {
     let force = RemoveContainerOptionsBuilder::default().force(true).build();
     engine().remove_container(&name, Some(force)).await.unwrap();
     assert!(place.look().await.instances.is_empty());
+}
+
+#[tokio::test]
+async fn a_limit_of_the_disk_is_kept_or_refused_before_anything_starts() {
+    let place = Place::new();
+    let mut template = script("exec sleep 60");
+    template.resources.disk = Some(Bytes(64 << 20));
+    let launch = launch(template);
+    let refused = place.look().await.unlimited_disk;
+    let started = place.run(&start(&launch)).await;
+    // What a look says holds: where it knows of no reason, an engine without quotas says how they are switched on.
+    match (refused, started) {
+        (None, Ok(_)) => {}
+        (None, Err(error)) => assert!(error.help().is_some_and(|help| help.contains("pquota")), "{error:?}"),
+        (Some(why), started) => assert!(why.contains("limits none") && started.is_err(), "{why}: {started:?}"),
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     gateways::{answers, free_port, put, put_route, put_spec, seen, serve},
+    healing,
     place::{Place, launch, launch_pinned, script, server, stop},
     support::{self, engine},
 };
@@ -138,6 +139,36 @@ async fn what_is_done_to_networks_by_hand_is_seen() {
 }
 
 #[tokio::test]
+async fn a_supervisor_is_where_the_instances_are_that_it_asks() {
+    let place = Place::new();
+    let inner = network("inner", 1);
+    make(&place, &inner, spec(None, false)).await.unwrap();
+    healing::supervise(&place).await;
+    let mut template = server();
+    template.probes.liveness = Some(healing::often(healing::http("/health"), 1_000));
+    let launch = within("hello", &inner, template);
+    place.start(&launch).await;
+    let own = place.prefix().trim_end_matches('.').to_owned();
+    let (supervisor, in_inner) = (format!("{own}.supervisor.g1"), format!("{own}.network.inner.g1"));
+    assert_eq!(networks(&supervisor).await, [own.clone(), in_inner.clone()].into());
+    let is_as_made = async || {
+        let objects = place.look().await.objects;
+        objects.iter().find(|(id, _)| matches!(id.address, Address::Supervisor(_))).unwrap().1.fingerprint.is_some()
+    };
+    assert!(is_as_made().await);
+    let id = engine().inspect_container(&supervisor, None).await.unwrap().id;
+
+    // Out of the network it reaches nobody there. It is put back, and nothing is made anew.
+    let request = NetworkDisconnectRequest { container: supervisor.clone(), force: Some(true) };
+    engine().disconnect_network(&in_inner, request).await.unwrap();
+    assert!(!is_as_made().await);
+    healing::supervise(&place).await;
+    assert!(is_as_made().await);
+    assert_eq!(networks(&supervisor).await, [own, in_inner].into());
+    assert_eq!(engine().inspect_container(&supervisor, None).await.unwrap().id, id);
+}
+
+#[tokio::test]
 async fn a_range_that_somebody_has_is_told() {
     let place = Place::new();
     make(&place, &network("inner", 1), spec(Some("10.203.0.0/24"), false)).await.unwrap();
@@ -156,6 +187,24 @@ async fn a_range_that_somebody_has_is_told() {
         refused.to_string().contains("no address of network network.outer@g1 (10.203.1.0/30) is free"),
         "{refused}"
     );
+}
+
+/// The engine keeps such an address for nobody: what helps is told, and nothing is left.
+#[tokio::test]
+async fn a_network_with_addresses_of_the_engines_choice_takes_no_instance() {
+    let place = Place::new();
+    let name = format!("wharf-auto-{}", std::process::id());
+    let request = bollard::models::NetworkCreateRequest { name: name.clone(), ..Default::default() };
+    engine().create_network(request).await.unwrap();
+    let corp = network("corp", 1);
+    let adopted = NetworkPlace::Adopted(name.as_str().into());
+    make(&place, &corp, NetworkSpec { place: adopted, ..spec(None, false) }).await.unwrap();
+    let refused = place.run(&crate::place::start(&within("hello", &corp, server()))).await.unwrap_err();
+    assert!(refused.help().is_some_and(|help| help.contains("docker network create --subnet")), "{refused:?}");
+    assert!(place.look().await.instances.is_empty());
+    remove(&place, &corp).await.unwrap();
+    assert!(place.look().await.objects.is_empty());
+    engine().remove_network(&name).await.unwrap();
 }
 
 #[tokio::test]

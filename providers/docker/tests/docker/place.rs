@@ -1,8 +1,12 @@
 //! A project on the engine for a test, with everything that it made removed at the end of the test, however that ends.
 
-use crate::support::{self, pause};
+use crate::{
+    copied,
+    support::{self, pause},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
     fs,
     net::SocketAddr,
     path::PathBuf,
@@ -18,12 +22,16 @@ use wharf_model::{
     Observed, ObservedInstance, Operation, Outcome, Phase, Pins, Program, Revision, RevisionNumber, Slot, SourcePin,
     SourceRef, Template,
 };
-use wharf_provider::{Execute as _, LogCursor, Observe as _, OpContext, Owner, ProviderError, Scope, SecretValues};
+use wharf_provider::{
+    Execute as _, LogCursor, LogLine, Observe as _, OpContext, Owner, ProviderError, Scope, SecretValues,
+};
 
 pub(crate) struct Place {
     root: tempfile::TempDir,
     number: u32,
     pub(crate) host: String,
+    pub(crate) certificates: Option<PathBuf>,
+    pub(crate) ssh: Vec<OsString>,
     pub(crate) secrets: SecretValues,
     pub(crate) registries: BTreeMap<wharf_model::RegistryHost, wharf_model::RegistrySpec>,
 }
@@ -40,7 +48,15 @@ impl Place {
         let root = tempfile::Builder::new().prefix("wharf-docker-").tempdir().unwrap();
         fs::create_dir(root.path().join("project")).unwrap();
         let number = PLACES.fetch_add(1, Ordering::SeqCst);
-        Self { root, number, host, secrets: SecretValues::default(), registries: BTreeMap::new() }
+        Self {
+            root,
+            number,
+            host,
+            certificates: None,
+            ssh: Vec::new(),
+            secrets: SecretValues::default(),
+            registries: BTreeMap::new(),
+        }
     }
 
     pub(crate) fn project(&self) -> PathBuf {
@@ -55,13 +71,19 @@ impl Place {
     pub(crate) fn settings(&self) -> DockerSettings {
         DockerSettings {
             host: Some(self.host.clone()),
+            certificates: self.certificates.clone(),
+            ssh: self.ssh.clone(),
             project_dir: self.project(),
             owner: Owner {
                 project: "chat".parse().unwrap(),
                 environment: format!("t{}", self.number).parse().unwrap(),
             },
+            content_dir: self.root.path().join("kept"),
+            copying: Default::default(),
+            depot: Arc::new(copied::depot()),
             program: support::program(),
             logins: Logins::of_specs(&self.registries, &self.secrets),
+            secrets: self.secrets.clone(),
             pip: BTreeMap::new(),
         }
     }
@@ -111,9 +133,10 @@ impl Place {
     pub(crate) async fn end(&self, name: &InstanceId) -> Exit {
         let begin = Instant::now();
         loop {
-            match self.see(name).await.phase {
-                Phase::Ended(exit) => return exit,
-                Phase::Running { .. } => assert!(begin.elapsed() < support::PATIENCE, "{name} does not end"),
+            let seen = self.see(name).await;
+            match (seen.phase, seen.supervised.between) {
+                (Phase::Ended(exit), _) | (Phase::Running { .. }, Some(exit)) => return exit,
+                (Phase::Running { .. }, None) => assert!(begin.elapsed() < support::PATIENCE, "{name} does not end"),
             }
             pause().await;
         }
@@ -121,10 +144,20 @@ impl Place {
 
     /// Waits until an instance has written a line that starts like this, and returns what follows.
     pub(crate) async fn line(&self, start: &str) -> String {
+        self.line_of(start, |_| true).await
+    }
+
+    /// The same of one container of a unit.
+    pub(crate) async fn line_of_rank(&self, start: &str, rank: u32) -> String {
+        self.line_of(start, |line| line.rank == rank).await
+    }
+
+    async fn line_of(&self, start: &str, wanted: impl Fn(&LogLine) -> bool) -> String {
         let begin = Instant::now();
         loop {
             let lines = self.provider().logs(&BTreeSet::new(), &mut LogCursor::default(), 1_000).await.unwrap();
-            if let Some(rest) = lines.iter().find_map(|line| line.text.strip_prefix(start)) {
+            let found = lines.iter().filter(|line| wanted(line)).find_map(|line| line.text.strip_prefix(start));
+            if let Some(rest) = found {
                 return rest.to_owned();
             }
             assert!(begin.elapsed() < support::PATIENCE, "no line starts with {start}: {lines:?}");

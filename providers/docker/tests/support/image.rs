@@ -27,9 +27,8 @@ pub(crate) async fn make_all(engine: &Docker) {
 
 /// Makes an image from the files of an archive.
 pub(crate) async fn import(engine: &Docker, name: &str, archive: Vec<u8>, changes: &[&str]) {
-    let (repository, tag) = name.rsplit_once(':').unwrap();
     let changes = changes.iter().map(ToString::to_string).collect();
-    let options = CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).changes(changes).build();
+    let options = CreateImageOptionsBuilder::default().from_src("-").repo(name).changes(changes).build();
     let made = engine.create_image(Some(options), Some(body_full(archive.into())), None);
     made.try_collect::<Vec<_>>().await.unwrap();
 }
@@ -56,6 +55,11 @@ fn busybox() -> Vec<u8> {
 
 /// The system's Python with its library, pip, and the libraries that they link to.
 fn python() -> Vec<u8> {
+    python_with(&[])
+}
+
+/// The same with further files, each here and there.
+pub(crate) fn python_with(files: &[(PathBuf, String)]) -> Vec<u8> {
     let ask = "import sys, sysconfig, pip, glob\n\
                print(sys.executable); print(sysconfig.get_path('stdlib')); print(pip.__path__[0])";
     let told = Command::new("/usr/bin/python3").args(["-c", ask]).output().unwrap();
@@ -89,6 +93,7 @@ fn python() -> Vec<u8> {
     folder(&mut archive, "root", 0o700);
     archive.append_path_with_name("/bin/busybox", "bin/busybox").unwrap();
     link(&mut archive, "bin/sh", Path::new("busybox"));
+    files.iter().for_each(|(here, there)| archive.append_path_with_name(here, there).unwrap());
     archive.into_inner().unwrap()
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each suite uses a part of it")]
 
+pub(crate) mod copied;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
@@ -144,7 +146,8 @@ pub(crate) fn settings(root: &Path) -> LocalSettings {
         owner: Owner { project: "chat".parse().unwrap(), environment: "dev".parse().unwrap() },
         host_is_image: true,
         content_dir: root.join("kept"),
-        depot: Arc::new(wharf_bucket::BucketDepot::default()),
+        copying: Default::default(),
+        depot: Arc::new(copied::depot()),
         program: program(),
         environment: env::vars_os().collect(),
     }

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 use wharf_bucket_server::{Habit, Server};
-use wharf_content::{Body, Checksum, Fault, Fetch, Listing, Object, Patience, Source, Store, fetch};
+use wharf_content::{Body, Checksum, Fault, Fetch, Listing, Object, Patience, Source, Store, Throttle, fetch};
 
 const BUCKET: &str = "examplebucket";
 /// So often it is killed.
@@ -24,8 +24,8 @@ const KILLS: usize = 10;
 const MIB: u64 = 64;
 /// So many requests are under way at once.
 const CONNECTIONS: usize = 8;
-/// So much of an answer may be taken in at once.
-const CHUNK: u64 = 512 * 1024;
+/// So much of each answer is taken in and not kept yet when it ends, on a machine that has much else to do.
+const CHUNK: u64 = 192 * 1024;
 /// What the one who fetches is told.
 const TOLD: &str = "WHARF_TEST_FETCH";
 /// How long a download may take.
@@ -119,8 +119,10 @@ async fn one_who_fetches() {
         store: &store,
         source: Arc::new(source),
         content,
+        listing: None,
         name: &name,
         connections: CONNECTIONS,
+        throttle: &Throttle::default(),
         patience: Patience::LONG,
         say: &|_| {},
     };

@@ -5,8 +5,10 @@
 #![allow(clippy::disallowed_methods, reason = "what is tested is servers and time")]
 
 mod backend;
+mod doubt;
 mod faults;
 mod folders;
 mod killed;
+mod place;
 mod probe;
 mod support;

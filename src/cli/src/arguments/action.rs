@@ -87,6 +87,19 @@ pub(crate) enum RolloutAction {
     },
 }
 
+/// What is done about copies of folders of buckets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MountsAction {
+    /// Shows what is kept, who needs it, and what could go
+    Status {
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value = "human")]
+        format: Format,
+    },
+    /// Removes what nobody needs, which otherwise goes when the disk fills up
+    Collect,
+}
+
 /// What is done about the lock.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LockAction {

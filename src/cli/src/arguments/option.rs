@@ -20,6 +20,9 @@ pub(crate) struct Shared {
     /// Sets inputs from a file, KDL or JSON; may be given several times
     #[arg(long = "input-file", value_name = "FILE", global = true)]
     pub(crate) input_files: Vec<PathBuf>,
+    /// As whom an encrypted record is read: a file with age identities
+    #[arg(long, value_name = "FILE", env = "WHARF_IDENTITY", global = true, hide_env_values = true)]
+    pub(crate) identity: Option<PathBuf>,
     /// Says nothing about the work, only results and errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,

@@ -49,8 +49,8 @@ fn in_words(lease: Option<&(Lease, Presence)>, open: &[Intent], now: Timestamp) 
         "held" => format!("{holder} has had the lock for {age}.\n"),
         "left" => format!("{holder} has ended without giving the lock back. The next command takes over at once.\n"),
         _ => format!(
-            "{holder} has claimed the lock {age} ago, on another machine. Nobody here can tell whether it is still at \
-             work; a command that wants the lock finds out by waiting.\n"
+            "{holder} claimed the lock {age} ago. Whether it is still at work cannot be seen from here; a command that \
+             wants the lock finds out by waiting.\n"
         ),
     };
     if !open.is_empty() {

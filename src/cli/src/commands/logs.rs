@@ -55,5 +55,7 @@ fn print(line: &LogLine) {
         LogStream::Out => dim("│"),
         LogStream::Err => bad("│"),
     };
-    out::result(format_args!("{} {} {mark} {}\n", dim(at), line.instance, tame(&line.text)));
+    // As its container is called.
+    let rank = if line.rank == 0 { String::new() } else { format!(".{}", line.rank) };
+    out::result(format_args!("{} {}{rank} {mark} {}\n", dim(at), line.instance, tame(&line.text)));
 }

@@ -20,6 +20,7 @@ mod invoke;
 mod lock;
 mod log;
 mod logs;
+mod mounts;
 mod operations;
 mod plan;
 mod provenance;
@@ -34,7 +35,7 @@ mod top;
 mod validate;
 
 use crate::{
-    arguments::{Arguments, Command},
+    arguments::{Arguments, Command, Shared},
     exit::Exit,
     fault::{Ends, Fault},
 };
@@ -52,7 +53,7 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Log { limit, operations: false, since: _, format } => log::run(&shared, limit, format),
         Command::Log { limit, operations: true, since, format } => operations::run(&shared, limit, since, format),
         Command::Diff { range, format } => diff::run(&shared, &range, format),
-        Command::Rollback { what, agreement } => wait(rollback::run(&shared, &what, &agreement)),
+        Command::Rollback { what, agreement } => settled(&shared, wait(rollback::run(&shared, &what, &agreement))),
         Command::Rollout(action) => wait(rollout::run(&shared, &action)),
         Command::State(command) => wait(state::run(&shared, &command)),
         Command::Adopt { agreement } => wait(adopt::run(&shared, &agreement)),
@@ -65,13 +66,14 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         }
         Command::Apply { plan, expect_plan, approve, yes, select, wait: patience, view } => {
             let wanted = apply::Wanted { plan, expect_plan, approve, yes, select, wait: patience, view };
-            wait(apply::run(&shared, &wanted))
+            settled(&shared, wait(apply::run(&shared, &wanted)))
         }
         Command::Destroy { yes, approve, wait: patience, view } => {
             wait(destroy::run(&shared, yes, &approve, patience, &view))
         }
         Command::Recover { explain, wait: patience } => wait(recover::run(&shared, explain, patience)),
         Command::Lock { action } => lock::run(&shared, &action),
+        Command::Mounts { action } => mounts::run(&shared, &action),
         Command::Drift { format, since } => wait(drift::run(&shared, format, since.as_deref())),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Top { every } => wait(top::run(&shared, every)),
@@ -81,6 +83,12 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         Command::Completions { shell } => completions::run(shell),
         Command::Gateway { folder, take_over, unguarded } => gateway::run(&folder, take_over, unguarded),
     }
+}
+
+/// What a command that brings folders of buckets has ended with, once the disk has them.
+fn settled(shared: &Shared, ended: Ends<Exit>) -> Ends<Exit> {
+    mounts::settle(shared);
+    ended
 }
 
 /// Runs a command that waits for others.

@@ -73,6 +73,10 @@ fn migrate(project: &Project, from: &Place) -> Ends<Exit> {
     let to = site::store(project).place("");
     out::note(format!("{} {commits} commits, up to {serial}, to {to}; {copied} objects were copied.", good("Moved")));
     out::note(format!("{} says so, and is used no more.", from.place("")));
+    if project.bucket.as_ref().is_some_and(|bucket| bucket.encryption.recipients().is_some()) {
+        let words = "what it holds is as readable as it was: remove it when you are sure of the new place";
+        out::note(format!("{} {words}", warn("note:")));
+    }
     Ok(Exit::Done)
 }
 

@@ -118,6 +118,29 @@ fn cards_are_handed_out_and_counted_before_anything_starts() {
 }
 
 #[test]
+fn each_container_of_a_unit_gets_a_seat_or_none_does() {
+    let mut site = Site::empty("dk-gpu-unit");
+    let text = PROJECT.replace("dk-gpus", "dk-gpu-unit").replace("instances 2", "unit size=2");
+    site.write("wharf.kdl", &text.replace("@HOST", &engine::host()).replace("@IMAGE", image::BUSYBOX));
+    let card = |number: u32| format!("card GPU-{number} 24564 NVIDIA A10\n");
+    drive(&mut site, &format!("driver 550.54.15\n{}", card(5)));
+    refused(&site, &["chat-0-g1 finds no seat on a GPU", "0 of 1 free: GPU-5 (NVIDIA A10) is held by chat-0-g1"]);
+    drive(&mut site, &format!("driver 550.54.15\n{}{}{}", card(5), card(6), card(7)));
+    site.done(&["apply", "--yes", "-q"]);
+    let own = || seats("dk-gpu-unit").into_values().flatten().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(own(), ["GPU-5".to_owned(), "GPU-6".to_owned()].into());
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+
+    // The whole unit that comes finds no seats beside the whole one that is there; in its place, it does.
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    refused(&site, &["chat-0-g2 finds no seat on a GPU", "GPU-7 (NVIDIA A10) is held by chat-0-g2"]);
+    site.replace("wharf.kdl", "max-surge 1; max-unavailable 0", "max-surge 0; max-unavailable 1");
+    site.done(&["apply", "--yes", "-q"]);
+    assert_eq!(own().len(), 2);
+    site.done(&["destroy", "--yes", "-q"]);
+}
+
+#[test]
 fn the_example_with_a_gpu_is_planned() {
     let mut site = Site::empty("llm");
     site.write("wharf.kdl", &std::fs::read_to_string(example("gpu-service").join("wharf.kdl")).unwrap());

@@ -118,6 +118,8 @@ fn what_lies_in_a_network_is_reached_by_doors_and_follows_it() {
     let other = ports::two_free();
     let (here, there) = (format!("listener {} ", site.port + 1), format!("listener {other} "));
     site.replace("wharf.kdl", &here, &there);
+    let plan = site.done(&["plan"]);
+    assert!(plan.contains("will be out of reach where it is now"), "{plan}");
     site.done(&["apply", "--yes", "-q"]);
     balances(other);
     settled(&site);

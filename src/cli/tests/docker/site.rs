@@ -47,8 +47,13 @@ pub(crate) fn example(name: &str) -> std::path::PathBuf {
 
 /// A folder with [`PROJECT`] in it.
 pub(crate) fn hello(name: &str) -> Site {
+    hello_at(name, &engine::host())
+}
+
+/// The same on the engine at this address.
+pub(crate) fn hello_at(name: &str, host: &str) -> Site {
     let site = Site::empty(name);
-    let text = PROJECT.replace("@NAME", name).replace("@HOST", &engine::host()).replace("@IMAGE", image::PYTHON);
+    let text = PROJECT.replace("@NAME", name).replace("@HOST", host).replace("@IMAGE", image::PYTHON);
     site.write("wharf.kdl", &site.filled(&text));
     site.write("app/app.py", &std::fs::read_to_string(example("docker-quickstart").join("app/app.py")).unwrap());
     site.write("secrets/hello-token", TOKEN);
@@ -57,7 +62,12 @@ pub(crate) fn hello(name: &str) -> Site {
 
 /// Waits for an answer of the engine.
 pub(crate) fn ask<T>(question: impl AsyncFnOnce(Docker) -> T) -> T {
-    wait(async { question(engine::engine()).await })
+    ask_at(&engine::host(), question)
+}
+
+/// Waits for an answer of the engine at this address.
+pub(crate) fn ask_at<T>(host: &str, question: impl AsyncFnOnce(Docker) -> T) -> T {
+    wait(async { question(Docker::connect_with_host(host).unwrap()).await })
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -66,9 +76,14 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
 
 /// Every container of a project, with whether it runs, by its name.
 pub(crate) fn containers(project: &str) -> BTreeMap<String, bool> {
+    containers_at(&engine::host(), project)
+}
+
+/// The same of a project on the engine at this address.
+pub(crate) fn containers_at(host: &str, project: &str) -> BTreeMap<String, bool> {
     let filters = std::collections::HashMap::from([("label", vec![format!("wharf.project={project}")])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let found = ask(async |engine| engine.list_containers(Some(options)).await.unwrap());
+    let found = ask_at(host, async |engine| engine.list_containers(Some(options)).await.unwrap());
     let name = |container: &ContainerSummary| container.names.as_ref().unwrap()[0].trim_start_matches('/').to_owned();
     found
         .iter()
@@ -79,9 +94,14 @@ pub(crate) fn containers(project: &str) -> BTreeMap<String, bool> {
 /// What holds after every apply of [`PROJECT`] that went well: two instances, all ready, with their gateway and what they
 /// mount, no container beyond those, and nothing left to do.
 pub(crate) fn assert_settled(site: &Site, project: &str, note: &str) {
+    assert_settled_at(&engine::host(), site, project, note);
+}
+
+/// The same on the engine at this address.
+pub(crate) fn assert_settled_at(host: &str, site: &Site, project: &str, note: &str) {
     let instances = site.instances();
     assert!(instances.len() == 2 && instances.values().all(|state| state == "ready"), "{note}: {instances:?}");
-    let containers = containers(project);
+    let containers = containers_at(host, project);
     let running: Vec<_> = containers.iter().filter(|(_, runs)| **runs).map(|(name, _)| name.clone()).collect();
     let prefix = format!("{project}.default.");
     let expected = instances.keys().map(|name| format!("{prefix}{name}")).chain([format!("{prefix}gateway.public")]);

@@ -82,6 +82,9 @@ fn streams_outlive_a_roll_as_long_as_the_grace_lasts() {
 
     let mut old: Vec<_> = (0..8).map(|_| Stream::open(site.port).unwrap()).collect();
     assert!(old.iter().all(|stream| stream.greeting == "one"));
+    let status = site.done(&["status"]);
+    let told = format!("nlb edge  running\n  port {}  echo  2/2 ready  8 connections\n", site.port);
+    assert!(status.contains(&told), "{status}");
     site.replace("wharf.kdl", r#"GREETING "one""#, r#"GREETING "two""#);
     let apply = Running::start(&mut site.wharf(&["apply", "--yes", "-q"]));
     // Every new stream comes somewhere, and at last to the new ones alone, while the old streams go on.

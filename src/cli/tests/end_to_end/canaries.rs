@@ -44,6 +44,25 @@ fn a_revision_that_fails_its_gate_is_rolled_back() {
     assert_eq!(http::get(site.port, PATH, Some(TOKEN)).unwrap().status, 200);
 }
 
+/// Its programs are back before anybody could miss them, and the gate has seen it all the same.
+#[test]
+fn a_revision_whose_programs_are_started_again_fails_a_gate_on_restarts() {
+    let site = site("canary-restarts", "step \"25%\" for=\"20s\"; step \"50%\" for=\"1s\"; gate restarts=0");
+    site.replace(
+        "app/app.py",
+        "    def do_GET(self):\n",
+        "    def do_GET(self):\n        if self.path != \"/health\":\n            __import__(\"os\")._exit(3)\n",
+    );
+    let load = Load::start(site.port, PATH, TOKEN);
+    let apply = site.run(&["apply", "--yes", "-q"]);
+    load.stop();
+    assert_eq!(apply.code, 6, "{}", apply.said);
+    assert!(apply.said.contains("was rolled back: with 1 of 4 instances new, "), "{}", apply.said);
+    assert!(apply.said.contains("ended by themselves, and at most 0 may"), "{}", apply.said);
+    let instances = site.instances();
+    assert!(instances.len() == 4 && instances.values().all(|state| state == "ready"), "{instances:?}");
+}
+
 #[test]
 fn a_good_revision_goes_all_the_way_and_bakes_beside_an_old_instance() {
     let canary = "step \"25%\" for=\"1s\"; step \"50%\" for=\"1s\"; gate error-rate=\"5%\" latency-p99=\"2s\" restarts=0; \

@@ -1,6 +1,7 @@
 //! Every example is planned, applied, called and destroyed as a user would do it, its libraries fetched for real.
 
 use crate::support::{Site, http};
+use serde_json::Value;
 use std::{fs, path::Path};
 use wharf_bucket_server::{ACCESS_KEY, Habit, SECRET_KEY, Server};
 
@@ -91,10 +92,26 @@ fn a_program_in_a_bucket_runs_as_it_is() {
     assert!(!said.contains("prepare mount"), "what is kept is not fetched: {said}");
     assert_eq!(hello(&site).body, "Hello World");
 
+    // Both states are kept for the environment that knows them.
+    let kept =
+        |site: &Site| serde_json::from_str::<Value>(&site.done(&["mounts", "status", "--format", "json"])).unwrap();
+    let both = kept(&site);
+    assert_eq!((both["copies"].as_array().unwrap().len(), &both["reclaimable"]), (2, &Value::from(0)), "{both}");
+    let said = site.done(&["mounts", "status"]);
+    assert!(said.contains("oss://examplebucket/code/") && said.contains("needed by "), "{said}");
+    site.done(&["mounts", "collect"]);
+    assert_eq!(kept(&site)["stored"], both["stored"]);
+
     // A folder that is gone is no reason to touch what runs, and is told.
     fs::remove_dir_all(bucket.join("code")).unwrap();
     let plan = site.run(&["plan"]);
     assert!(plan.code == 1 && plan.said.contains("there is nothing in oss://examplebucket/code/"), "{}", plan.said);
     site.done(&["destroy", "--yes", "-q"]);
     assert_eq!(site.processes().len(), 0);
+    // What nobody needs stays for whoever comes next, until somebody wants the room.
+    let left = kept(&site);
+    assert!(left["stored"].as_u64().unwrap() > 0 && left["stored"] == left["reclaimable"], "{left}");
+    assert!(site.done(&["mounts", "status"]).contains("nobody needs it"));
+    site.done(&["mounts", "collect"]);
+    assert!(site.done(&["mounts", "status"]).starts_with("Nothing is kept in "));
 }

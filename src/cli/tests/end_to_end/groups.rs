@@ -13,7 +13,7 @@ service "NAME" {
     mount "/mnt/data" { folder "./app" read-only=#true }
     health { readiness { http "/health"; every "1s"; timeout "1s"; failures 5 } }
     rollout { min-ready "300ms"; deadline "30s" }
-    auth { token (secret)"hello-token" }
+    auth { token (secret)"hello-token" name="callers" }
     group "chat" weight=WEIGHT
     expose "public"
 }
@@ -48,6 +48,30 @@ fn asks(site: &Site, path: &str, count: usize) -> BTreeMap<String, usize> {
 
 fn only(name: &str, count: usize) -> BTreeMap<String, usize> {
     BTreeMap::from([(name.to_owned(), count)])
+}
+
+#[test]
+fn a_weight_that_somebody_changed_in_the_gateway_is_drift() {
+    let site = Site::hello("groups-by-hand");
+    apply(&site, &[("chat", 90), ("next", 10)]);
+    let folder = site.gateway();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let text = std::fs::read_to_string(folder.join("config.json")).unwrap();
+        let mut config: wharf_gateway::Config = serde_json::from_str(&text).unwrap();
+        config.generation += 1;
+        let next = config.routes.iter_mut().find(|route| route.service == "next").unwrap();
+        next.entry.as_mut().unwrap().weight = Some(1_000);
+        let mut client = wharf_gateway::Client::connect(&folder).await.unwrap();
+        client.replace(&config).await.unwrap();
+    });
+    let drift = site.run(&["drift"]);
+    println!("{}", drift.said);
+    assert_eq!(drift.code, 2, "{}", drift.said);
+    assert!(drift.said.contains("route.public/next") && drift.said.contains("1 changed"), "{}", drift.said);
+    assert!(drift.said.contains("weight 10 → chat, weight 1000"), "{}", drift.said);
+    site.done(&["apply", "--yes", "-q"]);
+    assert_eq!(site.run(&["drift"]).code, 0);
 }
 
 #[test]

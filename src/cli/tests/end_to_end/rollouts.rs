@@ -146,7 +146,6 @@ fn nothing_is_lost_at_full_load_whatever_changes() {
     });
     under_load("rollback", &|| {
         site.replace("wharf.kdl", "\"two\"", "\"three\"");
-        site.replace("wharf.kdl", "deadline \"30s\"", "deadline \"2s\"");
         site.write("app/app.py", "import sys\nsys.exit('cannot open the model')\n");
         assert_eq!(site.run(&["apply", "--yes", "-q"]).code, 6);
     });

@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `remove INSTANCE`, `exit INSTANCE CODE` | takes an instance away; ends it |
 //! | `relabel INSTANCE REVISION`, `remake INSTANCE`, `rehouse INSTANCE PORT` | changes its labels |
-//! | `copy INSTANCE NEW`, `sicken INSTANCE` | makes another like it; keeps it from being ready |
+//! | `copy INSTANCE NEW` | makes another like it |
+//! | `sicken INSTANCE`, `silence INSTANCE` | keeps it from being ready; from answering whoever looks, though it is |
 //! | `set INSTANCE FIELD VALUE` | changes what it was made from |
+//! | `new INSTANCE`, `drained INSTANCE` | has its supervisor know nothing of it; know that it drains |
 //! | `gateway-gone NAME`, `gateway-down NAME`, `gateway-copy NAME NEW` | takes away, stops, doubles a gateway |
 //! | `gateway-listen NAME ADDRESS`, `gateway-relabel NAME`, `gateway-set NAME FIELD VALUE` | changes it |
 //! | `route-gone GATEWAY SERVICE`, `route-copy GATEWAY SERVICE NEW` | takes a route away, doubles it |
@@ -14,8 +16,8 @@
 //! | `contents-gone`, `content-extra WORD` | takes all contents away; makes one more |
 
 use wharf_model::{
-    ContentDigest, ContentRef, EndpointState, Entry, Exit, Field, FieldPath, Fingerprint, InstanceId, ObservedGateway,
-    ObservedRoute, OperationId, Phase, RevisionNumber, Told, Value,
+    ContentDigest, ContentRef, EndpointState, Entry, Exit, Field, FieldPath, Fingerprint, InstanceId, Marked,
+    ObservedGateway, ObservedRoute, OperationId, Phase, RevisionNumber, Told, Value,
 };
 use wharf_provider::{MemoryProvider, Stays};
 
@@ -38,8 +40,11 @@ fn instance(memory: &MemoryProvider, words: &[&str]) -> bool {
         ["remake", id] => change(id, &|seen| seen.operation = Some(OperationId("somebody by hand".into()))),
         ["rehouse", id, port] => change(id, &|seen| seen.endpoint.set_port(port.parse().unwrap())),
         ["set", id, field, value] => change(id, &|seen| set(&mut seen.told, field, value)),
+        ["new", id] => change(id, &|seen| seen.supervised.marked = Some(Marked::New)),
+        ["drained", id] => change(id, &|seen| seen.supervised.marked = Some(Marked::Drained)),
         ["copy", id, new] => memory.copy_instance(&id.parse().unwrap(), new.parse().unwrap()),
         ["sicken", id] => memory.sicken(&id.parse().unwrap()),
+        ["silence", id] => memory.silence(&id.parse().unwrap()),
         _ => return false,
     }
     true

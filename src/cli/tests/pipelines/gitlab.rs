@@ -120,6 +120,8 @@ fn the_scripts_for_gitlab_plan_comment_apply_and_look() {
         ("WHARF_COMMENTS", "let-me-in".to_owned()),
     ];
     runner.site.env.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    // What is looked for at the end must not be mended meanwhile.
+    runner.site.replace("wharf.kdl", "instances 2", "instances 2\n    crash-block #true");
 
     // Nobody commented yet, so there is nothing to carry out.
     let unreviewed = runner.gitlab("apply");

@@ -18,7 +18,7 @@ use crate::endpoint::{InFlight, LiveEndpoint};
 use crate::entrance::Entrance;
 use crate::forward::Quest;
 use crate::framing;
-use crate::live::Live;
+use crate::live::{Live, Telling};
 use crate::outlier::Fault;
 use crate::proxy::Proxy;
 use crate::refusal::{Refusal, Tongue};
@@ -43,7 +43,7 @@ impl Script {
     pub(super) fn new(config: Config) -> Self {
         config.check().unwrap();
         let (live, mut registry) = (Arc::new(Live::new()), Registry::new(CancellationToken::new()));
-        live.replace(&config, None, &mut registry);
+        live.replace(&config, Telling::default(), &mut registry);
         let pool = Arc::new(Pool::default());
         let proxy = Proxy { live, pool, random: Random::seeded(42), sink: Sink::start().unwrap() };
         let entrance = Entrance::new(&config.listeners[0], None);
@@ -191,7 +191,7 @@ impl Script {
         self.config.generation += 1;
         let endpoints = self.config.routes.iter_mut().flat_map(|route| &mut route.endpoints);
         endpoints.filter(|at| at.name == instance).for_each(|at| at.state = state);
-        self.proxy.live.replace(&self.config, None, &mut self.registry);
+        self.proxy.live.replace(&self.config, Telling::default(), &mut self.registry);
         Vec::new()
     }
 }

@@ -38,7 +38,8 @@ pub enum Check {
     },
     /// A connection is accepted.
     Tcp,
-    /// Whoever listens on this socket says so, in place of the instance: a line of JSON with `passed` and `words`.
+    /// Whoever listens on this socket says so, in place of the instance: a line of JSON with `passed` and `words`. A file in
+    /// its place has said so.
     Told {
         /// Where it is; it may lie deeper than a socket's address has room for.
         socket: PathBuf,

@@ -22,9 +22,11 @@ use crate::choice::Random;
 use crate::config::{Config, Endpoint, Route, TokenDigest};
 use crate::framing;
 use crate::headers;
-use crate::live::Live;
+use crate::live::{Live, Telling};
 use crate::outgoing::Guest;
+use crate::proxy::Asking;
 use crate::registry::Registry;
+use crate::trace::{self, Brought};
 
 const HEADS: usize = 6_000;
 
@@ -263,15 +265,17 @@ fn instances_get_the_same_from_callers_in_either_version() {
         }
     });
     let (live, mut registry) = (Live::new(), Registry::new(tokio_util::sync::CancellationToken::new()));
-    live.replace(&Config { routes: routes.to_vec(), ..Config::empty() }, None, &mut registry);
+    live.replace(&Config { routes: routes.to_vec(), ..Config::empty() }, Telling::default(), &mut registry);
     let client = HeaderValue::from_static("10.0.0.7");
-    let guest = Guest { client: &client, scheme: "http" };
     let made = || HeaderValue::from_static("made");
     let mut compared = 0;
-    for _ in 0..4 * HEADS {
+    for turn in 0..4 * HEADS {
         let text = head(&random);
         let mut room = room();
         let Ok(Some(head)) = RequestHead::read(text.as_bytes(), &mut room) else { continue };
+        let brought = Brought::of(Asking::values(&head, &headers::TRACE));
+        let trace = (turn % 2 == 0).then(|| trace::join(brought, 1_000, || random.next()));
+        let guest = Guest { client: &client, scheme: "http", trace };
         // Where `Connection` names what the gateway itself sets, here it is set all the same.
         if head.ambiguity.is_some() || text.contains("content-length\r\n") {
             continue;
@@ -294,7 +298,7 @@ fn instances_get_the_same_from_callers_in_either_version() {
             None => hyper::Uri::default(),
         };
         headers::name_host(&mut expected, &address, "hello");
-        headers::forward(&mut expected, &client, "http", made);
+        headers::forward(&mut expected, guest, made);
         if !route.tokens.is_empty() {
             expected.remove("authorization");
         }

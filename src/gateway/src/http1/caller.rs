@@ -28,6 +28,7 @@ use crate::config::Protocol;
 use crate::connection::{Arrival, Visitor};
 use crate::framing::LARGEST_HEAD;
 use crate::live::LiveRoute;
+use crate::outgoing::Guest;
 use crate::proxy::{Entered, TurnedAway};
 use crate::refusal::{Refusal, Tongue};
 use crate::story::Visit;
@@ -174,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<'_, S> {
         if found.route.as_ref().is_some_and(|(route, _)| route.protocol == Protocol::H2c) {
             return Some(Received::Elsewhere);
         }
-        let guest = self.visitor.guest();
+        let guest = Guest { trace: proxy.join_trace(&found, &head), ..self.visitor.guest() };
         let mut visit = proxy.begin_visit(&found, || head.told(), guest);
         let asked = Asked {
             method: head.method.clone(),

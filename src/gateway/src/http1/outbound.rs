@@ -13,10 +13,10 @@ use super::answer::AnswerHead;
 use super::fields::Field;
 use super::reading::Framing;
 use super::request::RequestHead;
-use crate::headers;
 use crate::live::LiveRoute;
 use crate::outgoing::Guest;
 use crate::paths;
+use crate::trace::Brought;
 
 /// A request's head as an instance gets it. `covered` bytes of the path are the route's prefix; `upgrade` is the protocol
 /// that is let through; `make_id` is asked for a request id if the caller brought none.
@@ -35,8 +35,11 @@ pub(crate) fn request(
     out.put_slice(b" HTTP/1.1\r\n");
     line(out, "host", head.host().unwrap_or(&route.service).as_bytes());
     let (mut chained, mut cookies, mut known) = (false, 0, false);
-    let traced = head.fields.iter().find(|field| Field::of(field.name) == Field::Trace);
-    let traced = traced.is_none_or(|field| headers::trace_id_of(field.value).is_some());
+    // Whether the caller's trace goes on.
+    let traced = match guest.trace {
+        Some(joined) => joined.caller.is_some(),
+        None => Brought::of(values(head, Field::Trace)) != Brought::Broken,
+    };
     for Header { name, value } in head.fields {
         match Field::of(name) {
             Field::Connection
@@ -51,6 +54,8 @@ pub(crate) fn request(
             // The gateway's token is no business of the service.
             Field::Authorization if !route.tokens.is_empty() => {}
             Field::Trace | Field::TraceState if !traced => {}
+            // Said below.
+            Field::Trace if guest.trace.is_some() => {}
             _ if head.options.name(name) => {}
             Field::ForwardedFor => chained = true,
             Field::Cookie => cookies += 1,
@@ -69,6 +74,9 @@ pub(crate) fn request(
     line(out, "x-forwarded-proto", guest.scheme.as_bytes());
     if !known {
         line(out, "x-request-id", make_id().as_bytes());
+    }
+    if let Some(joined) = guest.trace {
+        line(out, "traceparent", joined.own.text().as_bytes());
     }
     if head.trailers {
         out.put_slice(b"te: trailers\r\n");

@@ -234,6 +234,34 @@ async fn http2_requests_reach_an_http1_instance_many_at_once() {
 /// What the standard has a server do with frames that make no sense: it says goodbye and closes. Nothing reaches the
 /// instance, and others are served on.
 #[tokio::test]
+async fn callers_who_leave_half_way_say_nothing_about_an_instance() {
+    let gateway = Gateway::start().await;
+    // It waits for the whole body.
+    let instance = Instance::start(|request| async {
+        Response::new(whole(request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default()))
+    })
+    .await;
+    let hello = route("hello", vec![serving("hello-0-g1", instance.address)]);
+    gateway.replace(&config(1, vec![hello])).await;
+    let address = gateway.address().await;
+    let seen = async || gateway.status().await.routes[0].endpoints[0].clone();
+    for _ in 0..20 {
+        let mut caller = http2_caller(address).await;
+        let (mut body, stream) = Channel::<Bytes, Box<dyn std::error::Error + Send + Sync>>::new(1);
+        let request = Request::post("http://a/hello").body(stream.boxed()).unwrap();
+        let asked = tokio::spawn(async move { caller.send_request(request).await });
+        body.send_data("half".into()).await.unwrap();
+        eventually("it is on its way", async || seen().await.in_flight == 1).await;
+        // The stream is reset.
+        body.abort("left".into());
+        assert!(asked.await.unwrap().is_err());
+        eventually("it is over", async || seen().await.in_flight == 0).await;
+    }
+    assert!(!seen().await.ejected);
+    assert_eq!(post(address, "/hello", "whole").await.text, "whole");
+}
+
+#[tokio::test]
 async fn frames_that_make_no_sense_end_the_connection() {
     let (gateway, echo) = (Gateway::start().await, Instance::echo().await);
     gateway.replace(&config(1, vec![route("hello", vec![serving("hello-0-g1", echo.address)])])).await;
@@ -272,6 +300,58 @@ fn goes_away(mut frames: &[u8]) -> bool {
         frames = rest.get(length..).unwrap_or_default();
     }
     false
+}
+
+#[tokio::test]
+async fn a_caller_in_http1_is_answered_by_an_instance_in_http2() {
+    let (gateway, (server, connections)) = (Gateway::start().await, grpc_server().await);
+    // Ready or not is asked in HTTP/2, too; beside it is an instance in HTTP/1 for the same connection.
+    let echo = Instance::echo().await;
+    let routes = vec![grpc_route(server), route("hello", vec![serving("hello-0-g1", echo.address)])];
+    gateway.replace(&config(1, routes)).await;
+    let mut caller = Caller::connect(gateway.address().await).await;
+    let question = || Request::post("/echo.Echo/Chat").header("te", "trailers").body(whole("a question")).unwrap();
+    for _ in 0..2 {
+        assert_eq!(caller.get("/hello").await.unwrap().status, 200);
+        let answer = caller.call(question()).await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "a question"));
+        assert_eq!(answer.header("content-type"), "application/grpc");
+    }
+    assert!(connections.load(Ordering::SeqCst) >= 1);
+}
+
+/// A WebSocket over HTTP/2 (RFC 8441) is not announced, and whoever asks for one all the same is refused: its stream ends, and
+/// the connection goes on.
+#[tokio::test]
+async fn a_websocket_over_http2_is_refused_alone() {
+    let (gateway, echo) = (Gateway::start().await, Instance::echo().await);
+    gateway.replace(&config(1, vec![route("hello", vec![serving("hello-0-g1", echo.address)])])).await;
+    let frame = |stream: u8, block: &[u8]| [&[0, 0, block.len() as u8, 1, 5, 0, 0, 0, stream], block].concat();
+    let path = b"\x04\x06/hello\x01\x01x\x86";
+    let connect = [&b"\x02\x07CONNECT\x00\x09:protocol\x09websocket"[..], path].concat();
+    let get = [&b"\x82"[..], path].concat();
+    let begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+    let mut stream = TcpStream::connect(gateway.address().await).await.unwrap();
+    stream.write_all(&[&begin[..], &frame(1, &connect), &frame(3, &get)].concat()).await.unwrap();
+    let mut heard = Vec::new();
+    // Kind and stream of each frame, and the settings that are announced.
+    let (mut frames, mut settings) = (Vec::new(), Vec::new());
+    while !frames.contains(&(1, 3)) {
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_buf(&mut heard)).await;
+        assert!(read.expect("an answer").unwrap() > 0, "{frames:?}");
+        let size = |heard: &[u8]| 9 + (usize::from(heard[1]) << 8 | usize::from(heard[2]));
+        while heard.len() >= 9 && heard.len() >= size(&heard) {
+            let body: Vec<u8> = heard.drain(..size(&heard)).collect();
+            frames.push((body[3], body[8]));
+            if body[3] == 4 {
+                settings.extend(body[9..].chunks(6).map(|setting| setting[1]));
+            }
+        }
+    }
+    assert!(frames.contains(&(3, 1)) && !frames.contains(&(1, 1)), "stream 1 is reset: {frames:?}");
+    assert!(!frames.iter().any(|(kind, _)| *kind == 7), "the connection stays: {frames:?}");
+    assert!(!settings.is_empty() && !settings.contains(&8), "{settings:?}");
+    assert_eq!(echo.requests(), 1);
 }
 
 #[tokio::test]

@@ -167,6 +167,28 @@ async fn halting(pieces: &'static [(u64, &'static str)]) -> std::net::SocketAddr
     address
 }
 
+/// A listener that has as many connections waiting as it takes.
+struct Full {
+    address: std::net::SocketAddr,
+    _listener: socket2::Socket,
+    _waiting: Vec<socket2::Socket>,
+}
+
+fn full() -> Full {
+    let socket = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let listener = socket();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = |_| {
+        let waiting = socket();
+        waiting.set_nonblocking(true).unwrap();
+        let _ = waiting.connect(&address);
+        waiting
+    };
+    Full { _waiting: (0..8).map(connect).collect(), address: address.as_socket().unwrap(), _listener: listener }
+}
+
 #[tokio::test]
 async fn each_part_of_a_request_has_its_time() {
     const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n";
@@ -176,7 +198,6 @@ async fn each_part_of_a_request_has_its_time() {
         limit(&mut route.timeouts);
         route
     };
-    // An address of a network that documents may use: nobody answers, or nobody can be reached.
     let silent = halting(&[]).await;
     let dribbling = halting(&[(0, HEAD), (0, "abc"), (10_000, "def")]).await;
     let endless = halting(&[(0, HEAD), (60, "a"), (60, "b"), (60, "c"), (60, "d"), (10_000, "e")]).await;
@@ -192,10 +213,17 @@ async fn each_part_of_a_request_has_its_time() {
     assert!(Caller::connect(address).await.get("/between").await.is_err());
     assert!(Caller::connect(address).await.get("/total").await.is_err());
 
+    // Nobody takes connections there, and what is tried is not refused either.
+    let full = full();
+    gateway.replace(&config(2, vec![limited("connect", full.address, |limits| limits.connect_ms = Some(100))])).await;
+    let begin = Instant::now();
+    assert_eq!(refused(&get(address, "/connect").await), (503, "cannot-connect"));
+    assert!(begin.elapsed() >= Duration::from_millis(100), "{:?}", begin.elapsed());
+
     // A client that stops in the middle of its body.
     let mut upload = limited("upload", silent, |limits| limits.between_bytes_ms = Some(100));
     upload.timeout_ms = Some(20_000);
-    gateway.replace(&config(2, vec![upload])).await;
+    gateway.replace(&config(3, vec![upload])).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"POST /upload HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc").await.unwrap();
     let mut answer = String::new();

@@ -20,3 +20,4 @@ mod support;
 mod take_over;
 mod tls;
 mod told;
+mod traced;

@@ -237,6 +237,11 @@ impl Instance {
         .await
     }
 
+    /// Answers with the body that it was sent.
+    pub(crate) async fn mirror() -> Self {
+        Self::start(|request| async { Response::new(request.into_body().map_err(Into::into).boxed()) }).await
+    }
+
     /// Accepts no connection any more, and closes those it has.
     pub(crate) async fn die(&self) {
         self.task.abort();

@@ -8,6 +8,8 @@ use futures_util::{SinkExt, StreamExt};
 use http_body_util::{BodyExt, Channel};
 use hyper::{Request, Response};
 use nix::sys::signal::Signal;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Message, protocol::Role};
@@ -132,6 +134,84 @@ async fn nobody_is_refused_while_one_gateway_takes_over_from_another() {
     assert_eq!(get(address, "/hello").await.status, 200);
     successor.signal(Signal::SIGTERM);
     assert!(successor.ended().await.success());
+}
+
+/// An instance that says who it is.
+async fn named(name: &'static str) -> Instance {
+    Instance::start(move |_| async move { Response::new(whole(name)) }).await
+}
+
+#[tokio::test]
+async fn whoever_was_taken_over_from_twice_follows_still() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new, events) = (named("old").await, named("new").await, faces().await);
+    let hello = |instance: &Instance, name| route("hello", vec![serving(name, instance.address)]);
+    let stream = |state| route("stream", vec![endpoint("stream-0-g1", events.address, state)]);
+    let mut first = Gateway::start_in(dir.path()).await;
+    let mut wanted = config(1, vec![hello(&old, "hello-0-g1"), stream(EndpointState::Serving)]);
+    wanted.listeners = vec![Listener::plain("public", nowhere())];
+    wanted.access_log = true;
+    let address = wanted.listeners[0].address;
+    first.replace(&wanted).await;
+    let mut caller = Caller::connect(address).await;
+    assert_eq!(caller.get("/hello").await.unwrap().text, "old");
+    let mut watcher = Caller::connect(address).await;
+    let request = Request::get("/stream/events").body(whole("")).unwrap();
+    let body = watcher.send(request).await.unwrap().into_body();
+
+    let mut second = Gateway::take_over(dir.path()).await;
+    let third = Gateway::take_over(dir.path()).await;
+    assert_eq!(get(address, "/hello").await.text, "old");
+    let logged = || std::fs::read_to_string(dir.path().join("access.log")).unwrap_or_default().lines().count();
+    eventually("it is told of", async || logged() == 2).await;
+    wanted.generation = 2;
+    wanted.routes = vec![hello(&new, "hello-0-g2"), stream(EndpointState::Draining)];
+    third.replace(&wanted).await;
+    // Its connection is the first one's still.
+    assert_eq!(caller.get("/hello").await.unwrap().text, "new");
+    // So is the stream, which the third learns of from the second, though that has nothing open itself.
+    assert_eq!(third.status().await.in_flight("stream-0-g1"), 1);
+    drop((body, watcher, caller));
+    assert!(first.ended().await.success());
+    assert!(second.ended().await.success(), "it stays as long as its own predecessor does");
+    eventually("nothing is open", async || third.status().await.in_flight("stream-0-g1") == 0).await;
+}
+
+#[tokio::test]
+async fn a_predecessor_that_is_stopped_begins_nothing_any_more() {
+    let (mut gateway, instance) = (Gateway::start().await, faces().await);
+    gateway.replace(&config(1, vec![route("hello", vec![serving("hello-0-g1", instance.address)])])).await;
+    let address = gateway.address().await;
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    idle.write_all(b"GET /hello HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    let mut answer = [0; 2_000];
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"ok") {
+        let count = idle.read(&mut answer).await.unwrap();
+        seen.extend_from_slice(&answer[..count]);
+    }
+    let mut busy = Caller::connect(address).await;
+    let mut events = busy.send(Request::get("/hello/events").body(whole("")).unwrap()).await.unwrap().into_body();
+
+    // What a successor says, and a configuration that only its own release knows.
+    let mut control = BufReader::new(UnixStream::connect(gateway.dir.join("control.sock")).await.unwrap());
+    for (ask, expected) in [
+        (r#"{"ask":"leave","grace_ms":600000}"#, "left"),
+        (r#"{"ask":"replace","config":{"format":1,"generation":2,"listeners":[],"routes":[],"new":1}}"#, "refused"),
+        (r#"{"ask":"shut-down","grace_ms":600000}"#, "stopping"),
+    ] {
+        control.write_all(format!("{ask}\n").as_bytes()).await.unwrap();
+        let mut reply = String::new();
+        control.read_line(&mut reply).await.unwrap();
+        assert!(reply.contains(&format!(r#""reply":"{expected}""#)), "{reply}");
+    }
+    let closed = tokio::time::timeout(PATIENCE, idle.read(&mut answer)).await.expect("its connection is closed");
+    assert_eq!(closed.unwrap(), 0);
+    let frame = tokio::time::timeout(PATIENCE, events.frame()).await.expect("events go on");
+    frame.expect("the stream goes on").unwrap();
+    drop((events, busy));
+    assert!(gateway.ended().await.success());
+    assert_eq!(instance.requests(), 2);
 }
 
 async fn follow_socket(address: std::net::SocketAddr, ends: Arc<AtomicBool>) {

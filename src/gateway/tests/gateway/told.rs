@@ -69,18 +69,20 @@ async fn a_call_is_kept_with_its_bodies_and_without_its_secrets() {
     .await;
     let mut hello = route("hello", vec![serving("hello-0-g1", instance.address)]);
     let file = gateway.dir.join("calls.jsonl");
-    hello.records =
-        Some(Records { file: file.clone(), thousandths: 1_000, max_body: 9, redact: vec!["x-api-key".into()] });
+    hello.records = Some(Records { redact: vec!["x-session".into()], ..Records::all(&file, 9) });
     gateway.replace(&config(1, vec![hello.clone()])).await;
     let address = gateway.address().await;
-    let request = Request::post("/hello/v1").header("x-api-key", "s3cret").header("authorization", "Bearer s3cret");
+    let request = Request::post("/hello/v1").header("x-session", "s3cret").header("authorization", "Bearer s3cret");
+    let request = request.header("X-API-Key", "s3cret");
     Caller::connect(address).await.call(request.body(whole("a question")).unwrap()).await.unwrap();
     let told = &lines(&file, 1).await[0];
     assert_eq!((told["request_body"].as_str(), told["request_bytes"].as_u64()), (Some("a questio"), Some(10)));
     assert_eq!((told["response_body"].as_str(), told["response_bytes"].as_u64()), (Some("an answer"), Some(22)));
     assert_eq!((told["status"].as_u64(), told["instance"].as_str()), (Some(201), Some("hello-0-g1")));
     assert_eq!(told["response_headers"]["x-model"].as_str(), Some("m"));
-    assert_eq!(told["request_headers"]["x-api-key"].as_str(), Some("(redacted)"));
+    for header in ["x-session", "x-api-key", "authorization"] {
+        assert_eq!(told["request_headers"][header].as_str(), Some("(redacted)"));
+    }
     assert!(!told.to_string().contains("s3cret"), "{told}");
 
     // A sink that fails costs nobody an answer.
@@ -90,6 +92,51 @@ async fn a_call_is_kept_with_its_bodies_and_without_its_secrets() {
         assert_eq!(post(address, "/hello", "x").await.status, 201);
     }
     eventually("they are counted", async || gateway.status().await.dropped_lines == 3).await;
+}
+
+#[tokio::test]
+async fn a_part_of_the_calls_is_kept_without_what_nobody_may_read() {
+    let (gateway, echo) = (Gateway::start().await, Instance::mirror().await);
+    let file = gateway.dir.join("calls.jsonl");
+    let mut hello = route("hello", vec![serving("hello-0-g1", echo.address)]);
+    let redact_fields = vec!["/messages/*/content".into()];
+    let records = Records { redact_fields, full: 8_000, kept: 2, ..Records::all(&file, 1_000) };
+    hello.records = Some(records.clone());
+    gateway.replace(&config(1, vec![hello.clone()])).await;
+    let address = gateway.address().await;
+    let question = r#"{"messages":[{"content":"s3cret","role":"user"}]}"#;
+    assert_eq!(post(address, "/hello", question).await.text, question, "what passes is left alone");
+    let told = &lines(&file, 1).await[0];
+    let kept = question.replace("s3cret", "(redacted)");
+    assert_eq!((told["request_body"].as_str(), told["response_body"].as_str()), (Some(&*kept), Some(&*kept)));
+    // Too long to be kept whole, and so to be looked through.
+    let long = format!(r#"{{"messages":[{{"content":"{}"}}]}}"#, "s3cret".repeat(400));
+    assert_eq!(post(address, "/hello", long).await.status, 200);
+    assert_eq!(lines(&file, 2).await[1]["request_body"].as_str(), Some("(redacted)"));
+    let message = r#"{"role":"user","content":"s3cret"}"#;
+    let long = format!("{{\"messages\":[\n{message}\n{}]}}", format!(",{message}\n").repeat(40));
+    assert_eq!(post(address, "/hello", long).await.status, 200);
+    assert_eq!(lines(&file, 3).await[2]["request_body"].as_str(), Some("(redacted)"));
+    // Only a type says that lines are texts by themselves.
+    let request = Request::post("/hello").header("content-type", "application/x-ndjson");
+    let two = format!("{question}\n{question}\n");
+    Caller::connect(address).await.call(request.body(whole(two.clone())).unwrap()).await.unwrap();
+    let told = &lines(&file, 4).await[3];
+    assert_eq!(told["request_body"].as_str(), Some(&*two.replace("s3cret", "(redacted)")));
+    assert_eq!(told["response_body"].as_str(), Some("(redacted)"));
+
+    // Full files are renamed, and no more are kept than are wanted.
+    for _ in 0..48 {
+        assert_eq!(post(address, "/hello", question).await.status, 200);
+    }
+    eventually("files are renamed", async || file.with_extension("jsonl.2").exists()).await;
+    assert!(!file.with_extension("jsonl.3").exists());
+
+    hello.records = Some(Records { thousandths: 0, file: gateway.dir.join("none.jsonl"), ..records });
+    gateway.replace(&config(2, vec![hello])).await;
+    assert_eq!(post(address, "/hello", question).await.status, 200);
+    assert_eq!(gateway.status().await.dropped_lines, 0);
+    assert!(!gateway.dir.join("none.jsonl").exists());
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 
 use crate::{
     Access, Address, BucketMount, ContentDigest, ContentRef, FolderMount, FolderPath, GatewayName, GatewaySpec,
-    InstanceId, Libraries, MountPath, ObjectId, ObjectSpec, Probe, Revision, RouteSpec, ServiceName, Shutdown,
+    GitMount, ImageMount, InstanceId, Libraries, MountPath, ObjectId, ObjectSpec, Probe, Revision, RouteSpec,
+    ServiceName, Shutdown,
 };
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -29,6 +30,20 @@ pub enum Call {
         content: ContentRef,
         /// The folder.
         bucket: BucketMount,
+    },
+    /// Bring the files of a repository at the commit that the content names.
+    PrepareGit {
+        /// The content to end with.
+        content: ContentRef,
+        /// The repository.
+        git: GitMount,
+    },
+    /// Copy a folder out of a container image, which must still be this content.
+    PreparePart {
+        /// The content to end with.
+        content: ContentRef,
+        /// The folder.
+        part: ImageMount,
     },
     /// Fetch a container image.
     PrepareImage {
@@ -191,6 +206,8 @@ impl Call {
         match self {
             Self::PrepareFolder { .. }
             | Self::PrepareBucket { .. }
+            | Self::PrepareGit { .. }
+            | Self::PreparePart { .. }
             | Self::PreparePackages { .. }
             | Self::PrepareImage { .. } => Verb::Prepare,
             Self::DropContent { .. } => Verb::Drop,
@@ -209,6 +226,8 @@ impl Call {
         match self {
             Self::PrepareFolder { content, .. }
             | Self::PrepareBucket { content, .. }
+            | Self::PrepareGit { content, .. }
+            | Self::PreparePart { content, .. }
             | Self::PreparePackages { content, .. }
             | Self::PrepareImage { content, .. }
             | Self::DropContent { content } => content.to_string(),

@@ -1,7 +1,7 @@
 //! Gateways and routes.
 
 use super::{
-    Membership, Timeouts, TokenSpec, Traffic,
+    Membership, RecordFile, Timeouts, TokenSpec, Traces, Traffic,
     words::{after, words},
 };
 use crate::{
@@ -38,6 +38,8 @@ pub struct GatewaySpec {
     pub reach: Option<Reach>,
     /// The network that it is in.
     pub network: Option<NetworkName>,
+    /// Where requests are told of as spans.
+    pub traces: Option<Traces>,
 }
 
 impl GatewaySpec {
@@ -54,13 +56,41 @@ impl GatewaySpec {
             concurrency_limit: None,
             reach: None,
             network: None,
+            traces: None,
         }
+    }
+
+    /// The secrets that it needs.
+    pub fn secrets(&self) -> impl Iterator<Item = &SecretName> {
+        self.traces.iter().flat_map(Traces::secrets)
+    }
+
+    /// The same with the digests of its secrets, as far as `digests` has them.
+    #[must_use]
+    pub fn knowing(&self, digests: &BTreeMap<SecretName, SecretDigest>) -> Self {
+        let mut spec = self.clone();
+        if let (Some(traces), Some(before)) = (&mut spec.traces, &self.traces) {
+            let known = |secret: &SecretName| digests.get(secret).map(|digest| (secret.clone(), *digest));
+            traces.digests = before.secrets().filter_map(known).collect();
+        }
+        spec
     }
 
     /// Every field of the gateway.
     pub fn entries(&self) -> Vec<Entry> {
-        let Self { port, address, max_body, managed, domain, allow, rate_limit, concurrency_limit, reach, network } =
-            self;
+        let Self {
+            port,
+            address,
+            max_body,
+            managed,
+            domain,
+            allow,
+            rate_limit,
+            concurrency_limit,
+            reach,
+            network,
+            traces,
+        } = self;
         let mut list = List::default();
         match managed {
             None => list.text(Field::Listen, SocketAddr::new(*address, *port)),
@@ -76,6 +106,9 @@ impl GatewaySpec {
         list.some(Field::ConcurrencyLimit, *concurrency_limit);
         list.some(Field::Reach, reach.map(Reach::as_str));
         list.some(Field::GatewayNetwork, network.as_ref());
+        if let Some(traces) = traces {
+            traces.list(&mut list);
+        }
         list.sorted()
     }
 }
@@ -142,5 +175,5 @@ pub struct RouteSpec {
     /// The group through whose entry the service is reached as well, and its part of those requests.
     pub group: Option<Membership>,
     /// The file in which requests and answers are kept.
-    pub records: Option<Arc<str>>,
+    pub records: Option<Box<RecordFile>>,
 }

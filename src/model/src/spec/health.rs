@@ -1,7 +1,7 @@
 //! Checks that are repeated.
 
-use super::words::after;
-use crate::{Field, entries::List, print_duration};
+use super::words::{after, quoted};
+use crate::{Field, Value, entries::List, print_duration};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// A check that is repeated.
@@ -65,7 +65,7 @@ impl fmt::Display for Probe {
             Check::Tcp => f.write_str("tcp")?,
             Check::Grpc { service } if service.is_empty() => f.write_str("grpc")?,
             Check::Grpc { service } => write!(f, "grpc {service}")?,
-            Check::Exec(words) => write!(f, "exec {}", words.join(" "))?,
+            Check::Exec(words) => write!(f, "exec {},", quoted(words))?,
         }
         let port = after(" on port ", port);
         let delay = Some(*initial_delay).filter(|delay| !delay.is_zero()).map(print_duration);
@@ -91,6 +91,12 @@ impl Probes {
         list.some(Field::Startup, startup.as_ref());
         list.some(Field::Liveness, liveness.as_ref());
         list.some(Field::Progress, progress.as_ref());
+        // Each by itself: not every runtime can ask there.
+        for (name, probe) in [("startup", startup), ("liveness", liveness), ("progress", progress)] {
+            if let Some(port) = probe.as_ref().and_then(|probe| probe.port) {
+                list.at(Field::ProbePort, name, Value::Text(port.to_string()));
+            }
+        }
     }
 }
 
@@ -99,7 +105,7 @@ impl Probe {
     pub(crate) fn list_readiness(&self, list: &mut List) {
         list.text(Field::Readiness, self);
         if let Check::Exec(words) = &self.check {
-            list.text(Field::ReadinessExec, words.join(" "));
+            list.text(Field::ReadinessExec, quoted(words));
         }
         if let Check::Grpc { service } = &self.check {
             list.text(Field::ReadinessGrpc, if service.is_empty() { "the server" } else { service });

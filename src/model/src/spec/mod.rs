@@ -17,6 +17,7 @@ mod rollout;
 mod service;
 mod template;
 mod timeouts;
+mod traces;
 mod traffic;
 mod watch;
 pub(crate) mod words;
@@ -33,12 +34,15 @@ pub use mount::{
 };
 pub use network::{Direction, ExistingNetwork, Nacos, NetworkPlace, NetworkRule, NetworkSpec, NlbSpec, RegistrySpec};
 pub use notify::{NotifyOn, NotifySpec};
-pub use object::{DataSpec, ObjectId, ObjectSpec};
+pub use object::{DataSpec, ObjectId, ObjectSpec, SupervisorSpec};
 pub use policy::{Action, Demand, Matcher, PolicySpec, RiskKind, Rule};
 pub use resources::{Dedicated, Gpu, InstanceType, Isolation, Quota, QuotaKind, Resources, Spot, Spread, Unit};
 pub use rollout::{Batch, Canary, CanaryStep, Gate, OnFailure, Pace, RolloutPolicy, Shutdown};
 pub use service::{Expose, ServiceSpec, TokenSpec};
 pub use template::{EnvValue, Pins, Program, Template};
 pub use timeouts::Timeouts;
+pub use traces::Traces;
 pub use traffic::Traffic;
-pub use watch::{CallRecords, RecordStore, RecordTable, Router, RouterBackend, RouterPolicy, RouterScheduler, Weights};
+pub use watch::{
+    CallRecords, RecordFile, RecordStore, RecordTable, Router, RouterBackend, RouterPolicy, RouterScheduler, Weights,
+};

@@ -4,7 +4,7 @@ use super::{
     DataSpec, Pins,
     words::{after, words},
 };
-use crate::{Bytes, Field, SecretName, Value, entries::List};
+use crate::{Bytes, Field, SecretName, SourceRef, Value, entries::List};
 use std::{fmt, str::FromStr, sync::Arc};
 
 /// An absolute path inside an instance, without `.` and `..`, not the root and not a folder of the system.
@@ -131,6 +131,19 @@ impl Mount {
         }
     }
 
+    /// What it points at that may hold something else tomorrow: a runtime that makes a copy of it before instances start
+    /// has a revision pin what it holds.
+    pub fn copied_from(&self) -> Option<SourceRef> {
+        match &self.source {
+            MountSource::Git(git) => Some(SourceRef::Git(git.clone())),
+            MountSource::Image(part) => Some(SourceRef::Part(part.clone())),
+            _ => {
+                let bucket = || self.as_copied().cloned().map(SourceRef::Bucket);
+                self.as_snapshot().cloned().map(SourceRef::Folder).or_else(bucket)
+            }
+        }
+    }
+
     /// The secrets that are needed to read it, by what they are for.
     pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &SecretName)> {
         let [one, two] = match &self.source {
@@ -148,9 +161,17 @@ impl Mount {
     pub(crate) fn list(&self, path: &MountPath, pins: &Pins, list: &mut List) {
         let Self { source, cache, label } = self;
         list.at(source.field(), path.as_str(), Value::Text(source.to_string()));
+        if let MountSource::Nfs(NfsMount { resource_group: Some(group), .. }) = source {
+            list.at(Field::MountResourceGroup, path.as_str(), Value::Text(group.to_string()));
+        }
         if let Some(MountCache { size }) = cache {
+            let field = match size {
+                Some(_) => Field::MountCacheSize,
+                None if self.copied_from().is_some() => Field::MountCache,
+                None => Field::MountCacheLive,
+            };
             let size = size.map_or("as much as is idle".to_owned(), |size| size.to_string());
-            list.at(Field::MountCache, path.as_str(), Value::Text(size));
+            list.at(field, path.as_str(), Value::Text(size));
         }
         if let Some(label) = label {
             list.at(Field::MountLabel, path.as_str(), Value::Text(label.as_str().to_owned()));
@@ -173,7 +194,7 @@ pub enum MountSource {
     Nfs(NfsMount),
     /// A dataset that the platform knows.
     Dataset(DatasetMount),
-    /// A repository, as it is when an instance starts.
+    /// A repository.
     Git(GitMount),
     /// A code set that the platform knows.
     CodeSet(Arc<str>),
@@ -219,19 +240,17 @@ impl fmt::Display for MountSource {
         match self {
             Self::Folder(FolderMount { folder, access }) => write!(f, "{folder} {}", access.as_str()),
             Self::Bucket(bucket) => bucket.fmt(f),
-            Self::Nfs(NfsMount { server, path, read_only, resource_group }) => {
-                write!(f, "{server}:{path}{}{}", after(" resource-group ", resource_group), words(*read_only))
+            // Its resource group is listed as a field of its own.
+            Self::Nfs(NfsMount { server, path, read_only, resource_group: _ }) => {
+                write!(f, "{server}:{path}{}", words(*read_only))
             }
             Self::Dataset(DatasetMount { id, version, read_only }) => {
                 write!(f, "{id}{}{}", after(" version ", version), words(*read_only))
             }
-            Self::Git(GitMount { url, branch, commit, username, password: _ }) => {
-                let (branch, commit) = (after(" branch ", branch), after(" commit ", commit));
-                write!(f, "{url}{branch}{commit}{}", after(" as ", username))
-            }
+            Self::Git(git) => git.fmt(f),
             Self::CodeSet(id) => f.write_str(id),
             Self::Model(ModelMount { id, version }) => write!(f, "{id}{}", after(" version ", version)),
-            Self::Image(ImageMount { image, path }) => write!(f, "{path} of {image}"),
+            Self::Image(part) => part.fmt(f),
             Self::Empty => f.write_str("empty"),
             Self::Memory(size) => size.fmt(f),
             // Whether it is kept says nothing of what an instance sees.
@@ -304,7 +323,7 @@ words! {
     BucketMode {
         /// All are copied before the instance starts.
         Sync => "sync",
-        /// Each is fetched when it is read.
+        /// The program reads them itself, and is told where they are by its variables.
         Stream => "stream",
         /// As a file system of its own.
         Fuse => "fuse",
@@ -364,7 +383,7 @@ pub struct ModelMount {
 }
 
 /// A repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GitMount {
     /// Its address.
     pub url: Arc<str>,
@@ -378,13 +397,27 @@ pub struct GitMount {
     pub password: Option<SecretName>,
 }
 
+impl fmt::Display for GitMount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, branch, commit, username, password: _ } = self;
+        let (branch, commit) = (after(" branch ", branch), after(" commit ", commit));
+        write!(f, "{url}{branch}{commit}{}", after(" as ", username))
+    }
+}
+
 /// A folder of a container image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageMount {
     /// The image.
     pub image: Arc<str>,
     /// The folder in it.
     pub path: Arc<str>,
+}
+
+impl fmt::Display for ImageMount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.path, self.image)
+    }
 }
 
 /// Keeps what was read from a mount.

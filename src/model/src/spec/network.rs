@@ -22,6 +22,8 @@ pub enum NetworkPlace {
     Own(Option<Cidr>),
     /// It exists on the platform.
     Existing(ExistingNetwork),
+    /// It exists on the engine, under this name or id: it is used as it is, and neither changed nor removed.
+    Adopted(Arc<str>),
 }
 
 /// A network of the platform.
@@ -57,6 +59,14 @@ pub struct NetworkRule {
 }
 
 impl NetworkSpec {
+    /// What the engine calls it, where somebody else made it.
+    pub fn adopted(&self) -> Option<&Arc<str>> {
+        match &self.place {
+            NetworkPlace::Adopted(id) => Some(id),
+            NetworkPlace::Own(_) | NetworkPlace::Existing(_) => None,
+        }
+    }
+
     /// Every field of the network.
     pub fn entries(&self) -> Vec<Entry> {
         let Self { place, rules, sealed } = self;
@@ -69,6 +79,7 @@ impl NetworkSpec {
                 let parts = vswitches.join(" ");
                 list.text(Field::NetworkExisting, format!("{vpc}, vswitches {parts}, security-group {security_group}"));
             }
+            NetworkPlace::Adopted(id) => list.text(Field::NetworkAdopted, id.to_string()),
         }
         let rules: Vec<_> = rules.iter().map(ToString::to_string).collect();
         list.some(Field::NetworkRules, Some(rules.join(", ")).filter(|rules| !rules.is_empty()));

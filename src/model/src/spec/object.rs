@@ -3,7 +3,7 @@
 use crate::{
     Address, Entry, Field, Fingerprint, Generation, GroupSpec, NetworkSpec, NlbSpec, RegistrySpec, entries::List,
 };
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 /// An object of the platform: what it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,15 @@ pub enum ObjectSpec {
     Registry(RegistrySpec),
     /// Data of a service that outlives its instances.
     Data(DataSpec),
+    /// Who supervises the instances of an environment.
+    Supervisor(SupervisorSpec),
+}
+
+/// Who supervises the instances of an environment, beside them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupervisorSpec {
+    /// The socket of the engine that it holds, on the engine's machine.
+    pub socket: Arc<str>,
 }
 
 /// Data of a service that outlives its instances.
@@ -36,6 +45,7 @@ impl ObjectSpec {
             Self::Nlb(spec) => spec.entries(),
             Self::Registry(spec) => spec.entries(),
             Self::Data(spec) => spec.entries(),
+            Self::Supervisor(spec) => spec.entries(),
         }
     }
 
@@ -48,7 +58,7 @@ impl ObjectSpec {
     pub fn lies_in(&self) -> Option<Address> {
         match self {
             Self::Nlb(spec) => spec.network.clone().map(Address::Network),
-            Self::Group(_) | Self::Network(_) | Self::Registry(_) | Self::Data(_) => None,
+            Self::Group(_) | Self::Network(_) | Self::Registry(_) | Self::Data(_) | Self::Supervisor(_) => None,
         }
     }
 
@@ -63,6 +73,15 @@ impl DataSpec {
         let Self { keep_on_delete } = self;
         let mut list = List::default();
         list.flag(Field::KeepOnDelete, *keep_on_delete);
+        list.sorted()
+    }
+}
+
+impl SupervisorSpec {
+    fn entries(&self) -> Vec<Entry> {
+        let Self { socket } = self;
+        let mut list = List::default();
+        list.text(Field::EngineSocket, socket);
         list.sorted()
     }
 }

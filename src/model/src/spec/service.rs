@@ -80,6 +80,13 @@ pub struct TokenSpec {
     pub name: Option<TokenName>,
 }
 
+impl TokenSpec {
+    /// By what gateways know it: whoever is given it, or the secret that holds it.
+    pub fn known_as(&self) -> &str {
+        self.name.as_ref().map_or(self.secret.as_str(), TokenName::as_str)
+    }
+}
+
 /// How a service is reached through a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expose {

@@ -1,8 +1,8 @@
 //! What one instance is.
 
 use super::{
-    Confidential, Container, DataSpec, Mount, MountPath, MountSource, Probe, Probes, Processor, Pull, Resources, Unit,
-    Weights,
+    Check, Confidential, Container, DataSpec, Mount, MountPath, MountSource, Probe, Probes, Processor, Pull, Resources,
+    Unit, Weights, words::quoted,
 };
 use crate::{
     Address, ContainerName, ContentDigest, ContentRef, EnvName, Generation, Libraries, NetworkName, SecretDigest,
@@ -88,6 +88,17 @@ impl Template {
         self.readiness.clone().unwrap_or_else(Probe::fallback)
     }
 
+    /// Whether somebody beside a gateway must see to an instance: make checks that no gateway makes, and start the program
+    /// again when one of them fails.
+    pub fn is_supervised(&self) -> bool {
+        let beside = |probe: &Probe| {
+            matches!(probe.check, Check::Exec(_)) || probe.port.is_some() || !probe.initial_delay.is_zero()
+        };
+        let Probes { startup, liveness, progress } = &self.probes;
+        let checks = [startup, liveness, progress];
+        checks.iter().any(|check| check.is_some()) || self.readiness.as_ref().is_some_and(beside)
+    }
+
     /// The third-party libraries, and the image whose interpreter they are for; none when there are none.
     pub fn libraries(&self) -> Option<Libraries> {
         let requirements = self.packages.clone();
@@ -106,6 +117,8 @@ impl Template {
     pub fn content_of(&self, path: &MountPath, digest: ContentDigest) -> ContentRef {
         match self.mounts.get(path).map(|mount| &mount.source) {
             Some(MountSource::Bucket(_)) => ContentRef::Bucket(digest),
+            Some(MountSource::Git(_)) => ContentRef::Git(digest),
+            Some(MountSource::Image(_)) => ContentRef::Part(digest),
             _ => ContentRef::Folder(digest),
         }
     }
@@ -134,8 +147,9 @@ pub enum Program {
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Command(words) | Self::Args(words) => f.write_str(&words.join(" ")),
-            Self::Script(text) => f.write_str(text),
+            Self::Command(words) | Self::Args(words) => f.write_str(&quoted(words)),
+            // No command's text begins like this.
+            Self::Script(text) => write!(f, "#!/bin/sh\n{text}"),
             Self::Processor(processor) => processor.fmt(f),
         }
     }
@@ -171,7 +185,7 @@ impl EnvValue {
 /// What a look outside fixed about a template: with it, a revision means the same for ever.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pins {
-    /// The content of each snapshot mount, and of each folder of a bucket that is copied.
+    /// The content of each mount that is copied before instances start.
     pub mounts: BTreeMap<MountPath, ContentDigest>,
     /// The interpreter and the libraries; none when no libraries are asked for.
     pub packages: Option<ContentDigest>,

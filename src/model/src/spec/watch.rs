@@ -1,6 +1,6 @@
 //! What is kept of a service's work, how weights are shared, and how requests for language models are routed.
 
-use super::words::{after, words};
+use super::words::{after, quoted, words};
 use crate::{Bytes, Decimal, MountPath, print_duration};
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -12,7 +12,59 @@ pub enum CallRecords {
     /// A store of Simple Log Service.
     Sls(RecordStore),
     /// A file.
-    File(Arc<str>),
+    File(RecordFile),
+}
+
+/// A file of requests and answers, and what of them is kept in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordFile {
+    /// Where it is.
+    pub path: Arc<str>,
+    /// So many of a hundred calls are kept.
+    pub sample: u32,
+    /// So much of each body is kept.
+    pub max_body: Bytes,
+    /// When the file is full, and another is begun.
+    pub rotate: Bytes,
+    /// So many full ones are kept.
+    pub keep: u32,
+    /// Headers whose values are not kept, besides those that hold secrets by their nature.
+    pub redact_headers: Vec<Arc<str>>,
+    /// What in JSON bodies is not kept, as JSON pointers, in which `*` stands for every entry.
+    pub redact_fields: Vec<Arc<str>>,
+}
+
+impl RecordFile {
+    /// All calls, with the first part of each body.
+    pub fn at(path: impl Into<Arc<str>>) -> Self {
+        let (max_body, rotate) = (Bytes(64 << 10), Bytes(64 << 20));
+        let (redact_headers, redact_fields) = (Vec::new(), Vec::new());
+        Self { path: path.into(), sample: 100, max_body, rotate, keep: 4, redact_headers, redact_fields }
+    }
+}
+
+/// What is otherwise than in [`RecordFile::at`] is said.
+impl fmt::Display for RecordFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, sample, max_body, rotate, keep, redact_headers, redact_fields } = self;
+        let usual = Self::at("");
+        f.write_str(&quoted(&[path]))?;
+        if *sample != usual.sample {
+            write!(f, ", sample {sample}%")?;
+        }
+        if *max_body != usual.max_body {
+            write!(f, ", max-body {max_body}")?;
+        }
+        if (rotate, keep) != (&usual.rotate, &usual.keep) {
+            write!(f, ", rotate {rotate} keep {keep}")?;
+        }
+        for (what, redacted) in [("redact-headers", redact_headers), ("redact-fields", redact_fields)] {
+            if !redacted.is_empty() {
+                write!(f, ", {what} {}", quoted(redacted))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A table of MaxCompute.
@@ -38,7 +90,7 @@ impl fmt::Display for CallRecords {
         match self {
             Self::MaxCompute(RecordTable { project, table }) => write!(f, "maxcompute {project}.{table}"),
             Self::Sls(RecordStore { project, logstore }) => write!(f, "sls {project}/{logstore}"),
-            Self::File(path) => write!(f, "file {path}"),
+            Self::File(file) => write!(f, "file {file}"),
         }
     }
 }

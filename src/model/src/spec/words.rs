@@ -31,3 +31,28 @@ pub(crate) use words;
 pub(crate) fn after<T: fmt::Display>(word: &str, text: &Option<T>) -> String {
     text.as_ref().map(|text| format!("{word}{text}")).unwrap_or_default()
 }
+
+/// Words in a row, each as a shell would have to be given it: two lists are the same text only if they are the same.
+pub(crate) fn quoted<T: AsRef<str>>(words: &[T]) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "@%+=:./_-".contains(letter);
+    let quote = |word: &T| match word.as_ref() {
+        word if !word.is_empty() && word.chars().all(plain) => word.to_owned(),
+        word => format!("'{}'", word.replace('\'', "'\\''")),
+    };
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_that_are_divided_otherwise_are_another_text() {
+        let check = |words: &[&str], expected: &str| assert_eq!(quoted(words), expected);
+        check(&["python3", "/mnt/data/app.py", "--port=8000"], "python3 /mnt/data/app.py --port=8000");
+        check(&["sh", "-c", "a b"], "sh -c 'a b'");
+        check(&["sh", "-c", "a", "b"], "sh -c a b");
+        check(&["it's", ""], "'it'\\''s' ''");
+        check(&["a,", "b"], "'a,' b");
+    }
+}

@@ -2,10 +2,10 @@
 //! drift and `apply` mean the same.
 
 use super::{Aspect, normal};
-use std::net::SocketAddr;
+use std::{borrow::Cow, net::SocketAddr};
 use wharf_model::{
-    Difference, Entry, Field, GatewaySpec, InstanceId, ObservedGateway, ObservedInstance, ObservedRoute, OperationId,
-    RecordedInstance, Revision, RouteSpec, Told, Value, compare,
+    Difference, Entry, Field, FieldPath, GatewaySpec, InstanceId, ObservedGateway, ObservedInstance, ObservedRoute,
+    OperationId, RecordedInstance, Revision, RouteSpec, Told, Value, compare,
 };
 
 /// One thing that is otherwise than recorded.
@@ -27,10 +27,10 @@ impl Alteration {
 pub(crate) fn gateway(recorded: &GatewaySpec, seen: &ObservedGateway) -> Vec<Alteration> {
     let mut found = Vec::new();
     let wanted = SocketAddr::new(recorded.address, recorded.port);
-    if let (None, Some(listen)) = (&recorded.managed, seen.listen)
-        && listen != wanted
-    {
-        found.push(Alteration::of(Aspect::Listen, wanted, listen));
+    match (&recorded.managed, seen.listen) {
+        (None, Some(listen)) if listen != wanted => found.push(Alteration::of(Aspect::Listen, wanted, listen)),
+        (None, None) => found.push(Alteration::of(Aspect::Listen, wanted, "nowhere")),
+        _ => {}
     }
     let differs = differences(|| recorded.entries(), &seen.told).into_iter();
     // Told above, as the runtime says it of every gateway.
@@ -43,11 +43,29 @@ pub(crate) fn gateway(recorded: &GatewaySpec, seen: &ObservedGateway) -> Vec<Alt
 
 /// How a route that is there differs.
 pub(crate) fn route(recorded: &RouteSpec, seen: &ObservedRoute) -> Vec<Alteration> {
-    let mut found: Vec<_> = differences(|| recorded.entries(), &seen.told).into_iter().map(of_field).collect();
+    let told = by_secret(&seen.told, recorded);
+    let mut found: Vec<_> = differences(|| recorded.entries(), &told).into_iter().map(of_field).collect();
     if found.is_empty() && seen.fingerprint != Some(recorded.fingerprint()) {
         found.push(settings());
     }
     found
+}
+
+/// A gateway knows tokens by the names of those who are given them, and a record by their secrets.
+fn by_secret<'a>(told: &'a Told, recorded: &RouteSpec) -> Cow<'a, Told> {
+    // Most are called as their secrets are.
+    if recorded.tokens.iter().all(|token| token.name.is_none()) {
+        return Cow::Borrowed(told);
+    }
+    let mut told = told.clone();
+    let known = |key: &str| recorded.tokens.iter().find(|token| token.known_as() == key);
+    for entry in told.entries.iter_mut().filter(|entry| entry.path.field == Field::Token) {
+        if let Some(token) = entry.path.key.as_deref().and_then(known) {
+            entry.path = FieldPath::at(Field::Token, token.secret.as_str());
+            entry.value = Value::Secret(token.secret.clone(), None);
+        }
+    }
+    Cow::Owned(told)
 }
 
 /// How an instance that runs differs; `revision` is the one that it was recorded with.

@@ -3,8 +3,8 @@
 use super::{Aspect, Class, Finding, altered};
 use std::collections::BTreeMap;
 use wharf_model::{
-    Address, EndpointState, GatewayName, InstanceId, Observed, ObservedInstance, Phase, Record, RecordedService,
-    ServiceName, Slot, Value,
+    Address, EndpointState, GatewayName, InstanceId, Marked, Observed, ObservedInstance, Phase, Record,
+    RecordedService, ServiceName, Slot, Value,
 };
 
 type Place<'a> = (&'a ServiceName, Slot);
@@ -67,23 +67,34 @@ fn of_one(
             finding(id, class, one.aspect).sides(one.recorded, one.observed)
         })
         .collect();
-    if let Some(answer) = seen.answer.as_ref().filter(|answer| !answer.passed) {
+    if let Some(answer) = observed.unready(id) {
         found.push(finding(id, Class::Unhealthy, Aspect::Readiness).sides(None, text(answer)));
     }
     found.extend(requests(id, observed, gateways));
     found
 }
 
-/// Whether every gateway with a route to it sends it requests. Gateways that are missing are told of once.
+/// Whether every gateway with a route to it sends it requests, and whoever starts it again knows that it is needed.
+/// Gateways that are missing are told of once.
 fn requests(id: &InstanceId, observed: &Observed, gateways: &[&GatewayName]) -> Option<Finding> {
-    let without = gateways.iter().find_map(|name| {
+    let unknown = gateways.iter().find_map(|name| {
         let route = observed.gateways.get(*name)?.routes.get(&id.service)?;
         match route.endpoints.get(id) {
             Some(EndpointState::Serving { .. }) => None,
             Some(EndpointState::Draining { .. }) => Some(format!("gateway {name} drains it")),
             None => Some(format!("gateway {name} does not know it")),
         }
-    })?;
+    });
+    let balanced = match observed.balanced.get(id) {
+        Some(EndpointState::Draining { .. }) => Some("balancers drain it".to_owned()),
+        Some(EndpointState::Serving { .. }) | None => None,
+    };
+    let marked = match observed.instances.get(id).and_then(|seen| seen.supervised.marked) {
+        Some(Marked::New) => Some("its supervisor was not told that it is needed".to_owned()),
+        Some(Marked::Drained) => Some("its supervisor was told that it drains".to_owned()),
+        Some(Marked::Routed) | None => None,
+    };
+    let without = unknown.or(balanced).or(marked)?;
     Some(finding(id, Class::Changed, Aspect::Requests).sides(None, text(without)))
 }
 

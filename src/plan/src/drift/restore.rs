@@ -12,7 +12,10 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
 };
-use wharf_model::{Address, ContentRef, Observed, ObservedGateway, Record, RecordedService, ServiceName, ServiceSpec};
+use wharf_model::{
+    Address, ContentRef, GatewayName, GatewaySpec, Observed, ObservedGateway, Record, RecordedService, ServiceName,
+    ServiceSpec,
+};
 
 /// Notes for each finding which changes of that plan bring it back.
 pub(super) fn note(findings: &mut [Finding], input: &DriftInput<'_>) {
@@ -69,9 +72,10 @@ fn concerned(findings: &[Finding], input: &DriftInput<'_>) -> Option<(Record, Ob
         services().flat_map(|(_, known)| known.revisions.values()).flat_map(|revision| revision.contents()).collect();
     let gateways = observed.gateways.iter().map(|(name, gateway)| {
         let routes = names.iter().filter_map(|name| gateway.routes.get_key_value(*name)).map(owned).collect();
-        let ObservedGateway { running, listen, fingerprint, told, .. } = gateway;
+        let ObservedGateway { running, listen, fingerprint, told, release, lost, routes: _ } = gateway;
         let (running, listen, fingerprint, told) = (*running, *listen, *fingerprint, told.clone());
-        (name.clone(), ObservedGateway { running, listen, fingerprint, routes, told })
+        let (release, lost) = (*release, *lost);
+        (name.clone(), ObservedGateway { running, listen, fingerprint, routes, told, release, lost })
     });
     let record = Record {
         project: recorded.project.clone(),
@@ -88,6 +92,7 @@ fn concerned(findings: &[Finding], input: &DriftInput<'_>) -> Option<(Record, Ob
         objects: observed.objects.iter().filter(|(id, _)| of(&id.address)).map(owned).collect(),
         balanced: observed.balanced.iter().filter(|(id, _)| names.contains(&id.service)).map(owned).collect(),
         gpus: observed.gpus.clone(),
+        unlimited_disk: observed.unlimited_disk.clone(),
         contents: observed.contents.intersection(&contents).copied().collect(),
         sources: BTreeMap::new(),
     };
@@ -101,8 +106,12 @@ fn owned<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
 /// Whether the files ask for something else than was recorded. What they point at is not looked at.
 pub(super) fn files_differ(input: &DriftInput<'_>) -> bool {
     let (files, record) = (input.files, input.recorded);
-    let gateways = files.gateways.len() == record.gateways.len()
-        && files.gateways.iter().all(|(name, spec)| record.gateways.get(name).is_some_and(|known| known.spec == *spec));
+    // What the values of secrets are is not looked at either.
+    let asks = |known: &GatewaySpec| known.knowing(&BTreeMap::new());
+    let same = |(name, spec): (&GatewayName, &GatewaySpec)| {
+        record.gateways.get(name).is_some_and(|known| asks(&known.spec) == *spec)
+    };
+    let gateways = files.gateways.len() == record.gateways.len() && files.gateways.iter().all(same);
     let services = files.services.len() == record.services.len()
         && files
             .services

@@ -27,6 +27,8 @@ impl Planner<'_> {
                     Call::PrepareFolder { content: content_ref, folder: mount.folder.clone() }
                 }
                 MountSource::Bucket(bucket) => Call::PrepareBucket { content: content_ref, bucket: bucket.clone() },
+                MountSource::Git(git) => Call::PrepareGit { content: content_ref, git: git.clone() },
+                MountSource::Image(part) => Call::PreparePart { content: content_ref, part: part.clone() },
                 _ => continue,
             };
             let address = Address::Mount(service.clone(), path.clone());
@@ -67,7 +69,7 @@ impl Planner<'_> {
         path: &MountPath,
         (old, new): (Option<ContentDigest>, ContentDigest),
     ) -> Option<Difference> {
-        let source = pinned_source(mount, self.input.capabilities.copies_buckets())?;
+        let source = pinned_source(mount, self.input.capabilities)?;
         let pin = self.input.observed.sources.get(&source)?.as_ref().ok().filter(|pin| pin.content == new)?;
         let fetch = pin.fetch.as_ref()?;
         let turnover = old.and_then(|old| fetch.since.get(&old));
@@ -96,8 +98,8 @@ impl Planner<'_> {
         let what = match old {
             None => What::Create { because: Cause::Declared(origin), entries: vec![entry], preview: None },
             Some(old) if old == new => {
-                let saw = "missing".to_owned();
-                What::Update { because: vec![Cause::Seen { field: "content", saw }], preview: None }
+                let because = Cause::Seen { field: "content", saw: "missing".to_owned() };
+                What::Create { because, entries: vec![entry], preview: None }
             }
             Some(old) => {
                 let (before, after) = (Some(Value::Content(old)), Some(Value::Content(new)));

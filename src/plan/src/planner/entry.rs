@@ -9,13 +9,14 @@ use crate::{
     },
 };
 use wharf_model::{
-    Address, Call, Difference, Effect, Entry, Field, GatewayName, GatewaySpec, RouteSpec, ServiceName, compare,
+    Address, Call, Difference, Effect, Entry, Field, GatewayName, GatewaySpec, Kind, ObservedGateway, Release,
+    RouteSpec, ServiceName, compare,
 };
 
 impl Planner<'_> {
     pub(super) fn gateways(&mut self) {
         for (name, spec) in &self.input.desired.gateways {
-            self.gateway(name, spec);
+            self.gateway(name, &spec.knowing(self.input.digests));
         }
     }
 
@@ -33,11 +34,15 @@ impl Planner<'_> {
                 let because = Cause::Declared(self.declared(&address));
                 (What::Create { because, entries: spec.entries(), preview: None }, Vec::new())
             }
+            Some(_) if seen.is_none() => {
+                let because = Cause::Seen { field: "process", saw: "missing".to_owned() };
+                (What::Create { because, entries: spec.entries(), preview: None }, Vec::new())
+            }
             Some(recorded) => {
                 let differences = compare(recorded.entries(), spec.entries());
                 let moves = differences.iter().any(|difference| difference.path.field == Field::Listen);
                 let mut because = self.written(&address, differences);
-                because.extend(self.gateway_drift(name, recorded, spec));
+                because.extend(seen.map_or_else(Vec::new, |seen| self.gateway_drift(name, seen, (recorded, spec))));
                 let network = spec.network.clone().map(Address::Network);
                 because.extend(network.filter(|network| self.objects.replaced.contains(network)).map(Cause::Follows));
                 if because.is_empty() {
@@ -62,20 +67,32 @@ impl Planner<'_> {
         self.wanted.gateways.insert(name.clone(), spec.clone());
     }
 
-    fn gateway_drift(&self, name: &GatewayName, recorded: &GatewaySpec, spec: &GatewaySpec) -> Vec<Cause> {
-        let seen = |saw: &str| vec![Cause::Seen { field: "process", saw: saw.to_owned() }];
-        match self.input.observed.gateways.get(name) {
-            None => seen("missing"),
-            Some(gateway) if !gateway.running => seen("not running"),
-            Some(gateway) => {
-                let found = altered::gateway(recorded, gateway);
-                if found.iter().any(|one| one.aspect == Aspect::Settings) {
-                    let before = self.actual.recorded.gateways.get(name).map(|known| known.spec.entries());
-                    return self.stale_label(&Address::Gateway(name.clone()), before, spec.entries());
-                }
-                first(found).into_iter().collect()
-            }
+    fn gateway_drift(
+        &self,
+        name: &GatewayName,
+        seen: &ObservedGateway,
+        (recorded, spec): (&GatewaySpec, &GatewaySpec),
+    ) -> Vec<Cause> {
+        if !seen.running {
+            return vec![Cause::Seen { field: "process", saw: "not running".to_owned() }];
         }
+        let found = altered::gateway(recorded, seen);
+        if found.iter().any(|one| one.aspect == Aspect::Settings) {
+            let before = self.actual.recorded.gateways.get(name).map(|known| known.spec.entries());
+            return self.stale_label(&Address::Gateway(name.clone()), before, spec.entries());
+        }
+        first(found).into_iter().chain(self.outdated(Kind::Gateway, seen.release)).collect()
+    }
+
+    /// That what runs is of an earlier release than what would be made now, if it is.
+    pub(super) fn outdated(&self, kind: Kind, runs: Option<Release>) -> Option<Cause> {
+        let (runs, new) = (runs?, self.input.capabilities.release()?);
+        let how = match kind {
+            // It has no connections.
+            Kind::Supervisor => "takes its place",
+            _ => "takes over from it without refusing a connection",
+        };
+        (runs < new).then(|| Cause::Seen { field: "release", saw: format!("{runs} runs; {new} {how}") })
     }
 
     /// Why an object carries another label than the record says: something that it names was called otherwise just now,
@@ -136,9 +153,15 @@ impl Planner<'_> {
         let (gateway, service) = (&route.gateway, &route.service);
         let address = Address::Route(gateway.clone(), service.clone());
         let recorded = self.input.recorded.routes.get(&(gateway.clone(), service.clone())).map(|known| &known.spec);
+        // A gateway that is missing as a whole comes back without its routes.
+        let seen = self.input.observed.gateways.get(gateway).and_then(|gateway| gateway.routes.get(service));
         let (what, risks) = match recorded {
             None => {
                 let because = Cause::Declared(self.declared(&address));
+                (What::Create { because, entries: route.entries(), preview: None }, Vec::new())
+            }
+            Some(_) if seen.is_none() => {
+                let because = Cause::Seen { field: "route", saw: "missing".to_owned() };
                 (What::Create { because, entries: route.entries(), preview: None }, Vec::new())
             }
             Some(recorded) => {
@@ -147,7 +170,7 @@ impl Planner<'_> {
                 let differences = if same { Vec::new() } else { compare(recorded.entries(), route.entries()) };
                 let risks = differences.iter().any(is_lost_path).then_some(Risk::Downtime);
                 let mut because = self.written(&written, differences);
-                because.extend(self.route_drift(recorded));
+                because.extend(seen.and_then(|seen| first(altered::route(recorded, seen))));
                 if because.is_empty() {
                     self.kept += 1;
                     return None;
@@ -160,17 +183,9 @@ impl Planner<'_> {
             self.operations.order(*gateway, step);
         }
         self.changes.push(Change { address, what, risks });
+        self.route_steps.insert((gateway.clone(), service.clone()), step);
         self.wanted.routes.insert((gateway.clone(), service.clone()), route.clone());
         Some((step, recorded.is_none()))
-    }
-
-    fn route_drift(&self, recorded: &RouteSpec) -> Option<Cause> {
-        // A gateway that is missing as a whole comes back without its routes.
-        let observed = self.input.observed.gateways.get(&recorded.gateway);
-        match observed.and_then(|gateway| gateway.routes.get(&recorded.service)) {
-            None => Some(Cause::Seen { field: "route", saw: "missing".to_owned() }),
-            Some(route) => first(altered::route(recorded, route)),
-        }
     }
 
     /// Removes a route. `risks` are those of a service that runs on without it.
@@ -180,7 +195,18 @@ impl Planner<'_> {
         let step = self.call(address.clone(), call);
         self.changes.push(Change { address, what: What::Delete { because: Cause::NotDeclared }, risks });
         self.route_ends.entry(gateway.clone()).or_default().push(step);
+        self.route_steps.insert((gateway.clone(), service.clone()), step);
         step
+    }
+
+    /// The risks of a route that goes with its service. One that is moved serves on, but perhaps not where callers find it.
+    pub(super) fn risks_of_leaving(&self, gateway: &GatewayName, service: &ServiceName) -> Vec<Risk> {
+        let recorded = self.input.recorded.routes.get(&(gateway.clone(), service.clone()));
+        let (Some(recorded), Some(heir)) = (recorded, self.heir(service)) else { return Vec::new() };
+        let mut routes = self.input.desired.routes_of(heir, self.input.digests).into_iter();
+        let next = routes.find(|route| route.gateway == *gateway).map(|route| route.entries()).unwrap_or_default();
+        let lost = compare(recorded.spec.entries(), next).iter().any(is_lost_path);
+        (lost || self.takes_path(heir, service)).then_some(Risk::Downtime).into_iter().collect()
     }
 
     /// Routes that gateways have and nobody asked for or recorded.

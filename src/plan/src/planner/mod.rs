@@ -6,6 +6,7 @@
 mod content;
 mod entry;
 mod object;
+mod path;
 mod record_move;
 mod record_only;
 mod rename;
@@ -26,8 +27,8 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use wharf_model::{
     Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, Generation, InstanceId,
-    Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName, ServiceName, ServiceSpec,
-    SourceRef, Wanted,
+    Mount, ObjectSpec, Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName,
+    ServiceName, ServiceSpec, SourceRef, SupervisorSpec, Wanted,
 };
 
 /// Everything that a plan depends on.
@@ -45,16 +46,44 @@ pub struct Input<'a> {
     pub digests: &'a BTreeMap<SecretName, SecretDigest>,
 }
 
+impl Input<'_> {
+    /// The objects that the platform is to keep: those of the files and, where the runtime needs one, who supervises their
+    /// instances.
+    pub(crate) fn objects(&self) -> BTreeMap<Address, ObjectSpec> {
+        let mut objects = self.desired.objects();
+        if let Some(socket) = self.capabilities.engine_socket().filter(|_| self.is_supervised()) {
+            let spec = SupervisorSpec { socket: socket.clone() };
+            objects.insert(self.supervisor(), ObjectSpec::Supervisor(spec));
+        }
+        objects
+    }
+
+    /// Who supervises instances, where anybody does.
+    pub(crate) fn supervisor(&self) -> Address {
+        Address::Supervisor(self.desired.environment.clone())
+    }
+
+    /// Whether an instance of the files needs supervision, or one that stays until its service has moved on.
+    fn is_supervised(&self) -> bool {
+        let stays = |name: &ServiceName| {
+            let known = self.recorded.services.get(name).filter(|known| known.rollout.is_some());
+            known.and_then(|known| known.current_revision()).is_some_and(|current| current.template.is_supervised())
+        };
+        self.desired.services.iter().any(|(name, spec)| spec.template.is_supervised() || stays(name))
+    }
+}
+
 /// The sources that must be looked at before the deployment can be planned.
 pub fn sources(desired: &Deployment) -> BTreeSet<SourceRef> {
     let templates = desired.services.values().map(|spec| &spec.template);
     templates
         .flat_map(|template| {
-            let folders = template.mounts.values().filter_map(|mount| pinned_source(mount, true));
+            let folders = template.mounts.values().filter_map(Mount::copied_from);
             let packages = template.libraries().map(SourceRef::Packages);
             let image = template.image.clone().map(SourceRef::Image);
             folders.chain(packages).chain(image)
         })
+        .chain(desired.shared.networks.values().filter_map(|spec| spec.adopted().cloned().map(SourceRef::Network)))
         .collect()
 }
 
@@ -107,6 +136,10 @@ fn make(
     planner.removed_services();
     planner.unknown_routes();
     planner.removed_gateways();
+    planner.hand_over_paths();
+    if !planner.problems.is_empty() {
+        return Err(planner.problems);
+    }
     planner.removed_objects();
     planner.order_objects();
     planner.unused_contents();
@@ -141,6 +174,8 @@ struct Planner<'a> {
     routed: BTreeMap<&'a ServiceName, Vec<&'a GatewayName>>,
     /// The step that makes each gateway.
     gateway_steps: BTreeMap<GatewayName, StepId>,
+    /// The step that sets or removes each route that changes.
+    route_steps: BTreeMap<(GatewayName, ServiceName), StepId>,
     /// The step that takes each gateway away that goes.
     gateway_ends: BTreeMap<GatewayName, StepId>,
     /// The steps after which a gateway that goes has no routes.
@@ -174,6 +209,7 @@ impl<'a> Planner<'a> {
             pinned: false,
             service_steps: BTreeMap::new(),
             gateway_ends: BTreeMap::new(),
+            route_steps: BTreeMap::new(),
             routed,
             changes: Vec::new(),
             kept: 0,
@@ -213,13 +249,14 @@ impl<'a> Planner<'a> {
     /// Checks every field, and fixes what the templates refer to.
     fn resolve(&mut self) -> BTreeMap<&'a ServiceName, Pins> {
         self.honour_all();
+        self.adopted_networks();
         let input = self.input;
         let mut resolved = BTreeMap::new();
         for (name, spec) in &input.desired.services {
             let address = Address::Service(name.clone());
             let mut pins = Deployment::secret_pins(spec, input.digests);
             for (path, mount) in &spec.template.mounts {
-                if let Some(source) = pinned_source(mount, input.capabilities.copies_buckets()) {
+                if let Some(source) = pinned_source(mount, input.capabilities) {
                     let at = FieldPath::at(mount.source.field(), path.as_str());
                     let content = self.source(&source, &address, at);
                     pins.mounts.extend(content.map(|content| (path.clone(), content)));
@@ -237,6 +274,20 @@ impl<'a> Planner<'a> {
             resolved.insert(name, pins);
         }
         resolved
+    }
+
+    /// A network that somebody else made must be there: nobody here makes it.
+    fn adopted_networks(&mut self) {
+        let field = wharf_model::Field::NetworkAdopted;
+        if matches!(self.input.capabilities.cost(field), Cost::Unsupported { .. }) {
+            return;
+        }
+        for (name, spec) in &self.input.desired.shared.networks {
+            if let Some(id) = spec.adopted() {
+                let address = Address::Network(name.clone());
+                self.source(&SourceRef::Network(id.clone()), &address, FieldPath::of(field));
+            }
+        }
     }
 
     /// Checks every field, and fixes what the templates refer to, to what it was fixed to before.
@@ -274,8 +325,19 @@ impl<'a> Planner<'a> {
         self.problems.extend(found);
     }
 
-    /// A gate on requests takes a gateway that counts them.
+    /// A limit on the disk takes a machine that keeps it, and a gate on requests a gateway that counts them.
     fn judge(&mut self, address: &Address, spec: &ServiceSpec) {
+        if let (Some(why), Some(_)) = (&self.input.observed.unlimited_disk, &spec.template.resources.disk) {
+            let path = FieldPath::of(wharf_model::Field::Disk);
+            self.problems.push(Problem::Unsupported {
+                address: address.clone(),
+                provider: self.input.capabilities.provider(),
+                why: why.clone(),
+                help: "leave it out in this environment, and watch the disk of the machine".to_owned(),
+                origin: self.origin(address, &path),
+                path,
+            });
+        }
         let path = FieldPath::of(wharf_model::Field::Gate);
         let known = !matches!(self.input.capabilities.cost(path.field), Cost::Unsupported { .. });
         let asks = spec.rollout.gates().any(|gate| gate.error_rate.is_some() || gate.latency_p99.is_some());

@@ -2,7 +2,7 @@
 //! instances. What lies in one follows it when it is replaced; one goes only when nothing uses it any more.
 
 use super::Planner;
-use crate::{Cause, Change, Incarnation, ReplaceOrder, Risk, Step, StepId, What, facts::incarnations};
+use crate::{Cause, Change, Incarnation, Notice, ReplaceOrder, Risk, Step, StepId, What, facts::incarnations};
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_model::{
     Address, Call, Cost, Effect, Generation, Kind, ObjectId, ObjectSpec, RecordedObject, RecordedService, ServiceSpec,
@@ -27,7 +27,7 @@ pub(super) struct Objects {
 /// What becomes of an object, and why.
 enum Fate {
     Kept,
-    Created,
+    Created(Cause),
     Adopted { is_as_wanted: bool, because: Vec<Cause> },
     Updated(Vec<Cause>),
     Replaced(Vec<Cause>),
@@ -35,7 +35,7 @@ enum Fate {
 
 impl Planner<'_> {
     pub(super) fn objects(&mut self) {
-        let desired = self.input.desired.objects();
+        let desired = self.input.objects();
         for (address, spec) in &desired {
             self.object(address, spec);
         }
@@ -69,6 +69,9 @@ impl Planner<'_> {
             self.objects.steps.insert(address.clone(), step);
             self.wanted.objects.insert(address.clone(), RecordedObject { spec: spec.clone(), generation });
         }
+        if let (ObjectSpec::Supervisor(spec), Fate::Created(Cause::Declared(_))) = (spec, &fate) {
+            self.notices.push(Notice::HoldsSocket { address: address.clone(), socket: spec.socket.clone() });
+        }
         self.take_old_away(address, &old, step);
         self.note_object(address, spec, fate, &old);
     }
@@ -76,7 +79,9 @@ impl Planner<'_> {
     fn fate(&self, address: &Address, spec: &ObjectSpec, recorded: Option<&RecordedObject>) -> Fate {
         let seen = |field, saw: &str| Cause::Seen { field, saw: saw.to_owned() };
         let Some(known) = recorded else {
-            let Some((_, object)) = incarnations(self.input.observed, address).last() else { return Fate::Created };
+            let Some((_, object)) = incarnations(self.input.observed, address).last() else {
+                return Fate::Created(Cause::Declared(self.declared(address)));
+            };
             let is_as_wanted = object.fingerprint == Some(spec.fingerprint());
             let because = vec![seen("object", "there, and nobody wrote it down")];
             return Fate::Adopted { is_as_wanted, because };
@@ -94,12 +99,12 @@ impl Planner<'_> {
         }
         let id = ObjectId { address: address.clone(), generation: known.generation };
         match self.input.observed.objects.get(&id) {
-            None => because.push(seen("object", "missing")),
+            None => return Fate::Created(seen("object", "missing")),
             Some(object) if object.fingerprint != Some(known.spec.fingerprint()) => {
                 let before = self.actual.recorded.objects.get(address).map(|known| known.spec.entries());
                 because.extend(self.stale_label(address, before, spec.entries()));
             }
-            Some(_) => {}
+            Some(object) => because.extend(self.outdated(address.kind(), object.release)),
         }
         if because.is_empty() { Fate::Kept } else { Fate::Updated(because) }
     }
@@ -140,12 +145,12 @@ impl Planner<'_> {
                     What::Replace { because, from: from(*left), order: ReplaceOrder::CreateFirst }
                 }
             },
-            Fate::Created => {
-                let because = Cause::Declared(self.declared(address));
-                What::Create { because, entries: spec.entries(), preview: None }
-            }
+            Fate::Created(because) => What::Create { because, entries: spec.entries(), preview: None },
             Fate::Adopted { because, .. } => What::Adopt { because },
-            Fate::Updated(because) => What::Update { because, preview: None },
+            Fate::Updated(because) => {
+                risks.extend(self.moves(address, spec).then_some(Risk::Downtime));
+                What::Update { because, preview: None }
+            }
             Fate::Replaced(because) => {
                 self.objects.replaced.insert(address.clone());
                 risks.extend(data_loss(address, spec));
@@ -156,6 +161,16 @@ impl Planner<'_> {
             }
         };
         self.changes.push(Change { address: address.clone(), what, risks });
+    }
+
+    /// Whether a balancer leaves a port, or is to listen at other ports on a runtime that makes it anew for that.
+    fn moves(&self, address: &Address, spec: &ObjectSpec) -> bool {
+        let before = self.input.recorded.objects.get(address).and_then(|known| nlb(&known.spec));
+        before.zip(nlb(spec)).is_some_and(|(before, after)| {
+            let (before, after) = (&before.listeners, &after.listeners);
+            let leaves = before.keys().any(|port| !after.contains_key(port));
+            leaves || self.input.capabilities.remakes(address.kind()) && !before.keys().eq(after.keys())
+        })
     }
 
     /// Takes away what nobody declares any more, or lets it go where it is to be kept.
@@ -215,7 +230,8 @@ impl Planner<'_> {
         };
         let logins = self.input.desired.shared.registries.keys().cloned().map(Address::Registry);
         let logins: Vec<_> = logins.filter(|address| login(&address)).collect();
-        let all = network.into_iter().chain(group).chain(data).chain(logins);
+        let supervisor = spec.template.is_supervised().then(|| self.input.supervisor());
+        let all = network.into_iter().chain(group).chain(data).chain(logins).chain(supervisor);
         all.filter_map(|address| self.objects.steps.get(&address).copied()).collect()
     }
 
@@ -278,7 +294,9 @@ impl Planner<'_> {
         let mut users: BTreeMap<Address, Vec<StepId>> = BTreeMap::new();
         for (name, known) in &self.input.recorded.services {
             let Some(step) = self.service_steps.get(name) else { continue };
-            for address in used_by(known) {
+            let supervised = known.revisions.values().any(|revision| revision.template.is_supervised());
+            let supervisor = supervised.then(|| self.input.supervisor());
+            for address in used_by(known).into_iter().chain(supervisor) {
                 users.entry(address).or_default().push(*step);
             }
         }

@@ -128,7 +128,7 @@ impl<'a> Planner<'a> {
     }
 
     fn adopt_objects(&mut self) {
-        let desired = self.input.desired.objects();
+        let desired = self.input.objects();
         for (address, spec) in &desired {
             let newest = incarnations(self.input.observed, address).last();
             let recorded = self.input.recorded.objects.get(address).map(|known| known.generation);
@@ -170,11 +170,12 @@ impl<'a> Planner<'a> {
                 self.leave(address, "no file declares it");
                 continue;
             };
+            let spec = spec.knowing(self.input.digests);
             if seen.fingerprint != Some(spec.fingerprint()) {
                 self.leave(address, "it was made from other settings than the files have");
                 continue;
             }
-            self.wanted.gateways.insert(name.clone(), spec.clone());
+            self.wanted.gateways.insert(name.clone(), spec);
             let effect = Effect::GatewayUp { gateway: name.clone() };
             self.take_over(address, vec![effect], "it was made from the settings that the files have".to_owned());
         }

@@ -4,7 +4,7 @@
 use super::Planner;
 use crate::{Problem, rollout::PreviewStep};
 use std::collections::{BTreeMap, VecDeque};
-use wharf_model::{Address, Field, FieldPath, Gpu, Gpus, InstanceId, Seat, ServiceName, Verb};
+use wharf_model::{Address, Field, FieldPath, Gpu, Gpus, InstanceId, Seat, ServiceName, Template, Verb};
 use wharf_seats::{NoSeat, Wish, find};
 
 /// A rollout, for the seats that it takes and gives back.
@@ -12,12 +12,16 @@ pub(super) struct Move {
     service: ServiceName,
     /// What each of its new instances asks for.
     wish: Option<Gpu>,
+    /// How many such seats an instance takes.
+    size: u32,
     steps: VecDeque<PreviewStep>,
 }
 
 impl Move {
-    pub(super) fn new(service: ServiceName, wish: Option<&Gpu>, steps: &[PreviewStep]) -> Self {
-        Self { service, wish: wish.filter(|wish| wish.asks()).cloned(), steps: steps.iter().cloned().collect() }
+    pub(super) fn new(service: ServiceName, template: &Template, steps: &[PreviewStep]) -> Self {
+        let wish = template.resources.gpu.as_ref().filter(|wish| wish.asks()).cloned();
+        let size = template.unit.as_ref().map_or(1, |unit| unit.size);
+        Self { service, wish, size, steps: steps.iter().cloned().collect() }
     }
 
     /// The steps at the front that start instances, or else those that do not.
@@ -33,8 +37,10 @@ impl Move {
     fn start(&mut self, gpus: &Gpus, held: &mut BTreeMap<String, Seat>) -> Result<(), (InstanceId, NoSeat)> {
         for id in self.next(true).into_iter().flat_map(|step| step.instances) {
             let Some(wish) = &self.wish else { continue };
-            let seat = find(wish, &gpus.cards, held.iter()).map_err(|none| (id.clone(), none))?;
-            held.insert(id.to_string(), seat);
+            for rank in 0..self.size {
+                let seat = find(wish, &gpus.cards, held.iter()).map_err(|none| (id.clone(), none))?;
+                held.insert(holder(&id, rank), seat);
+            }
         }
         Ok(())
     }
@@ -42,9 +48,17 @@ impl Move {
     /// Takes away what it takes away next.
     fn stop(&mut self, held: &mut BTreeMap<String, Seat>) {
         for step in self.next(false).into_iter().filter(|step| step.verb == Verb::Stop) {
-            step.instances.iter().for_each(|id| drop(held.remove(&id.to_string())));
+            for id in &step.instances {
+                let mut ranks = 0..;
+                while ranks.next().is_some_and(|rank| held.remove(&holder(id, rank)).is_some()) {}
+            }
         }
     }
+}
+
+/// Who holds a seat: what an instance of several machines holds that stands is all its own.
+fn holder(id: &InstanceId, rank: u32) -> String {
+    if rank == 0 { id.to_string() } else { format!("{id}.{rank}") }
 }
 
 impl Planner<'_> {

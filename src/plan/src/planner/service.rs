@@ -11,8 +11,8 @@ use std::{
     sync::Arc,
 };
 use wharf_model::{
-    Address, Call, Cost, Difference, Effect, Ending, GatewayName, InstanceId, Pins, RecordedRollout, RecordedService,
-    Rest, Revision, RevisionNumber, ServiceName, ServiceSpec, Timestamp, compare,
+    Address, Call, Cost, Difference, Effect, Ending, EnvValue, GatewayName, InstanceId, Pins, RecordedRollout,
+    RecordedService, Rest, Revision, RevisionNumber, ServiceName, ServiceSpec, Timestamp, compare,
 };
 
 /// What was found out about one service.
@@ -192,6 +192,15 @@ impl<'a> Planner<'a> {
     }
 
     fn notices(&mut self, case: &Case<'_>) {
+        let new = case.rolls || case.recorded.is_none();
+        if let (true, Some(by)) = (new, self.input.capabilities.shows_env()) {
+            let env = case.spec.template.env.values().filter_map(EnvValue::secret);
+            let secrets: Vec<_> = env.cloned().collect::<BTreeSet<_>>().into_iter().collect();
+            if !secrets.is_empty() {
+                let address = Address::Service(case.name.clone());
+                self.notices.push(Notice::Shown { address, secrets, by });
+            }
+        }
         for (instance, heard) in &case.stand.unready {
             self.notices.push(Notice::NotReady { instance: instance.clone(), heard: heard.clone() });
         }
@@ -225,8 +234,7 @@ impl<'a> Planner<'a> {
         let step = self.rollout_step(case, case.order());
         let ready = |id: &InstanceId| case.stand.running.contains(id) && !case.stand.unready.contains_key(id);
         let preview = preview(&step.order, &step.standing, &step.generations, ready);
-        let wish = case.revision.template.resources.gpu.as_ref();
-        self.moves.push(Move::new(case.name.clone(), wish, &preview.steps));
+        self.moves.push(Move::new(case.name.clone(), &case.revision.template, &preview.steps));
         self.note_service(case, preview);
         let abort = self.note_abort(case);
         let id = self.operations.add(Step::Rollout(Box::new(step)));
@@ -429,7 +437,7 @@ impl<'a> Planner<'a> {
             None => {
                 self.changes.push(Change { address, what: delete(Cause::NotDeclared), risks: vec![Risk::Downtime] });
             }
-            Some(heir) => self.go_after(id, &heir),
+            Some(heir) => self.go_after(id, name, &heir),
         }
         for revision in recorded.into_iter().flat_map(|recorded| recorded.revisions.values()) {
             for content in revision.contents() {
@@ -437,18 +445,19 @@ impl<'a> Planner<'a> {
             }
         }
         for gateway in self.routed.get(name).cloned().unwrap_or_default() {
-            let step = self.delete_route(gateway, name, Vec::new());
+            let risks = self.risks_of_leaving(gateway, name);
+            let step = self.delete_route(gateway, name, risks);
             self.operations.order(id, step);
         }
     }
 
     /// A service goes when the one that takes its place serves. Where that one has to wait for a gateway whose port is
-    /// not free yet, there is nothing to wait for.
-    fn go_after(&mut self, removal: StepId, heir: &ServiceName) {
+    /// not free yet, or for a path of the one that goes, there is nothing to wait for.
+    fn go_after(&mut self, removal: StepId, gone: &ServiceName, heir: &ServiceName) {
         let late = self.late_gateways();
         let exposes = self.input.desired.services.get(heir).map(|spec| &spec.exposes);
         let waits = exposes.is_some_and(|exposes| exposes.keys().any(|gateway| late.contains_key(gateway)));
-        if let (Some(serves), false) = (self.service_steps.get(heir), waits) {
+        if let (Some(serves), false) = (self.service_steps.get(heir), waits || self.takes_path(heir, gone)) {
             self.operations.order(*serves, removal);
         }
     }

@@ -9,8 +9,8 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use wharf_model::{
-    EndpointState, Exit, GatewayName, InstanceId, Observed, ObservedInstance, Phase, RecordedService, RevisionNumber,
-    Slot,
+    EndpointState, Exit, GatewayName, InstanceId, Marked, Observed, ObservedInstance, Phase, RecordedService,
+    RevisionNumber, Slot,
 };
 
 /// The revision of an instance that is of none.
@@ -54,6 +54,9 @@ impl Stand {
                 Phase::Ended(exit) => drop(stand.down.insert((*id).clone(), exit.clone())),
                 Phase::Running { .. } => stand.see_running(id, instance, recorded),
             }
+            if let Some(answer) = observed.unready(id) {
+                stand.unready.insert((*id).clone(), answer.to_string());
+            }
         }
         stand
     }
@@ -80,9 +83,6 @@ impl Stand {
                 }
             }
         }
-        if let Some(answer) = instance.answer.as_ref().filter(|answer| !answer.passed) {
-            self.unready.insert(id.clone(), answer.to_string());
-        }
     }
 
     /// Whether exactly the goal stands and gets its requests.
@@ -98,9 +98,17 @@ impl Stand {
     }
 }
 
-/// Whether an instance gets requests. Without a recorded route, nobody but its own callers can tell.
+/// Whether an instance gets requests. Without a recorded route, nobody but its own callers can tell. One that its
+/// supervisor was not told of is not let in either: letting it in, or draining it, was cut off.
 fn traffic(id: &InstanceId, observed: &Observed, gateways: &[&GatewayName]) -> Traffic {
-    let mut traffic = Traffic::Served;
+    let mut traffic = match observed.instances.get(id).and_then(|seen| seen.supervised.marked) {
+        Some(Marked::Drained) => return Traffic::Draining,
+        Some(Marked::New) => Traffic::None,
+        Some(Marked::Routed) | None => Traffic::Served,
+    };
+    if let Some(EndpointState::Draining { .. }) = observed.balanced.get(id) {
+        return Traffic::Draining;
+    }
     for gateway in gateways {
         let route = observed.gateways.get(*gateway).and_then(|gateway| gateway.routes.get(&id.service));
         match route.and_then(|route| route.endpoints.get(id)) {

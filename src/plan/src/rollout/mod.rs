@@ -120,6 +120,10 @@ pub enum Traffic {
 pub struct Sight {
     /// How it ended, if it did.
     pub ended: Option<Exit>,
+    /// How it ended, where it is started again in a moment.
+    pub between: Option<Exit>,
+    /// How often its program was started again, where that is told.
+    pub restarts: Option<u32>,
     /// Whether its last probe passed.
     pub ready: bool,
     /// What the last probe heard.
@@ -137,6 +141,8 @@ impl Sight {
     fn absent() -> Self {
         Self {
             ended: Some(Exit::Unseen),
+            between: None,
+            restarts: None,
             ready: false,
             answer: None,
             in_flight: None,

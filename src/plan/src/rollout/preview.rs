@@ -88,7 +88,7 @@ pub fn preview(
 
 fn sight(ready: bool) -> Sight {
     let ended = (!ready).then_some(wharf_model::Exit::Unseen);
-    Sight { ended, ready, answer: None, in_flight: Some(0), figures: None, last_lines: Vec::new() }
+    Sight { ready, ended, in_flight: Some(0), ..Sight::absent() }
 }
 
 fn living(ideal: &BTreeMap<InstanceId, Sight>) -> u32 {

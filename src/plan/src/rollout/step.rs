@@ -117,9 +117,15 @@ impl Rollout {
             let was_new = tracked.ours && tracked.revision == goal;
             let unrouted = matches!(tracked.stage, Stage::Waiting | Stage::Ready { .. });
             let served = matches!(tracked.stage, Stage::Serving { .. });
-            tracked.see(sight, now);
-            ended += u32::from(tracked.revision == goal && served && tracked.stage == Stage::Ended);
-            if let (Some(exit), true, true) = (&sight.ended, was_new, unrouted) {
+            // One that ends before it gets requests has failed, also where somebody would try it again for ever.
+            let between = sight.between.as_ref().filter(|_| tracked.ours && unrouted);
+            let ended_with = sight.ended.as_ref().or(between);
+            let again = tracked.started_again(sight);
+            tracked.see(sight, ended_with.is_some(), now);
+            if tracked.revision == goal && served {
+                ended += u32::from(tracked.stage == Stage::Ended) + again;
+            }
+            if let (Some(exit), true, true) = (ended_with, was_new, unrouted) {
                 let answer = tracked.sight.as_ref().and_then(|sight| sight.answer.clone());
                 let (instance, exit, last_lines) = (instance.clone(), exit.clone(), sight.last_lines.clone());
                 failure.get_or_insert(Failure::Ended { instance, exit, answer, last_lines });
@@ -353,12 +359,23 @@ impl Tracked {
         self.pending == Some(Verb::Start) || (unseen && self.missed < UNSEEN)
     }
 
-    /// Takes in what a look found. What is under way is believed to come about: its outcome settles it.
-    fn see(&mut self, sight: &Sight, now: Timestamp) {
-        let before = self.sight.take().and_then(|sight| sight.answer);
-        let answer = sight.answer.clone().or(before);
-        self.sight = Some(Sight { answer, ..sight.clone() });
-        if sight.ended.is_some() {
+    /// How often its program was started again since the look before this.
+    fn started_again(&self, sight: &Sight) -> u32 {
+        let before = match &self.sight {
+            Some(before) => before.restarts.unwrap_or(0),
+            None if self.ours => 0,
+            // What somebody else started may have been started again for as long as it is there.
+            None => return 0,
+        };
+        sight.restarts.map_or(0, |now| now.saturating_sub(before))
+    }
+
+    /// Takes in what a look found, and whether the program counts as ended by it. What is under way is believed to come about: its outcome settles it.
+    fn see(&mut self, sight: &Sight, has_ended: bool, now: Timestamp) {
+        let (before, known) = self.sight.take().map_or((None, None), |sight| (sight.answer, sight.restarts));
+        let (answer, restarts) = (sight.answer.clone().or(before), sight.restarts.or(known));
+        self.sight = Some(Sight { answer, restarts, ..sight.clone() });
+        if has_ended {
             if self.pending.is_none() {
                 self.stage = Stage::Ended;
             }

@@ -173,7 +173,12 @@ impl World {
             body.ready_since = if ready { body.ready_since.or(Some(now)) } else { None };
             body.idle = body.drained_at.is_some() && weather != Weather::Busy;
             let in_flight = Some(u64::from(!body.idle));
-            let ended = (!body.alive).then_some(Exit::Code(1));
+            // Of every other slot, the platform would start again what ends.
+            let (ended, between) = match (body.alive, instance.slot.0 % 2 == 1 && !body.routed) {
+                (true, _) => (None, None),
+                (false, true) => (None, Some(Exit::Code(1))),
+                (false, false) => (Some(Exit::Code(1)), None),
+            };
             if body.routed && body.alive && weather != Weather::Quiet {
                 body.figures.requests += 100;
                 body.figures.errors += if new && weather == Weather::NewFails { 100 } else { 0 };
@@ -181,7 +186,16 @@ impl World {
             let figures = body.routed.then(|| body.figures.clone());
             look.insert(
                 instance.clone(),
-                Sight { ended, ready, answer: None, in_flight, figures, last_lines: Vec::new() },
+                Sight {
+                    ended,
+                    between,
+                    restarts: None,
+                    ready,
+                    answer: None,
+                    in_flight,
+                    figures,
+                    last_lines: Vec::new(),
+                },
             );
         }
         let ready = self.new_ones().filter(|(_, body)| body.ready_since.is_some()).count();

@@ -119,6 +119,8 @@ impl World {
         match &operation.call {
             Call::PrepareFolder { content, .. }
             | Call::PrepareBucket { content, .. }
+            | Call::PrepareGit { content, .. }
+            | Call::PreparePart { content, .. }
             | Call::PreparePackages { content, .. }
             | Call::PrepareImage { content, .. } => drop(self.observed.contents.insert(*content)),
             Call::DropContent { content } => self.drop_content(*content),
@@ -136,6 +138,8 @@ impl World {
                     fingerprint: None,
                     routes: BTreeMap::new(),
                     told: Told::default(),
+                    release: None,
+                    lost: Default::default(),
                 };
                 let known = self.observed.gateways.entry(gateway.clone()).or_insert(empty);
                 known.listen = Some(SocketAddr::new(spec.address, spec.port));
@@ -151,7 +155,7 @@ impl World {
                     self.observed.objects.keys().any(|known| known.address == object.address && known != object);
                 assert!(!(exclusive && other), "{object} comes while another incarnation is there");
                 spec.lies_in().into_iter().for_each(|network| self.must_be_there(&network));
-                self.observed.objects.insert(object.clone(), ObservedObject { fingerprint: Some(spec.fingerprint()) });
+                self.observed.objects.insert(object.clone(), ObservedObject::made_from(Some(spec.fingerprint())));
             }
             Call::DeleteObject { object } => self.delete_object(object),
             Call::Move { from, to } => self.observed.rename(from, to),

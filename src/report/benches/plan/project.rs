@@ -90,7 +90,7 @@ fn deployment(resources: usize) -> Deployment {
     Deployment {
         project: "bench".parse().unwrap(),
         environment: "bench".parse().unwrap(),
-        provider: ProviderSpec::Local { host_is_image: false },
+        provider: ProviderSpec::Local { host_is_image: false, copying: Default::default() },
         state: StateSpec::default(),
         secrets: BTreeMap::new(),
         gateways: BTreeMap::from([("public".parse().unwrap(), gateway)]),
@@ -149,8 +149,8 @@ fn see(record: &Record, observed: &mut Observed) {
     for (name, gateway) in &record.gateways {
         let listen = Some(SocketAddr::new(gateway.spec.address, gateway.spec.port));
         let fingerprint = Some(gateway.spec.fingerprint());
-        let seen =
-            ObservedGateway { running: true, listen, fingerprint, routes: BTreeMap::new(), told: Told::default() };
+        let (routes, told, lost) = (BTreeMap::new(), Told::default(), wharf_model::Lost::default());
+        let seen = ObservedGateway { running: true, listen, fingerprint, routes, told, release: None, lost };
         observed.gateways.insert(name.clone(), seen);
     }
     for ((gateway, service), route) in &record.routes {

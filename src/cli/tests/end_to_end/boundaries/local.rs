@@ -1,6 +1,6 @@
 //! The life of a service as processes of this host.
 
-use super::{APPLY, Chapter, DESTROY, Stage};
+use super::life::{APPLY, Chapter, DESTROY, Stage};
 use crate::support::Site;
 use std::collections::BTreeMap;
 

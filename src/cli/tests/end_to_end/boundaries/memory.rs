@@ -1,7 +1,7 @@
 //! The life of a service on a runtime in memory, whose whole inside can be looked at: objects of every kind, each with its
 //! labels, and the most instances that there ever were.
 
-use super::{APPLY, Chapter, DESTROY, Stage};
+use super::life::{APPLY, Chapter, DESTROY, Stage};
 use crate::{served::ServedSite, support::Site};
 use std::collections::{BTreeMap, BTreeSet};
 use wharf_model::{EndpointState, InstanceId, Observed, Phase};

@@ -2,9 +2,11 @@
 
 pub(crate) mod http;
 pub(crate) mod load;
+pub(crate) mod nobody;
 pub(crate) mod ports;
 pub(crate) mod processes;
 
+use age::{secrecy::ExposeSecret as _, x25519::Identity};
 use processes::Process;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
@@ -13,7 +15,7 @@ use std::{
     fs,
     io::Read,
     net::SocketAddr,
-    os::unix::process::ExitStatusExt,
+    os::unix::{fs::PermissionsExt, process::ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{OnceLock, mpsc},
@@ -116,6 +118,29 @@ impl Site {
         site
     }
 
+    /// The same with its record encrypted there.
+    pub(crate) fn in_encrypted_bucket(name: &str, server: SocketAddr) -> Self {
+        let mut site = Self::in_bucket(name, server);
+        let recipient = site.be_somebody("identity");
+        site.encrypt_for(&recipient);
+        site
+    }
+
+    /// Makes an identity, and has every command read as it. Answers its recipient.
+    pub(crate) fn be_somebody(&mut self, file: &str) -> String {
+        let (path, identity) = (self.root().join(file), Identity::generate());
+        fs::write(&path, identity.to_string().expose_secret()).unwrap();
+        self.env.insert("WHARF_IDENTITY".to_owned(), path.to_str().unwrap().to_owned());
+        identity.to_public().to_string()
+    }
+
+    /// Has the files say that the record in their bucket is encrypted.
+    pub(crate) fn encrypt_for(&self, recipient: &str) {
+        let file = fs::read_to_string(self.dir.join("where.kdl")).unwrap();
+        let encrypt = format!("\" {{ encrypt age recipient=\"{recipient}\" }}\n}}");
+        self.write("where.kdl", &file.replace("\"\n}", &encrypt));
+    }
+
     /// The folder above the project's, which every process and path of this site names.
     pub(crate) fn root(&self) -> &Path {
         self.root.path()
@@ -148,6 +173,29 @@ impl Site {
         command
     }
 
+    /// A copy of wharf that says of itself that it is an earlier release.
+    pub(crate) fn earlier(&self) -> PathBuf {
+        let (mark, other) = (format!("wharf-release={}", env!("CARGO_PKG_VERSION")), "wharf-release=0.0.9");
+        assert_eq!(mark.len(), other.len(), "the copy is to be as long");
+        let mut bytes = fs::read(env!("CARGO_BIN_EXE_wharf")).unwrap();
+        let at: Vec<_> = (0..bytes.len() - mark.len()).filter(|at| bytes[*at..].starts_with(mark.as_bytes())).collect();
+        assert!(!at.is_empty(), "the program does not say which release it is");
+        at.into_iter().for_each(|at| bytes[at..at + mark.len()].copy_from_slice(other.as_bytes()));
+        let program = self.root().join("wharf");
+        fs::write(&program, bytes).unwrap();
+        fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        program
+    }
+
+    /// Runs a command of another wharf, which must succeed.
+    pub(crate) fn done_by(&self, program: &Path, arguments: &[&str]) -> String {
+        let mut command = Command::new(program);
+        command.args(arguments).env_clear().envs(&self.env).current_dir(&self.dir).stdin(Stdio::null());
+        let ran = Running::start(&mut command).end();
+        assert_eq!(ran.code, 0, "{} {}\n{}", program.display(), arguments.join(" "), ran.said);
+        ran.said
+    }
+
     /// Runs a command of wharf to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Running::start(&mut self.wharf(arguments)).end()
@@ -178,6 +226,12 @@ impl Site {
         let services = status["services"].as_array().unwrap().iter();
         let instances = services.flat_map(|service| service["instances"].as_array().unwrap());
         instances.map(|instance| (text(&instance["name"]), text(&instance["state"]))).collect()
+    }
+
+    /// The folder of the gateway that runs.
+    pub(crate) fn gateway(&self) -> PathBuf {
+        let guard = self.processes().into_iter().find(|process| process.command.contains(" gateway --dir ")).unwrap();
+        guard.words().last().unwrap().into()
     }
 
     /// How many lines the newest journal has, and of which apply it is.

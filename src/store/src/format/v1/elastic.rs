@@ -3,8 +3,9 @@
 use super::stored::{Stored, as_text, as_word, stored};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wharf_model::{
-    Autoscale, Bytes, CallRecords, Decimal, Elastic, JobShape, Json, Metric, Mirror, MountPath, Queue, RecordStore,
-    RecordTable, Router, RouterBackend, RouterPolicy, RouterScheduler, Schedule, ScheduleName, ServiceName, Weights,
+    Autoscale, Bytes, CallRecords, Decimal, Elastic, JobShape, Json, Metric, Mirror, MountPath, Queue, RecordFile,
+    RecordStore, RecordTable, Router, RouterBackend, RouterPolicy, RouterScheduler, Schedule, ScheduleName,
+    ServiceName, Weights,
 };
 
 as_word!(JobShape, RouterPolicy, RouterBackend);
@@ -42,7 +43,64 @@ stored!(struct Autoscale as AutoscaleV1 {
 });
 stored!(struct Schedule as ScheduleV1 { cron: Arc<str>, instances: u32; timezone: Option<Arc<str>>, except: Vec<Arc<str>> });
 stored!(struct Mirror as MirrorV1 { targets: Vec<ServiceName>, ratio: u32 });
-stored!(enum CallRecords as CallRecordsV1 { MaxCompute(RecordTable), Sls(RecordStore), File(Arc<str>) });
+stored!(enum CallRecords as CallRecordsV1 { MaxCompute(RecordTable), Sls(RecordStore), File(RecordFile) });
+/// A file with what is usual stands as its path alone.
+#[derive(PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub(super) enum RecordFileV1 {
+    Usual(String),
+    Said(SaidV1),
+}
+
+#[derive(PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SaidV1 {
+    path: String,
+    sample: u32,
+    max_body: u64,
+    rotate: u64,
+    keep: u32,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    redact_headers: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    redact_fields: Vec<String>,
+}
+
+impl Stored for RecordFile {
+    type V1 = RecordFileV1;
+
+    fn store(&self) -> RecordFileV1 {
+        let Self { path, sample, max_body, rotate, keep, redact_headers, redact_fields } = self;
+        if *self == Self::at(path.clone()) {
+            return RecordFileV1::Usual(path.to_string());
+        }
+        RecordFileV1::Said(SaidV1 {
+            path: path.to_string(),
+            sample: *sample,
+            max_body: max_body.0,
+            rotate: rotate.0,
+            keep: *keep,
+            redact_headers: redact_headers.store(),
+            redact_fields: redact_fields.store(),
+        })
+    }
+
+    fn restore(stored: RecordFileV1) -> Result<Self, String> {
+        Ok(match stored {
+            RecordFileV1::Usual(path) => Self::at(path),
+            RecordFileV1::Said(said) => Self {
+                path: said.path.into(),
+                sample: said.sample,
+                max_body: Bytes(said.max_body),
+                rotate: Bytes(said.rotate),
+                keep: said.keep,
+                redact_headers: Stored::restore(said.redact_headers)?,
+                redact_fields: Stored::restore(said.redact_fields)?,
+            },
+        })
+    }
+}
+
 stored!(struct RecordTable as RecordTableV1 { project: Arc<str>, table: Arc<str> });
 stored!(struct RecordStore as RecordStoreV1 { project: Arc<str>, logstore: Arc<str> });
 stored!(struct Weights as WeightsV1 { path: MountPath, memory: Bytes });

@@ -2,13 +2,14 @@
 
 use super::{
     container::{DomainV1, ManagedGatewayV1},
+    elastic::RecordFileV1,
     millis, parse,
     resources::{MembershipV1, TimeoutsV1, TrafficV1},
-    stored::{Stored, absent},
+    stored::{Stored, absent, as_text, stored},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
-use wharf_model::{Bytes, GatewaySpec, RouteSpec, TokenSpec};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
+use wharf_model::{Bytes, EnvValue, GatewaySpec, RecordFile, RouteSpec, SecretDigest, SecretName, TokenSpec, Traces};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +32,8 @@ pub(super) struct GatewayV1 {
     reach: Option<String>,
     #[serde(default, skip_serializing_if = "absent")]
     network: Option<String>,
+    #[serde(default, skip_serializing_if = "absent")]
+    traces: Option<TracesV1>,
 }
 
 impl GatewayV1 {
@@ -46,6 +49,7 @@ impl GatewayV1 {
             concurrency_limit,
             reach,
             network,
+            traces,
         } = spec;
         Self {
             port: *port,
@@ -58,6 +62,7 @@ impl GatewayV1 {
             concurrency_limit: *concurrency_limit,
             reach: reach.store(),
             network: network.store(),
+            traces: traces.store(),
         }
     }
 
@@ -73,9 +78,18 @@ impl GatewayV1 {
             concurrency_limit: self.concurrency_limit,
             reach: Stored::restore(self.reach)?,
             network: Stored::restore(self.network)?,
+            traces: Stored::restore(self.traces)?,
         })
     }
 }
+
+as_text!(SecretDigest);
+stored!(
+    struct Traces as TracesV1 { otlp: Arc<str>, sample: u32;
+        headers: BTreeMap<Arc<str>, EnvValue>,
+        digests: BTreeMap<SecretName, SecretDigest>,
+    }
+);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,7 +113,7 @@ pub(super) struct RouteV1 {
     #[serde(default, skip_serializing_if = "absent")]
     group: Option<MembershipV1>,
     #[serde(default, skip_serializing_if = "absent")]
-    records: Option<String>,
+    records: Option<RecordFileV1>,
 }
 
 impl RouteV1 {
@@ -131,7 +145,7 @@ impl RouteV1 {
             traffic: traffic.store(),
             grpc: *grpc,
             group: group.store(),
-            records: records.as_ref().map(ToString::to_string),
+            records: records.as_deref().map(Stored::store),
         }
     }
 
@@ -148,7 +162,7 @@ impl RouteV1 {
             traffic: Stored::restore(self.traffic)?,
             grpc: self.grpc,
             group: Stored::restore(self.group)?,
-            records: self.records.map(Into::into),
+            records: Option::<RecordFile>::restore(self.records)?.map(Box::new),
         })
     }
 }

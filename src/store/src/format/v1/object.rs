@@ -8,16 +8,17 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 use wharf_model::{
     Cidr, DataSpec, Direction, ExistingNetwork, Generation, GroupPolicy, GroupSpec, NetworkPlace, NetworkRule,
-    NetworkSpec, NlbSpec, ObjectSpec, RecordedObject, RegistrySpec, SecretName, ServiceName,
+    NetworkSpec, NlbSpec, ObjectSpec, RecordedObject, RegistrySpec, SecretName, ServiceName, SupervisorSpec,
 };
 
 as_word!(Direction, GroupPolicy);
 stored!(struct GroupSpec as GroupV1 { policy: GroupPolicy });
 stored!(struct NetworkSpec as NetworkV1 { place: NetworkPlace; rules: Vec<NetworkRule>, sealed: bool });
-stored!(enum NetworkPlace as NetworkPlaceV1 { Own(Option<Cidr>), Existing(ExistingNetwork) });
+stored!(enum NetworkPlace as NetworkPlaceV1 { Own(Option<Cidr>), Existing(ExistingNetwork), Adopted(Arc<str>) });
 stored!(struct ExistingNetwork as ExistingNetworkV1 { vpc: Arc<str>, vswitches: Vec<Arc<str>>, security_group: Arc<str> });
 stored!(struct NetworkRule as NetworkRuleV1 { direction: Direction, range: Cidr; port: Option<u16> });
 stored!(struct RegistrySpec as RegistryV1 { username: Arc<str>, password: SecretName });
+stored!(struct SupervisorSpec as SupervisorV1 { socket: Arc<str> });
 stored!(
     #[derive(Default)]
     struct DataSpec as DataV1 { ; keep_on_delete: bool }
@@ -67,6 +68,7 @@ stored!(enum ObjectSpec as ObjectSpecV1 {
     Nlb(NlbSpec),
     Registry(RegistrySpec),
     Data(DataSpec),
+    Supervisor(SupervisorSpec),
 });
 
 #[derive(Serialize, Deserialize)]

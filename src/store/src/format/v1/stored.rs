@@ -5,7 +5,7 @@
 use super::{millis, parse};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
-use wharf_model::{Bytes, ContainerName, EnvName, ScheduleName};
+use wharf_model::{Bytes, ContainerName, EnvName, ScheduleName, SecretName};
 
 /// A value that can be written down and read back.
 pub(super) trait Stored: Sized {
@@ -150,7 +150,7 @@ macro_rules! key {
     )*};
 }
 
-key!(ContainerName, EnvName, ScheduleName);
+key!(ContainerName, EnvName, ScheduleName, SecretName);
 
 impl<K: Key, T: Stored> Stored for BTreeMap<K, T> {
     type V1 = BTreeMap<String, T::V1>;

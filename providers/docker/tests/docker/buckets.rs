@@ -1,0 +1,123 @@
+//! Folders of buckets: copies of them lie in the host's store, and instances see those.
+
+use crate::{
+    copied::bucket,
+    place::{Place, drop_content, launch_pinned, pins, script, start, stop, with_mount},
+};
+use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf};
+use wharf_bucket_server::{Habit, Server};
+use wharf_docker::{DockerReader, DockerSettings};
+use wharf_model::{
+    Address, BucketMount, Call, ContentDigest, ContentRef, Cost, Exit, Field, Intent, IntentId, Mount, MountSource,
+    Operation, SourceRef,
+};
+use wharf_provider::{Execute as _, Observe as _, ProviderError, Resolution};
+
+/// A server with a folder of files, that folder, and a place that may read it.
+fn place_with(files: &[(&str, &str)]) -> (Server, BucketMount, Place) {
+    let server = Server::start(Habit::Honours);
+    for (name, text) in files {
+        let path = server.bucket("examplebucket").join("dir").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let mount = bucket(server.address());
+    (server, mount, Place::new())
+}
+
+fn prepare(content: ContentRef, bucket: &BucketMount) -> Operation {
+    Operation { address: Address::Content(content), call: Call::PrepareBucket { content, bucket: bucket.clone() } }
+}
+
+#[tokio::test]
+async fn an_instance_sees_the_copy_of_this_host_and_cannot_write_to_it() {
+    let (_server, bucket, place) = place_with(&[("app.txt", "from a bucket"), ("deep/in/it", "x")]);
+    let pin = place.pin(SourceRef::Bucket(bucket.clone())).await.unwrap();
+    assert_eq!((pin.files, pin.fetch.as_ref().unwrap().bytes), (2, 14));
+    let content = ContentRef::Bucket(pin.content);
+    assert!(place.look().await.contents.is_empty());
+    place.run(&prepare(content, &bucket)).await.unwrap();
+    place.run(&prepare(content, &bucket)).await.unwrap();
+    assert_eq!(place.look().await.contents, [content].into());
+    assert_eq!(place.pin(SourceRef::Bucket(bucket.clone())).await.unwrap().fetch.unwrap().bytes, 0);
+
+    let text = "cat /mnt/data/app.txt; echo; ls /mnt/data/deep/in; touch /mnt/data/x 2>/dev/null && echo written; \
+                ls -i /mnt/data/app.txt; exit 3";
+    let template = with_mount(script(text), "/mnt/data", Mount::of(MountSource::Bucket(bucket.clone())));
+    let launch = launch_pinned(template, pins("/mnt/data", pin.content));
+    place.start(&launch).await;
+    assert_eq!(place.end(&launch.instance).await, Exit::Code(3));
+    place.line("from a bucket").await;
+    place.line("it").await;
+    let inode = fs::metadata(copy(&place, pin.content).join("app.txt")).unwrap().ino();
+    place.line(&format!("{inode} ")).await;
+    place.run(&stop(&launch.instance)).await.unwrap();
+
+    place.run(&drop_content(content)).await.unwrap();
+    place.run(&drop_content(content)).await.unwrap();
+    assert!(place.look().await.contents.is_empty());
+    assert!(place.provider().clean_up().await.unwrap());
+}
+
+/// Where the host keeps the files of a copy.
+fn copy(place: &Place, content: ContentDigest) -> PathBuf {
+    place.settings().content_dir.join("snapshots").join(content.to_string())
+}
+
+#[tokio::test]
+async fn a_copy_that_somebody_removed_is_not_there_and_comes_again() {
+    let (_server, bucket, place) = place_with(&[("a", "1")]);
+    let pin = place.pin(SourceRef::Bucket(bucket.clone())).await.unwrap();
+    let content = ContentRef::Bucket(pin.content);
+    place.run(&prepare(content, &bucket)).await.unwrap();
+    fs::remove_dir_all(place.settings().content_dir).unwrap();
+    assert!(place.look().await.contents.is_empty());
+    let template = with_mount(script("true"), "/mnt/data", Mount::of(MountSource::Bucket(bucket.clone())));
+    let launch = launch_pinned(template, pins("/mnt/data", pin.content));
+    let error = place.run(&start(&launch)).await.unwrap_err();
+    assert!(error.to_string().contains("the copy of examplebucket/dir/"), "{error}");
+    assert!(matches!(error, ProviderError::Missing { .. }));
+    place.run(&prepare(content, &bucket)).await.unwrap();
+    assert_eq!(place.look().await.contents, [content].into());
+}
+
+#[tokio::test]
+async fn a_folder_that_holds_something_else_by_now_is_refused() {
+    let (server, bucket, place) = place_with(&[("a", "1")]);
+    let content = ContentRef::Bucket(place.pin(SourceRef::Bucket(bucket.clone())).await.unwrap().content);
+    fs::write(server.bucket("examplebucket").join("dir/b"), "2").unwrap();
+    let error = place.run(&prepare(content, &bucket)).await.unwrap_err();
+    assert!(error.to_string().contains("was changed after the plan was made"), "{error}");
+    assert!(place.look().await.contents.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_cut_off_is_found_out() {
+    let (_server, bucket, place) = place_with(&[("a", "1")]);
+    let content = ContentRef::Bucket(place.pin(SourceRef::Bucket(bucket.clone())).await.unwrap().content);
+    let (preparing, dropping) = (prepare(content, &bucket), drop_content(content));
+    let became = async |operation: &Operation| {
+        let intent = Intent::of(IntentId(1), operation);
+        matches!(place.provider().resolve(&intent).await.unwrap(), Resolution::Applied(_))
+    };
+    assert!(!became(&preparing).await, "before it began");
+    place.run(&preparing).await.unwrap();
+    assert!(became(&preparing).await && !became(&dropping).await);
+    place.run(&dropping).await.unwrap();
+    assert!(became(&dropping).await && !became(&preparing).await);
+}
+
+#[tokio::test]
+async fn an_engine_elsewhere_gets_no_plan_for_a_bucket() {
+    let place = Place::new();
+    let settings = DockerSettings { host: Some("tcp://127.0.0.1:1".to_owned()), ..place.settings() };
+    let elsewhere = DockerReader::new(settings).unwrap();
+    for field in [Field::MountOss, Field::MountS3] {
+        let Cost::Unsupported { why, help } = elsewhere.capabilities().cost(field) else { panic!("{field:?}") };
+        assert!(
+            why.contains("the engine is on another") && help.contains("run wharf on the engine's machine"),
+            "{why}"
+        );
+        assert_eq!(*place.provider().capabilities().cost(field), Cost::Roll);
+    }
+}
