@@ -34,7 +34,7 @@ check: needs
 test: needs needs-moto
 	$(CARGO) test --workspace --locked --no-run
 	@nice -n 19 $(FUZZ) >'$(TARGET)/fuzz.txt' 2>&1 & fuzz=$$!; \
-	$(CARGO) test --workspace --locked; tests=$$?; \
+	CARGO='$(CARGO)' .ci/test; tests=$$?; \
 	wait $$fuzz; found=$$?; \
 	if [ $$found = 0 ]; then grep '^fuzz:' '$(TARGET)/fuzz.txt'; else cat '$(TARGET)/fuzz.txt'; fi; \
 	test $$((tests | found)) = 0

@@ -210,10 +210,20 @@ impl Observed {
     pub fn unready(&self, id: &InstanceId) -> Option<&ProbeAnswer> {
         let seen = self.instances.get(id).filter(|seen| matches!(seen.phase, Phase::Running { .. }))?;
         let heard = seen.answer.as_ref().filter(|answer| !answer.passed)?;
+        (!self.is_found_ready(id)).then_some(heard)
+    }
+
+    /// Whether an instance runs and is ready: its last probe passed, or a gateway finds that it is.
+    pub fn is_ready(&self, id: &InstanceId) -> bool {
+        let runs = |seen: &&ObservedInstance| matches!(seen.phase, Phase::Running { .. });
+        let seen = self.instances.get(id).filter(runs);
+        seen.is_some_and(|seen| seen.is_ready() || self.is_found_ready(id))
+    }
+
+    fn is_found_ready(&self, id: &InstanceId) -> bool {
         let is_ready = |endpoint: &EndpointState| matches!(endpoint, EndpointState::Serving { ready: true, .. });
         let mut routes = self.gateways.values().filter_map(|gateway| gateway.routes.get(&id.service));
-        let found_ready = routes.any(|route| route.endpoints.get(id).is_some_and(is_ready));
-        (!found_ready).then_some(heard)
+        routes.any(|route| route.endpoints.get(id).is_some_and(is_ready))
     }
 }
 

@@ -241,7 +241,7 @@ fn seen_row(input: &StatusInput<'_>, id: &InstanceId, seen: &ObservedInstance) -
         EndpointState::Serving { in_flight, .. } | EndpointState::Draining { in_flight } => *in_flight,
     });
     let draining = endpoint.iter().any(|state| matches!(state, EndpointState::Draining { .. }));
-    let (state, words) = match (&seen.phase, seen.is_ready()) {
+    let (state, words) = match (&seen.phase, input.observed.is_ready(id)) {
         (Phase::Ended(exit), _) => (State::Down, exit.to_string()),
         (Phase::Running { .. }, _) if draining => (State::Draining, format!("up {}", duration(seen.age(input.now)))),
         (Phase::Running { .. }, true) => (State::Ready, format!("up {}", duration(seen.age(input.now)))),

@@ -85,12 +85,12 @@ fn a_good_revision_goes_all_the_way_and_bakes_beside_an_old_instance() {
 #[test]
 fn a_gate_without_requests_ends_in_a_rollback_that_says_so() {
     let site = site("canary-quiet", "step \"25%\" for=\"1s\"; gate error-rate=\"5%\" requests=10");
-    site.replace("wharf.kdl", "deadline \"30s\"", "deadline \"2s\"");
+    site.replace("wharf.kdl", "deadline \"30s\"", "deadline \"8s\"");
     site.replace("wharf.kdl", "\"one\"", "\"two\"");
     let apply = site.run(&["apply", "--yes", "-q"]);
     assert_eq!(apply.code, 6, "{}", apply.said);
     assert!(
-        apply.said.contains("nothing could be said of them: 0 requests came in 3s, and it takes 10"),
+        apply.said.contains("nothing could be said of them: 0 requests came in 9s, and it takes 10"),
         "{}",
         apply.said
     );

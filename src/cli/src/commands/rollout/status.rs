@@ -67,12 +67,12 @@ fn stands(record: &Record, observed: &Observed, service: &ServiceName, at_work: 
     let seen = |id: &InstanceId| observed.instances.get(id);
     let side = |new: bool| {
         let own = || known.instances.iter().filter(|(_, instance)| (Some(instance.revision) == to) == new);
-        (own().count(), own().filter(|(id, _)| seen(id).is_some_and(|seen| seen.is_ready())).count())
+        (own().count(), own().filter(|(id, _)| observed.is_ready(id)).count())
     };
     let unready = known.instances.iter().filter(|(_, instance)| Some(instance.revision) == to);
     let unready = unready.filter_map(|(id, _)| {
         let heard = match seen(id) {
-            Some(seen) if seen.is_ready() => return None,
+            Some(_) if observed.is_ready(id) => return None,
             Some(seen) => seen.answer.as_ref().map_or("it has ended".to_owned(), ToString::to_string),
             None => "it is not there".to_owned(),
         };

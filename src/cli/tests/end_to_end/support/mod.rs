@@ -29,6 +29,8 @@ use wharf_bucket_server::{ACCESS_KEY, BUCKET, SECRET_KEY};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a state that is waited for is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// So often `status` may find an instance not ready before that is believed: it asks once, and machines are under load.
+const LOOKS: usize = 3;
 
 const PROGRAM: &str = include_str!("../../../src/starter/app.py");
 
@@ -221,6 +223,13 @@ impl Site {
 
     /// The names of the instances that status shows, with their states.
     pub(crate) fn instances(&self) -> BTreeMap<String, String> {
+        let mut looks = (0..LOOKS).map(|_| self.look());
+        let unready = |found: &BTreeMap<String, String>| found.values().any(|state| state == "not ready");
+        let first = looks.next().unwrap();
+        if unready(&first) { looks.find(|found| !unready(found)).unwrap_or(first) } else { first }
+    }
+
+    fn look(&self) -> BTreeMap<String, String> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let status = self.status();
         let services = status["services"].as_array().unwrap().iter();
