@@ -1,28 +1,26 @@
 //! Balancers of connections: doors whose listeners join connections to instances as they are. Each learns of every
 //! instance that gets requests, and of those that do not any more, beside the gateways.
 //!
-//! How an instance was let in is known to the doors that lead to it. Of one that no gateway leads to, a file in its own
-//! container says it, for balancers that come later.
+//! Whether an instance gets requests is known to the doors that lead to it. Of one that no door leads to yet, a balancer that
+//! comes later takes its labels for how it is asked, and a file in its own container for a sign that it gets none any more.
+//! It may so be asked before the apply that started it would have let it in, and gets requests once it is ready.
 
 use crate::{
-    archive::{Member, first_file, pack},
     door::Door,
     doors::{Doors, Reach, Wanted, WhenDown},
-    error::{self, disk},
+    error,
     gateways::everywhere,
     labels::{OfDoor, OfInstance},
-    names,
+    stop::was_told,
+    supervisors::told,
 };
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
-use wharf_gateway::{Config, Endpoint, EndpointState};
-use wharf_model::{GatewayName, Generation, InstanceId, NlbName, NlbSpec, ObjectSpec};
+use wharf_gateway::{Config, Endpoint};
+use wharf_model::{Generation, InstanceId, NlbName, NlbSpec, ObjectSpec};
 use wharf_provider::{OpContext, ProviderError};
-
-/// In the container of an instance that no gateway leads to: how it was let in.
-const LET_IN: &str = ".wharf-let-in";
 
 /// Where the engine's machine listens for a balancer: for itself alone, unless everybody is to reach it.
 fn address(spec: &NlbSpec) -> IpAddr {
@@ -82,47 +80,34 @@ impl Doors {
         }
         let mut let_in = Vec::new();
         let instances = labels.iter().filter_map(|labels| OfInstance::read(labels, &self.owner));
-        for id in instances.map(|own| own.instance).filter(|id| spec.listeners.values().any(|to| *to == id.service)) {
-            let endpoint = match known.remove(&id.to_string()) {
+        for own in instances.filter(|own| spec.listeners.values().any(|to| *to == own.instance.service)) {
+            let endpoint = match known.remove(&own.instance.to_string()) {
                 Some(endpoint) => Some(endpoint),
-                None => self.read(&id).await?,
+                None => self.unknown(&own).await?,
             };
-            let_in.extend(endpoint.map(|endpoint| (id, endpoint)));
+            let_in.extend(endpoint.map(|endpoint| (own.instance, endpoint)));
         }
         Ok(let_in)
     }
 
-    /// How an instance that no gateway leads to was let in.
-    async fn read(&self, instance: &InstanceId) -> Result<Option<Endpoint>, ProviderError> {
-        let attempt = || format!("cannot read how {instance} was let in");
-        let container = names::instance(&self.owner, instance);
-        let archive = self.hands.download(&container, &format!("/{LET_IN}")).await;
-        let archive = archive.map_err(error::engine(attempt()))?;
-        let file = archive.map(|archive| first_file(&archive)).transpose().map_err(disk(attempt()))?.flatten();
-        Ok(file.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
-    }
-
-    async fn write_down(&self, instance: &InstanceId, endpoint: &Endpoint) -> Result<(), ProviderError> {
-        let attempt = || format!("cannot write down how {instance} is let in");
-        let bytes = serde_json::to_vec(endpoint).map_err(|error| disk(attempt())(error.into()))?;
-        let file = pack(&[Member { path: LET_IN, mode: 0o444, bytes: &bytes }]).map_err(disk(attempt()))?;
-        let container = names::instance(&self.owner, instance);
-        // One that is gone is found by no balancer either.
-        error::absent(self.hands.upload(&container, "/", file).await).map_err(error::engine(attempt())).map(drop)
+    /// How an instance that no door leads to is let in, if it is to get requests.
+    async fn unknown(&self, own: &OfInstance) -> Result<Option<Endpoint>, ProviderError> {
+        let OfInstance { instance, endpoint, question: Some(question), .. } = own else { return Ok(None) };
+        if own.rank() > 0 || was_told(&self.hands, &self.owner, instance).await? {
+            return Ok(None);
+        }
+        let probe = if question.told { told(instance, question.probe()) } else { question.probe() };
+        Ok(Some(wharf_serving::endpoint(instance, *endpoint, probe)))
     }
 
     /// Lets every balancer that leads to its service join connections to an instance.
     pub(crate) async fn join_instance(
         &self,
         (instance, address): (&InstanceId, SocketAddr),
-        gateways: &[GatewayName],
         probe: &wharf_gateway::Probe,
         cx: &OpContext,
     ) -> Result<(), ProviderError> {
         let endpoint = wharf_serving::endpoint(instance, address, probe.clone());
-        if gateways.is_empty() {
-            self.write_down(instance, &endpoint).await?;
-        }
         for door in self.all_balancers().await? {
             if self.leads(&door, instance).await? {
                 let join = |config: &mut Config, _: &mut _| wharf_serving::join(config, instance, &endpoint);
@@ -141,16 +126,7 @@ impl Doors {
     }
 
     /// Joins no new connections to an instance; the open ones go on.
-    pub(crate) async fn part_instance(
-        &self,
-        instance: &InstanceId,
-        gateways: &[GatewayName],
-    ) -> Result<(), ProviderError> {
-        if gateways.is_empty()
-            && let Some(known) = self.read(instance).await?
-        {
-            self.write_down(instance, &Endpoint { state: EndpointState::Draining, ..known }).await?;
-        }
+    pub(crate) async fn part_instance(&self, instance: &InstanceId) -> Result<(), ProviderError> {
         for door in self.all_balancers().await? {
             self.take_out(&door, |config| wharf_serving::drain(config, instance)).await?;
         }

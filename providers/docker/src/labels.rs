@@ -119,9 +119,39 @@ pub(crate) struct Question {
     /// Whether the supervisor is asked, and not the instance.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) told: bool,
+    /// How those count who ask all the time; instances of earlier builds do not say.
+    #[serde(default)]
+    pub(crate) count: Count,
+}
+
+/// How often an instance is asked, and how many answers in a row say something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Count {
+    pub(crate) every_ms: u64,
+    pub(crate) failures: u32,
+    pub(crate) successes: u32,
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        (&Probe::fallback()).into()
+    }
+}
+
+impl From<&Probe> for Count {
+    fn from(probe: &Probe) -> Self {
+        let wharf_gateway::Probe { every_ms, failures, successes, .. } = wharf_serving::probe(probe);
+        Self { every_ms, failures, successes }
+    }
 }
 
 impl Question {
+    /// How gateways and balancers ask.
+    pub(crate) fn probe(&self) -> wharf_gateway::Probe {
+        let Self { timeout_ms, count: Count { every_ms, failures, successes }, .. } = *self;
+        wharf_gateway::Probe { check: self.check(), every_ms, timeout_ms, failures, successes }
+    }
+
     pub(crate) fn check(&self) -> wharf_gateway::Check {
         match (&self.path, &self.grpc) {
             (Some(path), _) => wharf_gateway::Check::Http { path: path.clone() },
@@ -143,7 +173,8 @@ impl From<&Probe> for Question {
             // Programs as probes are the supervisor's.
             Check::Tcp | Check::Exec(_) => (None, None),
         };
-        Self { path, grpc, timeout_ms: u64::try_from(probe.timeout.as_millis()).unwrap_or(u64::MAX), told: false }
+        let timeout_ms = u64::try_from(probe.timeout.as_millis()).unwrap_or(u64::MAX);
+        Self { path, grpc, timeout_ms, told: false, count: probe.into() }
     }
 }
 

@@ -300,7 +300,7 @@ impl Docker {
                 for gateway in gateways {
                     self.doors.serve(gateway, (instance, *endpoint), &probe, cx).await?;
                 }
-                self.doors.join_instance((instance, *endpoint), gateways, &probe, cx).await?;
+                self.doors.join_instance((instance, *endpoint), &probe, cx).await?;
                 // Last: whoever looks takes it for a sign that nothing of this is missing.
                 self.doors.mark(instance, Mark::Routed).await?;
             }
@@ -308,11 +308,11 @@ impl Docker {
                 for gateway in gateways {
                     self.doors.drain(gateway, instance).await?;
                 }
-                self.doors.part_instance(instance, gateways).await?;
+                self.doors.part_instance(instance).await?;
                 // Before what may end it, as what nobody needs any more is not to be started again. Not before the others:
                 // whoever looks takes it for a sign that nobody sends it requests.
                 self.doors.mark(instance, Mark::Drained).await?;
-                stop::tell(self, instance, shutdown).await?;
+                stop::tell(self, instance, shutdown, gateways.is_empty()).await?;
             }
             Call::StopInstance { instance, gateways } => {
                 for gateway in gateways {

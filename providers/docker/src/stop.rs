@@ -2,6 +2,7 @@
 
 use crate::{
     archive::{Member, pack},
+    engine::Eyes,
     error::{self, disk},
     labels::OfInstance,
     names,
@@ -11,30 +12,39 @@ use crate::{
 use futures_util::future::join_all;
 use std::{net::IpAddr, time::Duration};
 use wharf_model::{InstanceId, Shutdown};
-use wharf_provider::ProviderError;
+use wharf_provider::{Owner, ProviderError};
 
-/// There once the instance was told to drain. A program that is told twice may think that it is to hurry.
+/// There once the instance was told to drain. A program that is told twice may think that it is to hurry, and no balancer that
+/// comes later leads to it.
 const TOLD: &str = ".wharf-drained";
 
 /// How long the members of a unit may take to end when they are told to, once nobody needs them.
 const PARTING: Duration = Duration::from_secs(3);
 
 /// Tells the instance that it is draining, if it wants to be told; once, however often this is called. Of a unit, rank 0
-/// alone is told: what it has open may need the others until it is done.
-pub(crate) async fn tell(docker: &Docker, name: &InstanceId, shutdown: &Shutdown) -> Result<(), ProviderError> {
-    let container = names::instance(&docker.owner, name);
-    if !shutdown.sigterm || was_told(docker, name).await? {
+/// alone is told: what it has open may need the others until it is done. Of one that no gateway leads to it is noted also
+/// where it is not told.
+pub(crate) async fn tell(
+    docker: &Docker,
+    name: &InstanceId,
+    shutdown: &Shutdown,
+    no_gateway: bool,
+) -> Result<(), ProviderError> {
+    if !(shutdown.sigterm || no_gateway) || was_told(&docker.hands, &docker.owner, name).await? {
         return Ok(());
     }
+    let container = names::instance(&docker.owner, name);
     let attempt = || format!("cannot tell {name} that it is draining");
-    docker.hands.signal(&container, "SIGTERM").await.map_err(error::engine(attempt()))?;
+    if shutdown.sigterm {
+        docker.hands.signal(&container, "SIGTERM").await.map_err(error::engine(attempt()))?;
+    }
     let mark = pack(&[Member { path: TOLD, mode: 0o444, bytes: b"" }]).map_err(disk(attempt()))?;
     error::absent(docker.hands.upload(&container, "/", mark).await).map_err(error::engine(attempt())).map(drop)
 }
 
-async fn was_told(docker: &Docker, name: &InstanceId) -> Result<bool, ProviderError> {
-    let container = names::instance(&docker.owner, name);
-    let told = docker.hands.download(&container, &format!("/{TOLD}")).await;
+/// Whether an instance was told to drain.
+pub(crate) async fn was_told(eyes: &Eyes, owner: &Owner, name: &InstanceId) -> Result<bool, ProviderError> {
+    let told = eyes.download(&names::instance(owner, name), &format!("/{TOLD}")).await;
     Ok(told.map_err(error::engine(format!("cannot see what {name} was told")))?.is_some())
 }
 
@@ -45,7 +55,7 @@ pub(crate) async fn end(docker: &Docker, name: &InstanceId) -> Result<(), Provid
     let members = unit::containers(&docker.hands, &docker.owner, name).await.map_err(error::engine(attempt()))?;
     if !members.contains_key(&0) {
         must_be_gone(docker, name).await?;
-    } else if members.len() > 1 && was_told(docker, name).await? {
+    } else if members.len() > 1 && was_told(&docker.hands, &docker.owner, name).await? {
         let others = members.keys().filter(|rank| **rank > 0);
         join_all(others.map(async |rank| part(docker, &names::member(&docker.owner, name, *rank)).await)).await;
     }

@@ -32,6 +32,13 @@ const START: Duration = Duration::from_secs(15);
 /// How often a gateway reads what its supervisor has written.
 const TOLD_EVERY: u64 = 500;
 
+/// How gateways find out about an instance of which its supervisor tells: it has counted already.
+pub(crate) fn told(instance: &InstanceId, asked: wharf_gateway::Probe) -> wharf_gateway::Probe {
+    let check = wharf_gateway::Check::Told { socket: book::told(&instance.to_string()) };
+    let every_ms = asked.every_ms.min(TOLD_EVERY);
+    wharf_gateway::Probe { check, every_ms, failures: 1, successes: 1, ..asked }
+}
+
 impl Doors {
     /// Makes the supervisor, or another in its place where it was made otherwise or does not watch.
     pub(crate) async fn put_supervisor(
@@ -214,9 +221,7 @@ impl Doors {
         if labels.and_then(|labels| labels.question).is_none_or(|question| !question.told) {
             return Ok(asked);
         }
-        let check = wharf_gateway::Check::Told { socket: book::told(&instance.to_string()) };
-        let every_ms = asked.every_ms.min(TOLD_EVERY);
-        Ok(wharf_gateway::Probe { check, every_ms, failures: 1, successes: 1, ..asked })
+        Ok(told(instance, asked))
     }
 
     /// Tells the supervisor of an instance what becomes of that. One that does not run finds it when it does.
