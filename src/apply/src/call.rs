@@ -1,9 +1,10 @@
 //! One try of a call, and asking what became of one.
 
-use crate::dispatcher::{Answer, Ended, Refusal};
+use crate::dispatcher::{Answer, Ended};
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::time::timeout;
 use wharf_model::{Intent, Operation, Outcome};
+use wharf_plan::rollout::Refusal;
 use wharf_provider::{Execute, OpContext, ProviderError, Resolution};
 
 /// How long a call may take: installing libraries is the longest there is.

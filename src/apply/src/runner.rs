@@ -6,7 +6,7 @@
 
 use crate::{
     Applied, ApplyError, Cancel, Event, Recovered, Settings, call,
-    dispatcher::{Answer, Dispatcher, Ended, Order, Progress, Refusal, Task, Turn, Width},
+    dispatcher::{Answer, Dispatcher, Ended, Order, Progress, Task, Turn, Width},
     ledger::Ledger,
 };
 use std::{
@@ -22,7 +22,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use wharf_model::{Address, Intent, Observed, Operation, ServiceName, Timestamp};
-use wharf_plan::{Plan, check, rollout::Wish};
+use wharf_plan::{
+    Plan, check,
+    rollout::{Refusal, Wish},
+};
 use wharf_provider::{Execute, OpContext, ProviderError, Scope};
 use wharf_store::{Mark, Request, Requests, StoreError, Writer};
 

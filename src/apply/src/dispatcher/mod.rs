@@ -10,7 +10,7 @@ mod order;
 mod rolling;
 mod tries;
 
-pub(crate) use order::{Answer, Ended, Order, Progress, Refusal, Task, Turn, Width};
+pub(crate) use order::{Answer, Ended, Order, Progress, Task, Turn, Width};
 
 use crate::{Failed, Skipped, Summary, sight::sights};
 use lanes::{Lanes, Ready};
@@ -23,7 +23,7 @@ use tries::Open;
 use wharf_model::{Address, Effect, Ending, Intent, Observed, Outcome, ServiceName, Timestamp};
 use wharf_plan::{
     Plan, Step, StepId,
-    rollout::{Phase, Rollout, Seen, Settled, Wish},
+    rollout::{Phase, Refusal, Rollout, Seen, Settled, Wish},
 };
 
 #[derive(Debug)]
@@ -219,7 +219,7 @@ impl<'a> Dispatcher<'a> {
         }
         let error = match ended {
             Ended::Done(_) => None,
-            Ended::Refused(refusal) | Ended::Unknown(refusal) => Some(refusal.error.clone()),
+            Ended::Refused(refusal) | Ended::Unknown(refusal) => Some(refusal.clone()),
         };
         let settled = vec![Settled { instance: instance.clone(), verb: *verb, error }];
         let mut orders = Vec::new();
@@ -267,7 +267,8 @@ impl<'a> Dispatcher<'a> {
                     self.lanes.push(Ready { task, operation, begun: true, remaining, tries: 0 });
                 }
                 None => {
-                    let error = Some("the plan does not say where it listens, or what it runs".to_owned());
+                    let error = "the plan does not say where it listens, or what it runs".to_owned();
+                    let error = Some(Refusal { error, help: None });
                     impossible.settled.push(Settled { instance, verb, error });
                 }
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use wharf_model::{Effect, InstanceId, Operation, Outcome, ServiceName, Timestamp, Verb};
 use wharf_plan::{
     StepId,
-    rollout::{Failure, Tally},
+    rollout::{Failure, Refusal, Tally},
 };
 use wharf_provider::Limits;
 
@@ -40,13 +40,6 @@ pub(crate) struct Progress {
     pub(crate) tally: Tally,
     pub(crate) count: u32,
     pub(crate) waits: Vec<String>,
-}
-
-/// How a call failed: what was said, and the way out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) error: String,
-    pub(crate) help: Option<String>,
 }
 
 /// What a try came to.

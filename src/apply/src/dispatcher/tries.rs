@@ -1,8 +1,9 @@
 //! What a try of a call means: whether it is made again and when, or asked after, or at its end.
 
-use super::{Answer, Dispatcher, Ended, Order, Refusal, Task, Turn};
+use super::{Answer, Dispatcher, Ended, Order, Task, Turn};
 use std::time::Duration;
 use wharf_model::{Operation, Timestamp};
+use wharf_plan::rollout::Refusal;
 
 /// How often a call that found nobody is made in all.
 const TRIES: u32 = 4;

@@ -246,8 +246,8 @@ fn end<'a>(tail: &Tail<'a>) -> EventV1<'a> {
             Failed::Unknown { operation, why } => {
                 ("unknown", format!("nobody can tell what became of `{operation}`: {why}"), None)
             }
-            Failed::RolledBack(failure) => ("rolled-back", failure.to_string(), None),
-            Failed::Halted(failure) => ("halted", failure.to_string(), None),
+            Failed::RolledBack(failure) => ("rolled-back", failure.to_string(), failure.help().map(str::to_owned)),
+            Failed::Halted(failure) => ("halted", failure.to_string(), failure.help().map(str::to_owned)),
         };
         FailedV1 { address: address.to_string(), how, error, help }
     });

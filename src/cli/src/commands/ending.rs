@@ -114,6 +114,9 @@ fn tell_failure(failure: &Failure) {
         }
         _ => {}
     }
+    if let Some(help) = failure.help() {
+        out::alert(format!("  {} {help}", dim("help:")));
+    }
     let lines = failure.last_lines();
     if let (Some(instance), false) = (failure.instance(), lines.is_empty()) {
         out::alert(format!("  {}", dim(format!("the last lines of {instance}:"))));

@@ -63,7 +63,7 @@ pub enum Failure {
         /// Which action.
         verb: Verb,
         /// What it said.
-        error: String,
+        refusal: Refusal,
     },
     /// The way back failed as well.
     Twice {
@@ -74,6 +74,15 @@ pub enum Failure {
     },
 }
 
+/// How a call failed: what was said, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was said.
+    pub error: String,
+    /// The way out, where there is one.
+    pub help: Option<String>,
+}
+
 impl Failure {
     /// What the failing instance's probe heard last.
     pub fn answer(&self) -> Option<&ProbeAnswer> {
@@ -81,6 +90,16 @@ impl Failure {
             Self::Ended { answer, .. } | Self::Deadline { answer, .. } => answer.as_ref(),
             Self::Gate { .. } | Self::Unjudged { .. } | Self::Asked { .. } | Self::Refused { .. } => None,
             Self::Twice { first, .. } => first.answer(),
+        }
+    }
+
+    /// The way out, where a call failed that knows one.
+    pub fn help(&self) -> Option<&str> {
+        match self {
+            Self::Refused { refusal, .. } => refusal.help.as_deref(),
+            Self::Twice { first, second } => second.help().or_else(|| first.help()),
+            Self::Ended { .. } | Self::Deadline { .. } => None,
+            Self::Gate { .. } | Self::Unjudged { .. } | Self::Asked { .. } => None,
         }
     }
 
@@ -122,7 +141,7 @@ impl fmt::Display for Failure {
                 )
             }
             Self::Asked { by } => write!(f, "{by} asked to go back"),
-            Self::Refused { instance, verb, error } => write!(f, "cannot {verb} {instance}: {error}"),
+            Self::Refused { instance, verb, refusal } => write!(f, "cannot {verb} {instance}: {}", refusal.error),
             Self::Twice { first, second } => write!(f, "{first}; and the way back failed: {second}"),
         }
     }

@@ -19,7 +19,7 @@ mod step;
 mod tests;
 mod wait;
 
-pub use failure::Failure;
+pub use failure::{Failure, Refusal};
 pub use gate::{Breach, Evidence, Verdict, judge};
 pub use pace::PaceStep;
 pub use preview::{Preview, PreviewStep, preview};
@@ -160,7 +160,7 @@ pub struct Settled {
     /// Which action.
     pub verb: Verb,
     /// The error, when it failed for good.
-    pub error: Option<String>,
+    pub error: Option<Refusal>,
 }
 
 /// Everything that is new since the last step.

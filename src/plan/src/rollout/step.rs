@@ -68,7 +68,7 @@ impl Rollout {
             return None;
         }
         tracked.pending = None;
-        let Some(error) = &settled.error else {
+        let Some(refusal) = settled.error.clone() else {
             match (settled.verb, &tracked.stage) {
                 (Verb::Start, Stage::Starting) => tracked.stage = Stage::Waiting,
                 (Verb::Route, Stage::Ready { .. }) => tracked.stage = Stage::Serving { ready: true },
@@ -80,7 +80,7 @@ impl Rollout {
             }
             return None;
         };
-        let refused = Failure::Refused { instance: settled.instance.clone(), verb: settled.verb, error: error.clone() };
+        let refused = Failure::Refused { instance: settled.instance.clone(), verb: settled.verb, refusal };
         match settled.verb {
             Verb::Start => {
                 tracked.stage = Stage::Ended;

@@ -1,6 +1,6 @@
 //! Rollouts in a simulated world that may be as unkind as it likes. The world checks the bounds by its own books.
 
-use super::{Action, Goal, Order, PaceStep, Phase, Rollout, Seen, Settled, Sight, Standing, Traffic, Wish};
+use super::{Action, Goal, Order, PaceStep, Phase, Refusal, Rollout, Seen, Settled, Sight, Standing, Traffic, Wish};
 use proptest::prelude::*;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -232,7 +232,11 @@ impl World {
                 Action::Stop(_) => drop(self.bodies.remove(&instance)),
             }
         }
-        Settled { instance, verb: action.verb(), error: refused.then(|| "the platform is in a mood".to_owned()) }
+        Settled {
+            instance,
+            verb: action.verb(),
+            error: refused.then(|| Refusal { error: "the platform is in a mood".to_owned(), help: None }),
+        }
     }
 
     fn new_ones(&self) -> impl Iterator<Item = (&InstanceId, &Body)> {
