@@ -91,15 +91,30 @@ impl Decode<'_> {
                 None
             }
         };
-        Some(BucketMount {
+        let mut mount = BucketMount {
             store,
             path: block.argument(0)?.value,
             endpoint: found(block, "endpoint"),
             region: found(block, "region"),
             mode: found::<Arc<str>>(block, "mode").and_then(|word| BucketMode::of_word(&word)),
             read_only: found(block, "read-only")?,
+            live: false,
             keys,
-        })
+        };
+        let live = block.property::<bool>("live");
+        match live.as_ref().map(|live| live.value) {
+            // It says what is so.
+            Some(true) if mount.is_live() => {}
+            Some(false) if mount.is_live() => {
+                let why = if mount.read_only { "that is not copied" } else { "that instances write to" };
+                let message = format!("a folder of a bucket {why} is always live");
+                let problem = Problem::error(Code::MountAccess, message).at(live.and_then(|live| live.at), "it is");
+                self.report(problem.help("remove `live`, or mount a copy: `mode=\"sync\" read-only=#true`".to_owned()));
+                return None;
+            }
+            given => mount.live = given.unwrap_or(false),
+        }
+        Some(mount)
     }
 
     fn git(&mut self, block: &Block) -> Option<GitMount> {

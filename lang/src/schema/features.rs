@@ -90,6 +90,7 @@ const FEATURES: &[Feature] = &[
     feature(MOUNT, "a bucket that the program reads itself", &["service.mount.oss mode=stream"]),
     feature(MOUNT, "a bucket as a file system of its own", &["service.mount.s3 mode=fuse"]),
     feature(MOUNT, "a bucket that instances write to", &["service.mount.s3 read-only=#false"]),
+    feature(MOUNT, "a bucket whose later content changes no service", &["service.mount.s3 live"]),
     feature(MOUNT, "a file server", &["service.mount.nfs"]),
     feature(MOUNT, "a dataset with a version", &["service.mount.dataset", "service.mount.dataset version"]),
     feature(

@@ -49,11 +49,18 @@ pub(crate) fn first_file(archive: &[u8]) -> io::Result<Option<Vec<u8>>> {
 /// What counts in a folder, as an archive that is put together while it is read: everything in it is read-only. An error
 /// on the way ends the stream with it.
 pub(crate) fn folder(root: &Path) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    let (sender, receiver) = mpsc::channel(4);
     let root = root.to_owned();
+    stream(move |pipe| write_folder(&root, pipe))
+}
+
+/// What is written, while it is written. An error on the way ends the stream with it.
+pub(crate) fn stream(
+    write: impl FnOnce(&mut Pipe) -> io::Result<()> + Send + 'static,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let (sender, receiver) = mpsc::channel(4);
     tokio::task::spawn_blocking(move || {
         let mut pipe = Pipe { sender, held: Vec::with_capacity(CHUNK) };
-        if let Err(error) = write_folder(&root, &mut pipe) {
+        if let Err(error) = write(&mut pipe).and_then(|()| pipe.flush()) {
             // Whoever reads has gone, or hears of it here.
             drop(pipe.sender.blocking_send(Err(error)));
         }
@@ -82,12 +89,10 @@ fn write_folder(root: &Path, pipe: &mut Pipe) -> io::Result<()> {
             }
         }
     }
-    archive.finish()?;
-    drop(archive);
-    pipe.flush()
+    archive.finish()
 }
 
-fn header(kind: EntryType, mode: u32) -> Header {
+pub(crate) fn header(kind: EntryType, mode: u32) -> Header {
     let mut header = Header::new_gnu();
     header.set_entry_type(kind);
     header.set_mode(mode);
@@ -97,7 +102,7 @@ fn header(kind: EntryType, mode: u32) -> Header {
 }
 
 /// Hands over what is written, piece by piece.
-struct Pipe {
+pub(crate) struct Pipe {
     sender: mpsc::Sender<io::Result<Bytes>>,
     held: Vec<u8>,
 }

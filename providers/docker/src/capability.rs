@@ -21,13 +21,9 @@ pub(crate) fn capabilities(socket: &str, is_here: bool) -> Capabilities {
 
 fn cost(field: Field, is_here: bool) -> Cost {
     match field {
-        Field::MountOss | Field::MountS3 if !is_here => lacks(
+        Field::MountOss | Field::MountS3 | Field::MountWritable if !is_here => lacks(
             "copies of folders of buckets are kept on the machine that runs wharf, and the engine is on another",
             "run wharf on the engine's machine, with `host=\"unix:///var/run/docker.sock\"`",
-        ),
-        Field::MountWritable => lacks(
-            "what instances write would not find its way back to the bucket",
-            "add `read-only=#true`, and let the program write to a folder of its own: `empty`, or `data`",
         ),
         Field::MountFuse => lacks(
             "it copies folders of buckets before instances start",
@@ -154,6 +150,7 @@ fn cost(field: Field, is_here: bool) -> Cost {
         | Field::ImageContent
         | Field::Incarnation
         | Field::MountOss
+        | Field::MountWritable
         | Field::MountS3
         | Field::MountStream
         | Field::MountCache

@@ -29,7 +29,14 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
-use std::{collections::HashMap, ffi::OsString, io, ops::Deref, path::Path};
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    io,
+    ops::Deref,
+    path::Path,
+    time::{Duration, Instant},
+};
 use wharf_model::InstanceId;
 use wharf_provider::{Owner, ProviderError};
 
@@ -58,6 +65,15 @@ impl Deref for Hands {
 
 /// The bit of a file's mode by which the engine says that it is a folder.
 const FOLDER: u32 = 1 << 31;
+
+/// How long an engine that removed many containers may take to let go of them.
+const LETTING_GO: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Whether a network is not removed because containers are in it.
+pub(crate) fn is_in_use(error: &EngineError) -> bool {
+    error.to_string().contains("active endpoints")
+}
 
 /// Where an engine answers when nobody says.
 pub(crate) const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
@@ -173,6 +189,12 @@ impl Eyes {
         let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
         let pieces = self.docker.download_from_container(name, Some(options)).try_collect::<Vec<Bytes>>().await;
         Ok(error::absent(pieces)?.map(|pieces| pieces.concat()))
+    }
+
+    /// The same while it arrives.
+    pub(crate) fn download_stream(&self, name: &str, path: &str) -> impl Stream<Item = Answer<Bytes>> + use<> {
+        let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
+        self.docker.download_from_container(name, Some(options))
     }
 
     /// With which storage driver the engine keeps containers, and on which file system, as far as it tells.
@@ -356,8 +378,23 @@ impl Hands {
         error::absent(self.docker.disconnect_network(network, request).await).map(drop)
     }
 
+    /// Removes a network; one that is gone is fine. Containers that were removed a moment ago, the engine may still count as
+    /// in it; that is waited for.
     pub(crate) async fn remove_network(&self, id: &str) -> Answer<()> {
-        error::absent(self.docker.remove_network(id).await).map(drop)
+        let begin = Instant::now();
+        loop {
+            match error::absent(self.docker.remove_network(id).await) {
+                Err(error) if is_in_use(&error) && begin.elapsed() < LETTING_GO && self.is_empty(id).await? => {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                removed => return removed.map(drop),
+            }
+        }
+    }
+
+    async fn is_empty(&self, network: &str) -> Answer<bool> {
+        let found = self.network(network).await?;
+        Ok(found.is_none_or(|found| found.containers.is_none_or(|containers| containers.is_empty())))
     }
 
     /// Makes a volume; one that is there is fine.

@@ -193,6 +193,7 @@ mod tests {
             question: None,
             care: None,
             kept_up: false,
+            writables: Vec::new(),
         };
         let labels: HashMap<_, _> = own.write(&owner).into_iter().collect();
         let container = |state| ContainerSummary { labels: Some(labels.clone()), state, ..ContainerSummary::default() };

@@ -12,6 +12,7 @@ use wharf_model::{
     Address, Check, ContentRef, Fingerprint, Generation, InstanceId, Launch, NetworkSpec, ObjectId, ObjectSpec,
     OperationId, Probe, RevisionNumber, Seat,
 };
+use wharf_mounts::Writable;
 use wharf_provider::Owner;
 use wharf_serving::Care;
 
@@ -41,6 +42,7 @@ const PROBE: &str = "wharf.probe";
 const SUPERVISOR: &str = "wharf.supervisor";
 const CARE: &str = "wharf.care";
 const KEPT_UP: &str = "wharf.kept-up";
+const WRITABLE: &str = "wharf.writable";
 
 /// The filter for everything that is an environment's.
 pub(crate) fn filter(owner: &Owner) -> HashMap<String, Vec<String>> {
@@ -105,6 +107,8 @@ pub(crate) struct OfInstance {
     pub(crate) care: Option<Care>,
     /// Whether the engine starts it again when it ends by itself.
     pub(crate) kept_up: bool,
+    /// The folders of buckets that it writes to.
+    pub(crate) writables: Vec<Writable>,
 }
 
 /// How an instance is asked whether it is ready, by whoever looks at it.
@@ -205,6 +209,7 @@ impl OfInstance {
             seat,
             question: Some(question).filter(|_| told || template.port.is_some()),
             kept_up: care.is_none() && member.is_none() && !template.crash_block,
+            writables: Writable::of(launch),
             care,
         }
     }
@@ -212,7 +217,7 @@ impl OfInstance {
     /// As the engine has them.
     pub(crate) fn write(&self, owner: &Owner) -> Labels {
         let Self { instance, member, revision, operation, fingerprint, endpoint, network, seat, .. } = self;
-        let Self { question, care, kept_up, .. } = self;
+        let Self { question, care, kept_up, writables, .. } = self;
         let address = Address::Instance(instance.service.clone(), instance.slot).to_string();
         let mut labels = common(owner, &address, instance.generation.0, operation);
         labels.insert(INSTANCE.to_owned(), instance.to_string());
@@ -227,6 +232,8 @@ impl OfInstance {
         let care = care.as_ref().and_then(|care| serde_json::to_string(care).ok());
         labels.extend(care.map(|care| (CARE.to_owned(), care)));
         labels.extend(kept_up.then(|| (KEPT_UP.to_owned(), "true".to_owned())));
+        let writables = Some(writables).filter(|all| !all.is_empty()).and_then(|all| serde_json::to_string(all).ok());
+        labels.extend(writables.map(|writables| (WRITABLE.to_owned(), writables)));
         labels
     }
 
@@ -237,6 +244,7 @@ impl OfInstance {
         }
         let question = labels.get(PROBE).map(|text| serde_json::from_str(text));
         let care = labels.get(CARE).map(|text| serde_json::from_str(text));
+        let writables = labels.get(WRITABLE).map(|text| serde_json::from_str(text));
         Some(Self {
             instance: labels.get(INSTANCE)?.parse().ok()?,
             member: labels.get(MEMBER).map(|text| text.parse()).transpose().ok()?,
@@ -249,6 +257,7 @@ impl OfInstance {
             question: question.transpose().ok()?,
             care: care.transpose().ok()?,
             kept_up: is_kept_up(labels),
+            writables: writables.transpose().ok()?.unwrap_or_default(),
         })
     }
 

@@ -76,6 +76,7 @@ mod unit;
 mod ward;
 mod watch;
 mod window;
+mod writable;
 
 pub use image::Logins;
 pub use provider::{DockerProvider, DockerReader, DockerSettings};

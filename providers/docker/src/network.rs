@@ -4,7 +4,7 @@
 use crate::{
     addresses::Range,
     adopted,
-    engine::{Eyes, Hands},
+    engine::{Eyes, Hands, is_in_use},
     error,
     labels::{self, OfDoor},
     names,
@@ -301,7 +301,7 @@ pub(crate) async fn delete(hands: &Hands, owner: &Owner, object: &ObjectId) -> R
         return Ok(());
     }
     match hands.remove_network(&net.id).await {
-        Err(cause) if cause.to_string().contains("active endpoints") => Err(ProviderError::Conflict {
+        Err(cause) if is_in_use(&cause) => Err(ProviderError::Conflict {
             attempt: format!("cannot remove {object}: somebody else's containers are in it"),
             help: format!("`docker network inspect {}` shows which; remove them, then apply again", net.id),
         }),

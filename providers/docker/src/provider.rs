@@ -319,7 +319,7 @@ impl Docker {
                     self.doors.forget(gateway, instance).await?;
                 }
                 self.doors.forget_instance(instance).await?;
-                stop::end(self, instance).await?;
+                stop::end(self, instance, cx).await?;
             }
         }
         Ok(Outcome::Done)

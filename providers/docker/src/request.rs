@@ -205,19 +205,13 @@ fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<EngineMount> {
                 Some(volume(around.owner, content, target))
             }
             MountSource::Nfs(nfs) => Some(exported(nfs, target, around.labels)),
+            MountSource::Bucket(bucket) if bucket.is_copied() && !bucket.read_only => {
+                Some(own_volume(target, around.labels))
+            }
             MountSource::Bucket(_) => {
                 pins.mounts.get(path).map(|digest| bind(&around.copies.place(*digest), target, Access::Snapshot))
             }
-            MountSource::Empty => Some(EngineMount {
-                target: Some(target.to_owned()),
-                typ: Some(MountType::VOLUME),
-                volume_options: Some(MountVolumeOptions {
-                    no_copy: Some(true),
-                    labels: Some(around.labels.clone()),
-                    ..MountVolumeOptions::default()
-                }),
-                ..EngineMount::default()
-            }),
+            MountSource::Empty => Some(own_volume(target, around.labels)),
             MountSource::Data(_) => {
                 let address = Address::Mount(launch.instance.service.clone(), path.clone());
                 let generation = pins.objects.get(&address).copied().unwrap_or(Generation(1));
@@ -245,6 +239,20 @@ fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<EngineMount> {
 /// A prepared content; read-only.
 fn volume(owner: &Owner, content: ContentRef, target: &str) -> EngineMount {
     volume_at(names::content(owner, content), target)
+}
+
+/// A volume that is the instance's alone, and goes with its container.
+fn own_volume(target: &str, labels: &Labels) -> EngineMount {
+    EngineMount {
+        target: Some(target.to_owned()),
+        typ: Some(MountType::VOLUME),
+        volume_options: Some(MountVolumeOptions {
+            no_copy: Some(true),
+            labels: Some(labels.clone()),
+            ..MountVolumeOptions::default()
+        }),
+        ..EngineMount::default()
+    }
 }
 
 fn volume_at(source: String, target: &str) -> EngineMount {

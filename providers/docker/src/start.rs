@@ -11,6 +11,7 @@ use crate::{
     provider::Docker,
     request::{self, Surroundings, place_of},
     unit::{self, Member},
+    writable,
 };
 use bollard::{
     errors::Error as EngineError,
@@ -18,6 +19,7 @@ use bollard::{
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use wharf_model::{ContentDigest, ContentRef, InstanceId, Launch, MountSource, ObjectId, Seat};
+use wharf_mounts::Writable;
 use wharf_provider::{OpContext, ProviderError};
 
 /// How often another address is tried when somebody else turns out to have one.
@@ -125,7 +127,7 @@ impl Start<'_> {
             }
         }
         for (at, part) in parts.iter().enumerate().rev() {
-            if let Err(error) = self.docker.hands.start(&part.name).await {
+            if let Err(error) = self.begin(&part.name).await {
                 return self.undo(&parts, made, Some(at), error).await;
             }
         }
@@ -181,6 +183,12 @@ impl Start<'_> {
         Ok(docker.hands.create(&part.name, request::container(launch, &around)?).await.map(drop))
     }
 
+    /// Starts a container, with all that it is to find in its volumes.
+    async fn begin(&self, container: &str) -> Result<(), EngineError> {
+        writable::fill(self.docker, container, &Writable::of(self.launch)).await?;
+        self.docker.hands.start(container).await
+    }
+
     /// Takes away what was made, and says whether it is worth another try. The first failure is the one to tell; a leftover
     /// is found by its labels.
     async fn undo(
@@ -229,7 +237,7 @@ impl Start<'_> {
                     unit::remove(&docker.hands, &docker.owner, name).await.map_err(attempt())?;
                     return Ok(Run::Again);
                 }
-                docker.hands.start(&container).await.map_err(attempt())?;
+                self.begin(&container).await.map_err(attempt())?;
                 Ok(Run::Started(labels.endpoint))
             }
             _ => Err(ProviderError::Conflict {

@@ -7,12 +7,12 @@ use crate::{
     labels::OfInstance,
     names,
     provider::Docker,
-    unit,
+    unit, writable,
 };
 use futures_util::future::join_all;
 use std::{net::IpAddr, time::Duration};
 use wharf_model::{InstanceId, Shutdown};
-use wharf_provider::{Owner, ProviderError};
+use wharf_provider::{OpContext, Owner, ProviderError};
 
 /// There once the instance was told to drain. A program that is told twice may think that it is to hurry, and no balancer that
 /// comes later leads to it.
@@ -48,9 +48,9 @@ pub(crate) async fn was_told(eyes: &Eyes, owner: &Owner, name: &InstanceId) -> R
     Ok(told.map_err(error::engine(format!("cannot see what {name} was told")))?.is_some())
 }
 
-/// Ends the instance, with every process that it ever started, and removes its containers, rank 0 last. One that is gone is
-/// fine.
-pub(crate) async fn end(docker: &Docker, name: &InstanceId) -> Result<(), ProviderError> {
+/// Ends the instance, with every process that it ever started, sends back what it wrote, and removes its containers, rank 0
+/// last. One that is gone is fine.
+pub(crate) async fn end(docker: &Docker, name: &InstanceId, cx: &OpContext) -> Result<(), ProviderError> {
     let attempt = || format!("cannot end {name}");
     let members = unit::containers(&docker.hands, &docker.owner, name).await.map_err(error::engine(attempt()))?;
     if !members.contains_key(&0) {
@@ -60,6 +60,7 @@ pub(crate) async fn end(docker: &Docker, name: &InstanceId) -> Result<(), Provid
         join_all(others.map(async |rank| part(docker, &names::member(&docker.owner, name, *rank)).await)).await;
     }
     for labels in members.values().rev() {
+        writable::send_back(docker, name, labels, cx).await?;
         remove(docker, name, labels).await?;
     }
     Ok(())

@@ -40,10 +40,6 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
                 "in this environment, mount a folder that holds the same files: `folder \"…\"`",
             )
         }
-        Field::MountWritable => lacks(
-            "what instances write would not find its way back to the bucket",
-            "add `read-only=#true`, and let the program write to a folder of this host",
-        ),
         Field::MountFuse => lacks(
             "it copies folders of buckets before instances start",
             "leave `mode` out, or write `mode=\"sync\"` in this environment",
@@ -178,6 +174,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
         | Field::Env
         | Field::Mount
         | Field::MountOss
+        | Field::MountWritable
         | Field::MountS3
         | Field::MountStream
         | Field::MountCache

@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use wharf_model::{Access, ContentRef, EnvValue, FolderPath, Launch, Program};
+use wharf_mounts::Writable;
 use wharf_provider::{ProviderError, SecretValues};
 use wharf_serving::Care;
 
@@ -104,10 +105,13 @@ fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<MountPoint> {
         target: PathBuf::from(path.as_str()),
         read_only: mount.access != Access::LiveReadWrite,
     };
-    let copy = |(path, content): (&wharf_model::MountPath, _)| MountPoint {
-        source: around.layout.content(content),
-        target: PathBuf::from(path.as_str()),
-        read_only: true,
+    let (writables, own) = (Writable::of(launch), around.layout.instance(&launch.instance));
+    let copy = |(path, content): (&wharf_model::MountPath, _)| {
+        let target = PathBuf::from(path.as_str());
+        match writables.iter().position(|writable| writable.target == target) {
+            Some(index) => MountPoint { source: own.written(index), target, read_only: false },
+            None => MountPoint { source: around.layout.content(content), target, read_only: true },
+        }
     };
     launch.mounts().map(point).chain(launch.copies().map(copy)).collect()
 }

@@ -126,6 +126,16 @@ impl InstanceFolder {
         self.path.join("log.1")
     }
 
+    /// What it may write to and goes back when it ends.
+    pub(crate) fn writables(&self) -> PathBuf {
+        self.path.join("writables.json")
+    }
+
+    /// Its own copy of one of these.
+    pub(crate) fn written(&self, index: usize) -> PathBuf {
+        self.path.join(format!("written-{index}"))
+    }
+
     /// Where it runs.
     pub(crate) fn work(&self) -> PathBuf {
         self.path.join("work")

@@ -284,7 +284,7 @@ impl Local {
                     self.gateways.forget(gateway, instance).await?;
                 }
                 self.balancers.forget(instance).await?;
-                stop::end(&self.layout.instance(instance), instance).await?;
+                stop::end(&self.layout.instance(instance), instance, &self.copies, cx).await?;
             }
         }
         Ok(Outcome::Done)

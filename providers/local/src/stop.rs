@@ -8,9 +8,13 @@ use crate::{
     lock::{self, Holder},
 };
 use rustix::process::Signal;
-use std::time::{Duration, Instant};
+use std::{
+    fs, io,
+    time::{Duration, Instant},
+};
 use wharf_model::{InstanceId, Shutdown};
-use wharf_provider::ProviderError;
+use wharf_mounts::{Copies, Writable};
+use wharf_provider::{OpContext, ProviderError};
 
 /// How long killed processes may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,9 +35,29 @@ pub(crate) fn tell(folder: &InstanceFolder, name: &InstanceId, shutdown: &Shutdo
     told().map_err(disk(format!("cannot tell {name} that it is draining")))
 }
 
-/// Ends the instance, with every process that it ever started, and removes its folder. One that is gone is fine.
-pub(crate) async fn end(folder: &InstanceFolder, name: &InstanceId) -> Result<(), ProviderError> {
+/// Ends the instance, with every process that it ever started, sends back what it wrote, and removes its folder. One that is
+/// gone is fine.
+pub(crate) async fn end(
+    folder: &InstanceFolder,
+    name: &InstanceId,
+    copies: &Copies,
+    cx: &OpContext,
+) -> Result<(), ProviderError> {
     kill(folder, name).await?;
+    let writables = match fs::read(folder.writables()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        read => read
+            .and_then(|text| Ok(serde_json::from_slice::<Vec<Writable>>(&text)?))
+            .map_err(disk(format!("cannot read what {name} could write to")))?,
+    };
+    for (index, writable) in writables.iter().enumerate() {
+        let written = folder.written(index);
+        if written.is_dir() {
+            let baseline = copies.baseline(writable)?;
+            let out = format!("what it wrote is in {}, and whoever removes that gives it up", written.display());
+            copies.send_back(writable, baseline, &written, &out, cx).await?;
+        }
+    }
     files::unmake(folder.path()).map_err(disk(format!("cannot remove the folder of {name}")))
 }
 

@@ -1,7 +1,12 @@
 //! Folders of buckets, for every runtime that keeps copies of them on this host: a look lists one, and a call brings a copy
 //! into the host's store, under a name that the runtime gives it. The copy is kept for as long as that name is there.
 //!
-//! Where the name is, who sees the copy, and when the name goes, is for the runtimes.
+//! Where the name is, who sees the copy, and when the name goes, is for the runtimes. So it is with the copies that
+//! instances write to: this lays them out and sends back what was written.
+
+mod writable;
+
+pub use writable::Writable;
 
 use std::{
     collections::BTreeMap,
@@ -63,7 +68,7 @@ impl Copies {
     pub async fn pin(&self, mount: &BucketMount) -> Result<SourcePin, SourceError> {
         let source = self.depot.open(mount).map_err(|fault| answer(&mount.path, fault))?;
         let objects = LOOK.with(|| source.list()).await.map_err(|fault| answer(source.place(), fault))?;
-        if objects.is_empty() {
+        if objects.is_empty() && mount.read_only {
             let attempt = format!("there is nothing in {}", source.place());
             return Err(SourceError {
                 attempt,

@@ -201,9 +201,6 @@ impl Client {
         let body = ByteStream::from(bytes.to_vec());
         let put = sdk.put_object().bucket(&*self.spec.bucket).key(self.full(key)).metadata(MARK, mark).body(body);
         let sent = if self.making == Making::Forbidding {
-            let forbid = |request: &mut aws_sdk_s3::config::http::HttpRequest| {
-                drop(request.headers_mut().insert(FORBID, "true"))
-            };
             put.customize().mutate_request(forbid).send().await
         } else {
             put.if_none_match("*").send().await
@@ -268,6 +265,11 @@ impl Client {
             }
         }
     }
+}
+
+/// Has a server of Alibaba Cloud overwrite nothing.
+pub(crate) fn forbid(request: &mut aws_sdk_s3::config::http::HttpRequest) {
+    drop(request.headers_mut().insert(FORBID, "true"));
 }
 
 /// What no other attempt is marked with.

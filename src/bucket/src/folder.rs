@@ -1,7 +1,8 @@
 //! Folders of buckets that are mounted: what a content store asks for, one request at a time. Whoever asks tries again.
 
 use crate::{
-    connect::{Connection, Identity, OSS},
+    client::forbid,
+    connect::{Connection, Identity, OSS, is_oss},
     fault::BucketError,
     sums::{Heard, Sums, want_checksum},
 };
@@ -12,9 +13,12 @@ use aws_sdk_s3::{
     primitives::ByteStream,
 };
 use bytes::Bytes;
-use std::{collections::BTreeMap, ops::Range, sync::Arc};
-use wharf_content::{Body, Checksum, Depot, Fault, Object, Source};
+use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
+use wharf_content::{Body, Checksum, Depot, Fault, Object, Sink, Source};
 use wharf_model::{BucketMount, BucketSpec, ObjectStore, SecretName};
+
+/// Where an object that an instance wrote says what its bytes are.
+const WRITTEN: &str = "wharf-written-blake3";
 
 /// Opens folders of buckets, with the keys that a mount names or as whoever is found here.
 #[derive(Debug, Clone, Default)]
@@ -36,8 +40,8 @@ impl BucketDepot {
     }
 }
 
-impl Depot for BucketDepot {
-    fn open(&self, mount: &BucketMount) -> Result<Arc<dyn Source>, Fault> {
+impl BucketDepot {
+    fn folder(&self, mount: &BucketMount) -> Result<BucketFolder, Fault> {
         let identity = match &mount.keys {
             None => Identity::Found,
             Some(keys) => self.keys.get(&keys.access).cloned().ok_or_else(|| Fault::Refused {
@@ -45,7 +49,17 @@ impl Depot for BucketDepot {
                 help: "make their sources available to the one who runs wharf".to_owned(),
             })?,
         };
-        Ok(Arc::new(BucketFolder::new(mount, identity)?))
+        BucketFolder::new(mount, identity)
+    }
+}
+
+impl Depot for BucketDepot {
+    fn open(&self, mount: &BucketMount) -> Result<Arc<dyn Source>, Fault> {
+        Ok(Arc::new(self.folder(mount)?))
+    }
+
+    fn open_to_write(&self, mount: &BucketMount) -> Result<Arc<dyn Sink>, Fault> {
+        Ok(Arc::new(self.folder(mount)?))
     }
 }
 
@@ -56,6 +70,8 @@ pub struct BucketFolder {
     /// What the names of its objects begin with; ends with a slash unless it is empty.
     prefix: String,
     place: String,
+    /// Whether overwriting is forbidden by a header of its own, as Alibaba Cloud has it.
+    forbids: bool,
     connection: Connection,
 }
 
@@ -81,6 +97,7 @@ impl BucketFolder {
             bucket: bucket.to_owned(),
             place: format!("{}://{bucket}/{prefix}{at}", mount.store.as_str()),
             prefix,
+            forbids: is_oss(&spec),
             connection: Connection::new(spec, identity),
         })
     }
@@ -98,6 +115,19 @@ impl BucketFolder {
         });
         let next = page.next_continuation_token().filter(|_| page.is_truncated() == Some(true)).map(str::to_owned);
         Ok((objects.collect(), next))
+    }
+
+    async fn standing(&self, key: &str) -> Result<Option<Standing>, Fault> {
+        let sdk = self.connection.get().await.map_err(fault)?;
+        let ask = sdk.head_object().bucket(&self.bucket).key(format!("{}{key}", self.prefix));
+        match ask.send().await.map_err(|error| self.refused(error)) {
+            Ok(found) => {
+                let hash = found.metadata().and_then(|kept| kept.get(WRITTEN)).cloned();
+                Ok(Some(Standing { tag: found.e_tag().map(str::to_owned), hash }))
+            }
+            Err(Fault::Missing) => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// What a refusal means for one object, or for the folder.
@@ -215,6 +245,60 @@ impl Source for BucketFolder {
         .checksum(object);
         Ok(Box::new(Arriving { body: found.body, checksum }))
     }
+}
+
+#[async_trait]
+impl Sink for BucketFolder {
+    async fn put(&self, key: &str, base: Option<&Object>, file: &Path, hash: &str) -> Result<(), Fault> {
+        let condition = match self.standing(key).await? {
+            Some(there) if there.hash.as_deref() == Some(hash) => return Ok(()),
+            Some(there) => {
+                is_same(base.ok_or(Fault::Changed)?, there.tag.as_deref())?;
+                Condition::Same(there.tag)
+            }
+            None => Condition::Nothing,
+        };
+        let sdk = self.connection.get().await.map_err(fault)?;
+        let body = ByteStream::from_path(file).await.map_err(|error| Fault::Refused {
+            said: format!("{} cannot be read: {error}", file.display()),
+            help: "let the program write files that whoever runs wharf may read; then apply again".to_owned(),
+        })?;
+        let put = sdk.put_object().bucket(&self.bucket).key(format!("{}{key}", self.prefix));
+        let put = put.metadata(WRITTEN, hash).body(body);
+        let sent = match condition {
+            // It knows no condition for what is there; it was looked at a moment ago.
+            Condition::Same(_) if self.forbids => put.send().await,
+            Condition::Nothing if self.forbids => put.customize().mutate_request(forbid).send().await,
+            Condition::Same(tag) => put.set_if_match(tag).send().await,
+            Condition::Nothing => put.if_none_match("*").send().await,
+        };
+        let Err(error) = sent else { return Ok(()) };
+        let status = error.raw_response().map(|raw| raw.status().as_u16());
+        let code = error.as_service_error().and_then(|error| error.meta().code());
+        match (status, code) {
+            // An answer may have been lost on the way, and this be the second time that it was sent.
+            (Some(409 | 412), _) | (_, Some("FileAlreadyExists")) => match self.standing(key).await? {
+                Some(there) if there.hash.as_deref() == Some(hash) => Ok(()),
+                _ => Err(Fault::Changed),
+            },
+            _ => Err(self.refused(error)),
+        }
+    }
+}
+
+/// On what an object is written.
+enum Condition {
+    /// That nothing is there.
+    Nothing,
+    /// That there is what has this tag.
+    Same(Option<String>),
+}
+
+/// What is there before something is written.
+struct Standing {
+    tag: Option<String>,
+    /// What was written there last, if that was written by us.
+    hash: Option<String>,
 }
 
 fn is_same(object: &Object, tag: Option<&str>) -> Result<(), Fault> {

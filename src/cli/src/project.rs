@@ -73,6 +73,8 @@ const SHOWN: usize = 100;
 pub(crate) enum Secrets {
     /// They are: one that cannot be read is a problem of the project.
     Needed,
+    /// Those that can be read are taken; the others are no problem yet.
+    Sought,
     /// They are not: where they come from is not even looked at.
     Ignored,
 }
@@ -114,8 +116,11 @@ impl Project {
         let inputs: BTreeMap<_, _> = shared.inputs.iter().cloned().collect();
         let read: RefCell<Vec<(SecretSource, secrecy::SecretString)>> = RefCell::default();
         let check = |source: &SecretSource| {
-            let value = secrets::read(&dir, source)?;
-            read.borrow_mut().push((source.clone(), value));
+            match secrets::read(&dir, source) {
+                Ok(value) => read.borrow_mut().push((source.clone(), value)),
+                Err(problem) if wanted == Secrets::Needed => return Err(problem),
+                Err(_) => {}
+            }
             Ok(())
         };
         let loaded = load(&Request {
@@ -126,7 +131,7 @@ impl Project {
             input_files: &input_files(&shared.input_files)?,
             variable: Some(&|name| std::env::var(name).ok()),
             wharf_version: env!("CARGO_PKG_VERSION"),
-            secrets: (wanted == Secrets::Needed).then_some(&check),
+            secrets: (wanted != Secrets::Ignored).then_some(&check),
             ..Request::default()
         });
         show(&loaded.problems);

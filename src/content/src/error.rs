@@ -1,7 +1,7 @@
-//! Why a folder could not be brought here.
+//! Why a folder could not be brought here, or what was written to it not back.
 
 use crate::{check::Checksum, name::NameProblem, source::Fault};
-use std::{io, path::PathBuf};
+use std::{fmt, io, path::PathBuf};
 use wharf_model::Bytes;
 
 /// Why a folder could not be brought here. What was brought is kept, so that another try goes on from there.
@@ -87,6 +87,106 @@ pub enum FetchError {
         /// Why it did not go.
         source: io::Error,
     },
+}
+
+/// Why what was written did not go back. What went is there; another try sends the rest.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// Somebody else has written to the same files.
+    #[error("{place} was written to by somebody else: {}{}", conflicts[0], more(conflicts.len() - 1))]
+    Conflicts {
+        /// The folder.
+        place: String,
+        /// Every one; at least one.
+        conflicts: Vec<Conflict>,
+    },
+    /// Larger than stores take in one piece.
+    #[error("{object} has {}, and {place} takes at most 5GiB in one piece", Bytes(*size).about())]
+    TooLarge {
+        /// The folder.
+        place: String,
+        /// Which.
+        object: String,
+        /// Its bytes.
+        size: u64,
+    },
+    /// It was not taken, however often it was tried.
+    #[error("{object} cannot be written to {place}: {said}")]
+    Unreachable {
+        /// The folder.
+        place: String,
+        /// Which.
+        object: String,
+        /// What came instead.
+        said: String,
+    },
+    /// It is not taken.
+    #[error("{object} cannot be written to {place}: {said}")]
+    Refused {
+        /// The folder.
+        place: String,
+        /// Which.
+        object: String,
+        /// What was said.
+        said: String,
+        /// The way out.
+        help: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Disk {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A file that was written here, and by somebody else there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The object's name below its folder.
+    pub object: String,
+    /// Whether it was there when the copy was made.
+    pub was_there: bool,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.was_there { "was changed" } else { "was made" };
+        write!(f, "{} {how} there meanwhile", self.object)
+    }
+}
+
+impl SendError {
+    /// What a fault means for a file that was to be sent.
+    pub(crate) fn of(place: &str, object: &str, fault: Fault) -> Self {
+        let (place, object) = (place.to_owned(), object.to_owned());
+        match fault {
+            Fault::Changed | Fault::Missing => {
+                Self::Conflicts { place, conflicts: vec![Conflict { object, was_there: true }] }
+            }
+            Fault::Passing(said) => Self::Unreachable { place, object, said },
+            Fault::Refused { said, help } => Self::Refused { place, object, said, help },
+        }
+    }
+
+    /// The way out.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Conflicts { .. } => {
+                "nothing was overwritten: move those objects away, or delete them, then apply again, and what the instance \
+                 wrote takes their place; let each instance write files of its own, named by WHARF_INSTANCE, say"
+                    .to_owned()
+            }
+            Self::TooLarge { .. } => "let the program write smaller files".to_owned(),
+            Self::Unreachable { .. } => "apply again: the instance and what it wrote are still there".to_owned(),
+            Self::Refused { help, .. } => help.clone(),
+            Self::Disk { .. } => {
+                "let the program write files that whoever runs wharf may read; then apply again".to_owned()
+            }
+        }
+    }
 }
 
 fn named(object: Option<&str>) -> String {

@@ -3,7 +3,7 @@
 use crate::check::Checksum;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, path::Path, sync::Arc};
 use wharf_model::BucketMount;
 
 /// One thing in a list.
@@ -64,6 +64,17 @@ pub trait Source: Send + Sync {
     async fn get(&self, object: &Object, range: Range<u64>) -> Result<Box<dyn Body>, Fault>;
 }
 
+/// A folder of objects that may be written to. One call is one attempt: whoever calls tries again.
+#[async_trait]
+pub trait Sink: Source {
+    /// Sends a file to where `base` still is, or where nothing is. Its hash is kept beside it, so that a file that was sent
+    /// before is known again; sending it twice is fine.
+    ///
+    /// # Errors
+    /// [`Fault::Changed`] when something else is there; it stays as it is.
+    async fn put(&self, key: &str, base: Option<&Object>, file: &Path, hash: &str) -> Result<(), Fault>;
+}
+
 /// Bytes that arrive.
 #[async_trait]
 pub trait Body: Send {
@@ -84,4 +95,10 @@ pub trait Depot: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When it is known without asking that it cannot be opened.
     fn open(&self, mount: &BucketMount) -> Result<Arc<dyn Source>, Fault>;
+
+    /// The same folder, to write to.
+    ///
+    /// # Errors
+    /// When it is known without asking that it cannot be opened.
+    fn open_to_write(&self, mount: &BucketMount) -> Result<Arc<dyn Sink>, Fault>;
 }

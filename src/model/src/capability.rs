@@ -91,7 +91,7 @@ impl Capabilities {
 
     /// The same of a runtime that lists the folders of buckets that are mounted, and copies them before they are needed.
     pub fn copying_buckets(self) -> Self {
-        self.copying(&[Field::MountOss, Field::MountS3])
+        self.copying(&[Field::MountOss, Field::MountS3, Field::MountWritable])
     }
 
     /// The same of a runtime whose instances are supervised by something beside them, which holds this socket.

@@ -12,6 +12,11 @@ const STORE: &[Property] = &[
         "copied before the start, read by the program itself, or a file system",
     ),
     READ_ONLY,
+    property(
+        "live",
+        Type::Boolean,
+        "what it holds later is no change of the service; when not given, only if instances may write, or it is not copied",
+    ),
     property("access-key", Type::Secret, "the secret that holds the id of the key that opens it"),
     property("secret-key", Type::Secret, "the secret that holds that key"),
 ];

@@ -112,7 +112,7 @@ async fn an_engine_elsewhere_gets_no_plan_for_a_bucket() {
     let place = Place::new();
     let settings = DockerSettings { host: Some("tcp://127.0.0.1:1".to_owned()), ..place.settings() };
     let elsewhere = DockerReader::new(settings).unwrap();
-    for field in [Field::MountOss, Field::MountS3] {
+    for field in [Field::MountOss, Field::MountS3, Field::MountWritable] {
         let Cost::Unsupported { why, help } = elsewhere.capabilities().cost(field) else { panic!("{field:?}") };
         assert!(
             why.contains("the engine is on another") && help.contains("run wharf on the engine's machine"),
@@ -120,4 +120,59 @@ async fn an_engine_elsewhere_gets_no_plan_for_a_bucket() {
         );
         assert_eq!(*place.provider().capabilities().cost(field), Cost::Roll);
     }
+}
+
+/// A copy that an instance writes to, prepared, and what it is pinned to.
+async fn writable(files: &[(&str, &str)], text: &str) -> (Server, Place, wharf_model::Launch) {
+    let (server, bucket, place) = place_with(files);
+    let bucket = BucketMount { read_only: false, ..bucket };
+    let pin = place.pin(SourceRef::Bucket(bucket.clone())).await.unwrap();
+    place.run(&prepare(ContentRef::Bucket(pin.content), &bucket)).await.unwrap();
+    let template = with_mount(script(text), "/mnt/out", Mount::of(MountSource::Bucket(bucket)));
+    let launch = launch_pinned(template, pins("/mnt/out", pin.content));
+    (server, place, launch)
+}
+
+#[tokio::test]
+async fn what_an_instance_wrote_goes_back_when_it_ends() {
+    let files = [("kept", "as it was"), ("deep/changed", "before"), ("gone", "x")];
+    let text = "cd /mnt/out; cat kept; echo; echo after >deep/changed; rm gone; mkdir -p made/by; echo one >made/by/it; \
+                ln made/by/it twice; ln kept again; cp kept same; ln -s kept link; chmod 600 made/by/it; exit 3";
+    let (server, place, launch) = writable(&files, text).await;
+    let there = server.bucket("examplebucket").join("dir");
+    place.start(&launch).await;
+    assert_eq!(place.end(&launch.instance).await, Exit::Code(3));
+    place.line("as it was").await;
+    assert_eq!(fs::read_to_string(there.join("deep/changed")).unwrap(), "before", "it goes when the instance ends");
+    place.run(&stop(&launch.instance)).await.unwrap();
+    place.run(&stop(&launch.instance)).await.unwrap();
+    let read = |name: &str| fs::read_to_string(there.join(name)).ok();
+    assert_eq!(read("deep/changed").unwrap(), "after\n");
+    assert_eq!((read("made/by/it").unwrap(), read("twice").unwrap()), ("one\n".to_owned(), "one\n".to_owned()));
+    assert_eq!(read("again").unwrap(), "as it was");
+    assert_eq!(read("same").unwrap(), "as it was");
+    assert_eq!((read("gone").unwrap(), read("link")), ("x".to_owned(), None));
+    assert!(place.look().await.instances.is_empty());
+}
+
+#[tokio::test]
+async fn an_instance_stays_until_what_it_wrote_is_in_nobodys_way() {
+    let (server, place, launch) =
+        writable(&[("a", "1")], "echo mine >/mnt/out/a; echo mine >/mnt/out/b; echo done; sleep 600").await;
+    let there = server.bucket("examplebucket").join("dir");
+    place.start(&launch).await;
+    let container = format!("{}{}", place.prefix(), launch.instance);
+    place.line("done").await;
+    fs::write(there.join("b"), "theirs").unwrap();
+    let error = place.run(&stop(&launch.instance)).await.unwrap_err();
+    assert!(matches!(error, ProviderError::Conflict { .. }), "{error}");
+    assert!(error.to_string().contains("b was made there meanwhile"), "{error}");
+    assert!(error.help().unwrap().contains(&container), "{:?}", error.help());
+    assert_eq!(fs::read_to_string(there.join("b")).unwrap(), "theirs");
+    assert_eq!(fs::read_to_string(there.join("a")).unwrap(), "mine\n");
+    assert_eq!(place.look().await.instances.len(), 1);
+    fs::remove_file(there.join("b")).unwrap();
+    place.run(&stop(&launch.instance)).await.unwrap();
+    assert_eq!(fs::read_to_string(there.join("b")).unwrap(), "mine\n");
+    assert!(place.look().await.instances.is_empty());
 }

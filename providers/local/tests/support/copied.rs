@@ -14,6 +14,7 @@ pub(crate) fn bucket(server: SocketAddr) -> BucketMount {
         region: Some("us-east-1".into()),
         mode: None,
         read_only: true,
+        live: false,
         keys: Some(BucketKeys { access: "key-id".parse().unwrap(), secret: "key".parse().unwrap() }),
     }
 }

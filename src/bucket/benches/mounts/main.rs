@@ -98,6 +98,7 @@ fn ours(there: &There, case: &Case, at: &Path) {
             region: Some("us-east-1".into()),
             mode: None,
             read_only: true,
+            live: false,
             keys: None,
         };
         let source = std::sync::Arc::new(BucketFolder::new(&mount, Identity::given(ACCESS_KEY, SECRET_KEY)).unwrap());

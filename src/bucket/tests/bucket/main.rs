@@ -12,3 +12,4 @@ mod killed;
 mod place;
 mod probe;
 mod support;
+mod written;

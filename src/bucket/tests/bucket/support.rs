@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use wharf_bucket::{BucketBackend, BucketFolder, Client, Identity, Making, Patience};
 use wharf_bucket_server::{ACCESS_KEY, BUCKET, SECRET_KEY};
-use wharf_content::Source;
+use wharf_content::{Sink, Source};
 use wharf_model::{BucketMount, BucketSpec, ObjectStore};
 use wharf_store::Backend;
 
@@ -59,11 +59,17 @@ pub(crate) fn mount(bucket: &str, address: SocketAddr) -> BucketMount {
         region: Some("us-east-1".into()),
         mode: None,
         read_only: true,
+        live: false,
         keys: None,
     }
 }
 
 /// Where its files come from.
 pub(crate) fn source(mount: &BucketMount) -> Arc<dyn Source> {
+    Arc::new(BucketFolder::new(mount, Identity::given(ACCESS_KEY, SECRET_KEY)).unwrap())
+}
+
+/// The same, to write to.
+pub(crate) fn sink(mount: &BucketMount) -> Arc<dyn Sink> {
     Arc::new(BucketFolder::new(mount, Identity::given(ACCESS_KEY, SECRET_KEY)).unwrap())
 }

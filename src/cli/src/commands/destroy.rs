@@ -17,7 +17,8 @@ pub(super) async fn run(
     wait: Duration,
     view: &View,
 ) -> Ends<Exit> {
-    let project = Project::load(shared, Secrets::Ignored, Told::Errors)?;
+    // What instances wrote may have to go back to a bucket.
+    let project = Project::load(shared, Secrets::Sought, Told::Errors)?;
     let mut desired: Deployment = project.deployment.clone();
     desired.services.clear();
     desired.gateways.clear();

@@ -36,3 +36,4 @@ mod signals;
 mod streams;
 mod support;
 mod traces;
+mod written;

@@ -123,7 +123,7 @@ impl Mount {
     }
 
     /// The folder of a bucket that is copied before instances start, and whose content is fixed when a revision is made, if
-    /// it is one.
+    /// it is one. A later content of one that is live makes no revision.
     pub fn as_copied(&self) -> Option<&BucketMount> {
         match &self.source {
             MountSource::Bucket(bucket) if bucket.is_copied() => Some(bucket),
@@ -285,26 +285,35 @@ pub struct BucketMount {
     pub region: Option<Arc<str>>,
     /// How its files reach the instance; the runtime chooses when absent.
     pub mode: Option<BucketMode>,
-    /// Whether instances may only read it.
+    /// Whether instances may only read it. What they write to a copy is sent to the bucket when they end.
     pub read_only: bool,
+    /// Whether what it holds later is no change of the service, although instances only read it.
+    pub live: bool,
     /// With which keys it is opened; with the runtime's own when absent.
     pub keys: Option<BucketKeys>,
 }
 
 impl BucketMount {
-    /// Whether all its files are copied before instances start, which then read the copy.
+    /// Whether all its files are copied before instances start. They read one copy; where they write, each has its own.
     pub fn is_copied(&self) -> bool {
-        self.read_only && matches!(self.mode, None | Some(BucketMode::Sync))
+        matches!(self.mode, None | Some(BucketMode::Sync))
+    }
+
+    /// Whether what it holds later is no change of the service. A copy is then of what it held when its revision was made.
+    /// So it is wherever instances write: what they send back must not make a revision.
+    pub fn is_live(&self) -> bool {
+        self.live || !self.read_only || !self.is_copied()
     }
 }
 
 impl fmt::Display for BucketMount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { store: _, path, endpoint, region, mode, read_only, keys: _ } = self;
+        let Self { store: _, path, endpoint, region, mode, read_only, live, keys: _ } = self;
         let (endpoint, region) = (after(" at ", endpoint), after(" in ", region));
         let mode = mode.map_or("", |mode| mode.as_str());
         let gap = if mode.is_empty() { "" } else { " " };
-        write!(f, "{path}{endpoint}{region}{gap}{mode}{}", words(*read_only))
+        let live = if *live { " live" } else { "" };
+        write!(f, "{path}{endpoint}{region}{gap}{mode}{}{live}", words(*read_only))
     }
 }
 

@@ -26,9 +26,9 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use wharf_model::{
-    Address, Call, Capabilities, ContentRef, Cost, Deployment, Entry, FieldPath, GatewayName, Generation, InstanceId,
-    Mount, ObjectSpec, Observed, ObservedInstance, Operation, Origin, Pins, Record, SecretDigest, SecretName,
-    ServiceName, ServiceSpec, SourceRef, SupervisorSpec, Wanted,
+    Address, BucketMount, Call, Capabilities, ContentDigest, ContentRef, Cost, Deployment, Entry, FieldPath,
+    GatewayName, Generation, InstanceId, Mount, MountPath, ObjectSpec, Observed, ObservedInstance, Operation, Origin,
+    Pins, Record, SecretDigest, SecretName, ServiceName, ServiceSpec, SourceRef, SupervisorSpec, Wanted,
 };
 
 /// Everything that a plan depends on.
@@ -271,9 +271,34 @@ impl<'a> Planner<'a> {
                 let source = SourceRef::Packages(libraries);
                 pins.packages = self.source(&source, &address, FieldPath::of(wharf_model::Field::Packages));
             }
+            self.keep_live(name, spec, &mut pins);
             resolved.insert(name, pins);
         }
         resolved
+    }
+
+    /// Later contents of live mounts are no change: where nothing else is new, they stay as a revision has them, as long as
+    /// that is here.
+    fn keep_live(&self, name: &ServiceName, spec: &ServiceSpec, pins: &mut Pins) {
+        let Some(known) = self.input.recorded.services.get(name) else { return };
+        let stays = |path: &MountPath, content: ContentDigest| {
+            let mount = spec.template.mounts.get(path).and_then(Mount::as_copied);
+            let is_here = || self.input.observed.contents.contains(&ContentRef::Bucket(content));
+            mount.is_some_and(BucketMount::is_live) && is_here()
+        };
+        let newest = known.revisions.values().next_back();
+        for revision in newest.into_iter().chain(known.current_revision()) {
+            let mut kept = pins.clone();
+            for (path, content) in &revision.pins.mounts {
+                if stays(path, *content) {
+                    kept.mounts.entry(path.clone()).and_modify(|pin| *pin = *content);
+                }
+            }
+            if revision.template == spec.template && revision.pins == kept {
+                *pins = kept;
+                return;
+            }
+        }
     }
 
     /// A network that somebody else made must be there: nobody here makes it.
@@ -354,7 +379,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn source(&mut self, source: &SourceRef, address: &Address, path: FieldPath) -> Option<wharf_model::ContentDigest> {
+    fn source(&mut self, source: &SourceRef, address: &Address, path: FieldPath) -> Option<ContentDigest> {
         let error = match self.input.observed.sources.get(source) {
             Some(Ok(pin)) => return Some(pin.content),
             Some(Err(error)) => error.clone(),

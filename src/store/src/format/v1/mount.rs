@@ -60,6 +60,7 @@ stored!(struct BucketMount as BucketMountV1 {
     region: Option<Arc<str>>,
     mode: Option<BucketMode>,
     keys: Option<BucketKeys>,
+    live: bool,
 });
 stored!(struct NfsMount as NfsMountV1 {
     server: Arc<str>,

@@ -1,0 +1,136 @@
+//! Copies that are written to: what was written goes back, on each kind of server, and nothing is overwritten that somebody
+//! else has put there.
+
+use crate::{
+    place::{Files, Place, SHORT, bytes},
+    support::{mount, sink},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+use wharf_bucket_server::{Asked, Mishap, Moto, Road};
+use wharf_content::{Baseline, Conflict, SendError, lay_out, send_back};
+use wharf_model::ContentDigest;
+
+/// Makes a place with files on some server.
+type Maker<'a> = &'a (dyn Fn(Files<'_>) -> Place + Sync);
+
+fn smooth(_: &Asked) -> Mishap {
+    Mishap::None
+}
+
+/// A copy of what the server holds, for one who writes.
+async fn copy(place: &Place, road: &Road, name: &str) -> (ContentDigest, PathBuf) {
+    let content = place.bring(road).await.unwrap();
+    let copy = place.name().with_file_name(name);
+    lay_out(&place.store(), content, &copy).unwrap();
+    (content, copy)
+}
+
+async fn send(place: &Place, road: &Road, content: ContentDigest, copy: &Path) -> Result<usize, SendError> {
+    let baseline = Baseline::of(&place.store(), content).unwrap();
+    let sink = sink(&mount(&place.bucket, road.address()));
+    send_back(&*sink, baseline, copy, SHORT).await
+}
+
+/// What the server holds of a file now.
+async fn there(place: &Place, road: &Road, name: &str) -> Option<Vec<u8>> {
+    place.bring(road).await.unwrap();
+    fs::read(place.name().join(name)).ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_goes_back_and_nothing_else() {
+    goes_back(&Place::new).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_else_wrote_is_never_overwritten() {
+    overwrites_nothing(&Place::new).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_lost_is_no_conflict() {
+    bears_lost_answers(&Place::new).await;
+}
+
+/// The same on a server that others made. One is started for all, as that takes a while.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_goes_back_to_another_server_as_well() {
+    let moto = Moto::start(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap());
+    let buckets = AtomicU32::new(0);
+    let make = |files: Files<'_>| {
+        Place::on_moto(&moto, &format!("written-{}", buckets.fetch_add(1, Ordering::Relaxed)), files)
+    };
+    goes_back(&make).await;
+    overwrites_nothing(&make).await;
+    bears_lost_answers(&make).await;
+}
+
+async fn goes_back(make: Maker<'_>) {
+    let place = make(&[("changed", 10), ("deep/same", 20), ("gone", 5), ("untouched", 9)]);
+    let road = place.road(smooth);
+    let (content, copy) = copy(&place, &road, "copy").await;
+    assert_eq!(send(&place, &road, content, &copy).await.unwrap(), 0, "nobody has written yet");
+    fs::write(copy.join("changed"), "by an instance").unwrap();
+    fs::write(copy.join("deep/same"), bytes(20, 2)).unwrap();
+    fs::write(copy.join("deep/new"), "made by an instance").unwrap();
+    fs::remove_file(copy.join("gone")).unwrap();
+    std::os::unix::fs::symlink("changed", copy.join("link")).unwrap();
+    let puts = || road.asked().iter().filter(|asked| asked.method == "PUT").count();
+    assert_eq!(send(&place, &road, content, &copy).await.unwrap(), 2);
+    assert_eq!(puts(), 2);
+    assert_eq!(there(&place, &road, "changed").await.unwrap(), b"by an instance");
+    assert_eq!(there(&place, &road, "deep/new").await.unwrap(), b"made by an instance");
+    assert_eq!(there(&place, &road, "gone").await.unwrap(), bytes(5, 3), "nobody said that it is not needed");
+    assert_eq!(there(&place, &road, "link").await, None);
+    // One that was cut off and tries again.
+    assert_eq!(send(&place, &road, content, &copy).await.unwrap(), 2);
+    assert_eq!(puts(), 2, "it was sent twice");
+}
+
+async fn overwrites_nothing(make: Maker<'_>) {
+    let place = make(&[("a", 10), ("b", 10)]);
+    let road = place.road(smooth);
+    let (content, one) = copy(&place, &road, "one").await;
+    let other = place.name().with_file_name("other");
+    lay_out(&place.store(), content, &other).unwrap();
+    for (copy, text) in [(&one, "one"), (&other, "other")] {
+        fs::write(copy.join("a"), text).unwrap();
+        fs::write(copy.join("made"), text).unwrap();
+        fs::write(copy.join(text), text).unwrap();
+    }
+    assert_eq!(send(&place, &road, content, &one).await.unwrap(), 3);
+    let error = send(&place, &road, content, &other).await.unwrap_err();
+    let SendError::Conflicts { conflicts, .. } = &error else { panic!("{error}") };
+    let conflict = |object: &str, was_there| Conflict { object: object.to_owned(), was_there };
+    assert_eq!(conflicts, &[conflict("a", true), conflict("made", false)], "{error}");
+    assert!(error.to_string().contains("a was changed there meanwhile, and 1 more like it"), "{error}");
+    assert_eq!(there(&place, &road, "a").await.unwrap(), b"one");
+    assert_eq!(there(&place, &road, "made").await.unwrap(), b"one");
+    assert_eq!(there(&place, &road, "other").await.unwrap(), b"other", "what is in no conflict goes");
+    // Whoever moves theirs away makes room.
+    place.putting().remove("a");
+    place.putting().remove("made");
+    assert_eq!(send(&place, &road, content, &other).await.unwrap(), 3);
+    assert_eq!(there(&place, &road, "a").await.unwrap(), b"other");
+}
+
+async fn bears_lost_answers(make: Maker<'_>) {
+    let place = make(&[("a", 10)]);
+    let smooth_road = place.road(smooth);
+    let (content, copy) = copy(&place, &smooth_road, "copy").await;
+    fs::write(copy.join("a"), "changed").unwrap();
+    fs::write(copy.join("b"), "made").unwrap();
+    let mut lost = 0;
+    let road = place.road(move |asked| {
+        lost += u32::from(asked.method == "PUT");
+        // The answer of each first try.
+        if asked.method == "PUT" && lost % 2 == 1 { Mishap::AnswerLost } else { Mishap::None }
+    });
+    assert_eq!(send(&place, &road, content, &copy).await.unwrap(), 2);
+    assert_eq!(there(&place, &smooth_road, "a").await.unwrap(), b"changed");
+    assert_eq!(there(&place, &smooth_road, "b").await.unwrap(), b"made");
+}

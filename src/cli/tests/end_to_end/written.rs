@@ -1,0 +1,88 @@
+//! A folder of a bucket that instances write to: each has a copy, and what it wrote goes back when it ends.
+
+use crate::support::{Site, http};
+use std::{fs, path::PathBuf};
+use wharf_bucket_server::{ACCESS_KEY, Habit, SECRET_KEY, Server};
+
+const PROGRAM: &str = include_str!("support/writer.py");
+
+const PROJECT: &str = r#"project "written"
+secret "id" { env "BUCKET_ID" }
+secret "key" { env "BUCKET_KEY" }
+gateway "public" { listen @PORT }
+service "chat" {
+    command "python3" "/mnt/app/app.py"
+    port 8000
+    env { GREETING "one" }
+    health { readiness { http "/health"; every "200ms" } }
+    rollout { min-ready "0s"; deadline "30s" }
+    mount "/mnt/app" { folder "app" read-only=#true }
+    mount "/mnt/out" {
+        s3 "results/chat/" endpoint="http://@SERVER" region="eu-central-1" access-key=(secret)"id" secret-key=(secret)"key"
+    }
+    expose "public"
+}
+"#;
+
+/// A server with an empty folder, that folder, and a site that was applied.
+fn running() -> (Server, PathBuf, Site) {
+    let server = Server::start(Habit::Honours);
+    let there = server.bucket("results").join("chat");
+    fs::create_dir(&there).unwrap();
+    let mut site = Site::empty("written");
+    site.write("app/app.py", PROGRAM);
+    site.write("wharf.kdl", &site.filled(&PROJECT.replace("@SERVER", &server.address().to_string())));
+    let keys = [("BUCKET_ID", ACCESS_KEY), ("BUCKET_KEY", SECRET_KEY)];
+    site.env.extend(keys.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    site.done(&["apply", "--yes", "-q"]);
+    (server, there, site)
+}
+
+fn write(site: &Site, name: &str, text: &str) {
+    let path = format!("/api/predict/chat/put/{name}/{text}");
+    assert!(http::get(site.port, &path, None).unwrap().body.contains(text));
+}
+
+fn read(site: &Site) -> String {
+    http::get(site.port, "/api/predict/chat/", None).unwrap().body
+}
+
+#[test]
+fn what_an_instance_wrote_goes_back_when_it_ends() {
+    let (_server, there, site) = running();
+    write(&site, "answers.txt", "42");
+    assert!(fs::read_dir(&there).unwrap().next().is_none(), "it goes when the instance ends");
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    site.done(&["apply", "--yes", "-q"]);
+    assert_eq!(fs::read_to_string(there.join("answers.txt")).unwrap(), "42");
+
+    // What went back is no change of the service; a revision that is made anyway takes it along.
+    assert_eq!(site.run(&["plan", "--detailed-exitcode"]).code, 0);
+    assert_eq!(site.run(&["drift"]).code, 0);
+    assert_eq!(read(&site), "");
+    site.replace("wharf.kdl", "\"two\"", "\"three\"");
+    site.done(&["apply", "--yes", "-q"]);
+    assert_eq!(read(&site), "answers.txt=42");
+    write(&site, "answers.txt", "43");
+    site.done(&["destroy", "--yes", "-q"]);
+    assert_eq!(fs::read_to_string(there.join("answers.txt")).unwrap(), "43");
+    assert!(site.processes().is_empty());
+}
+
+#[test]
+fn what_somebody_else_wrote_is_a_conflict_until_it_is_moved_away() {
+    let (_server, there, site) = running();
+    write(&site, "answers.txt", "mine");
+    fs::write(there.join("answers.txt"), "theirs").unwrap();
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    let apply = site.run(&["apply", "--yes", "-q"]);
+    assert_ne!(apply.code, 0, "{}", apply.said);
+    assert!(apply.said.contains("answers.txt was made there meanwhile"), "{}", apply.said);
+    assert!(apply.said.contains("what it wrote is in "), "{}", apply.said);
+    assert_eq!(fs::read_to_string(there.join("answers.txt")).unwrap(), "theirs");
+    fs::rename(there.join("answers.txt"), there.join("theirs.txt")).unwrap();
+    site.done(&["apply", "--yes", "-q"]);
+    assert_eq!(fs::read_to_string(there.join("answers.txt")).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(there.join("theirs.txt")).unwrap(), "theirs");
+    assert_eq!(site.instances().len(), 1);
+}
