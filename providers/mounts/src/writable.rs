@@ -130,17 +130,18 @@ impl Copies {
             let crate::SourceError { attempt: _, help } = crate::answer(&writable.path, fault.clone());
             rejected(format!("cannot send back what was written at {at}: {fault}"), help, None)
         })?;
-        let sent = send_back(&*sink, baseline, folder, Patience::LONG).await.map_err(|error| {
-            let (attempt, help) = (format!("cannot send back what was written at {at}: {error}"), error.help());
-            match error {
-                SendError::Unreachable { .. } => {
-                    ProviderError::Unreachable { attempt, retry_after: None, source: None }
+        let sent =
+            send_back(sink.clone(), baseline, folder, self.connections, Patience::LONG).await.map_err(|error| {
+                let (attempt, help) = (format!("cannot send back what was written at {at}: {error}"), error.help());
+                match error {
+                    SendError::Unreachable { .. } => {
+                        ProviderError::Unreachable { attempt, retry_after: None, source: None }
+                    }
+                    SendError::Conflicts { .. } => ProviderError::Conflict { attempt, help: format!("{help}; {out}") },
+                    SendError::Disk { source, .. } => rejected(attempt, help, Some(source)),
+                    SendError::TooLarge { .. } | SendError::Refused { .. } => rejected(attempt, help, None),
                 }
-                SendError::Conflicts { .. } => ProviderError::Conflict { attempt, help: format!("{help}; {out}") },
-                SendError::Disk { source, .. } => rejected(attempt, help, Some(source)),
-                SendError::TooLarge { .. } | SendError::Refused { .. } => rejected(attempt, help, None),
-            }
-        })?;
+            })?;
         if sent > 0 {
             cx.say(format!("{sent} files written at {at} went back to {}", sink.place()));
         }

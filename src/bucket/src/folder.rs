@@ -250,6 +250,7 @@ impl Source for BucketFolder {
 #[async_trait]
 impl Sink for BucketFolder {
     async fn put(&self, key: &str, base: Option<&Object>, file: &Path, hash: &str) -> Result<(), Fault> {
+        // It is looked at first, as there are servers that understand no condition.
         let condition = match self.standing(key).await? {
             Some(there) if there.hash.as_deref() == Some(hash) => return Ok(()),
             Some(there) => {

@@ -19,8 +19,10 @@ use std::{
     io,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
+use tokio::task::JoinSet;
 use wharf_model::ContentDigest;
 
 /// When files of copies were changed, while nobody has: the first second of the year 2000, in seconds.
@@ -28,14 +30,17 @@ pub const UNTOUCHED: u64 = 946_684_800;
 
 /// So much is sent in one piece at most, as stores have it.
 const LARGEST: u64 = 5 << 30;
+/// The slowest line that files are sent over, in bytes a second.
+const SLOWEST: u64 = 128 << 10;
 
-/// Two programs may write at once what neither sees of the other; one file is sent after the other.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A file that was written.
+#[derive(Debug)]
 struct Changed {
     key: String,
     file: PathBuf,
     hash: Hash,
     size: u64,
+    /// What the copy began with, if it had the file.
     base: Option<Object>,
 }
 
@@ -87,38 +92,60 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends every file below `folder` that is not as the copy began to where that came from, and answers how many. What was
-/// sent by an earlier try is not sent again. Files that somebody else has changed meanwhile stay as they are there, and all
-/// of them are named; the others are sent.
+/// Sends every file below `folder` that is not as the copy began to where that came from, so many at once, and answers how
+/// many. What was sent by an earlier try is not sent again. Files that somebody else has changed meanwhile stay as they are
+/// there, and all of them are named; the others are sent.
 ///
 /// # Errors
 /// When files are in conflict, cannot be sent, or cannot be read.
 pub async fn send_back(
-    sink: &dyn Sink,
+    sink: Arc<dyn Sink>,
     baseline: Baseline,
     folder: &Path,
+    connections: usize,
     patience: Patience,
 ) -> Result<usize, SendError> {
     let root = folder.to_owned();
     let looked = tokio::task::spawn_blocking(move || changed(&root, &baseline)).await;
     let found = looked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     let found = found.map_err(|(path, source)| SendError::Disk { path, source })?;
+    if let Some(large) = found.iter().find(|changed| changed.size > LARGEST) {
+        let (place, object) = (sink.place().to_owned(), large.key.clone());
+        return Err(SendError::TooLarge { place, object, size: large.size });
+    }
+    let (mut waiting, mut sending) = (found.into_iter(), JoinSet::new());
     let (mut sent, mut conflicts) = (0, Vec::new());
-    for Changed { key, file, hash, size, base } in found {
-        if size > LARGEST {
-            return Err(SendError::TooLarge { place: sink.place().to_owned(), object: key, size });
+    loop {
+        while sending.len() < connections.max(1)
+            && let Some(next) = waiting.next()
+        {
+            sending.spawn(next.send(sink.clone(), patience));
         }
-        let hash = hash.to_hex();
-        match patience.with(|| sink.put(&key, base.as_ref(), &file, &hash)).await {
-            Ok(()) => sent += 1,
-            Err(Fault::Changed | Fault::Missing) => conflicts.push(Conflict { object: key, was_there: base.is_some() }),
-            Err(fault) => return Err(SendError::of(sink.place(), &key, fault)),
+        let Some(ended) = sending.join_next().await else { break };
+        match ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) {
+            (_, Ok(())) => sent += 1,
+            (changed, Err(Fault::Changed | Fault::Missing)) => {
+                conflicts.push(Conflict { object: changed.key, was_there: changed.base.is_some() });
+            }
+            (changed, Err(fault)) => return Err(SendError::of(sink.place(), &changed.key, fault)),
         }
     }
     if conflicts.is_empty() {
         return Ok(sent);
     }
+    conflicts.sort_by(|one, two| one.object.cmp(&two.object));
     Err(SendError::Conflicts { place: sink.place().to_owned(), conflicts })
+}
+
+impl Changed {
+    async fn send(self, sink: Arc<dyn Sink>, patience: Patience) -> (Self, Result<(), Fault>) {
+        let hash = self.hash.to_hex();
+        // Nothing is heard of the server while it is told.
+        let silence = patience.silence + Duration::from_secs(self.size / SLOWEST);
+        let patience = Patience { silence, ..patience };
+        let sent = patience.with(|| sink.put(&self.key, self.base.as_ref(), &self.file, &hash)).await;
+        (self, sent)
+    }
 }
 
 /// What is in the folder and was not when the copy began, in order. Links and the like are nothing that a store keeps.

@@ -1,6 +1,6 @@
 //! Folders of buckets, brought here by wharf and by others who copy from object storage: `rclone copy` and `aws s3 cp`, all
 //! from one server on this machine, in turns. Each line is their time over ours, so more is better for us; `server` is a
-//! plain parallel GET of the same bytes, which nobody keeps or looks at.
+//! plain parallel GET of the same bytes, which nobody keeps or looks at, `server-kept` one that is written to files as it comes.
 //!
 //! `cold` is into an empty folder, `second` once more into the same one. What wharf does ends when every byte is verified
 //! and the folder is lent; for the others nothing of that is asked. Nobody waits for the disk: what they have left to be
@@ -42,7 +42,7 @@ fn main() {
         there.fill(case);
         let mut times = Times::default();
         // The first who reads has the server read from its disk.
-        plain::get(&there, case, CONNECTIONS);
+        plain::get(&there, case, CONNECTIONS, None);
         for _ in 0..rounds {
             round(&there, case, &mut times);
         }
@@ -64,7 +64,10 @@ fn hashing() {
 
 fn round(there: &There, case: &Case, times: &mut Times) {
     let folder = tempfile::tempdir_in(there::root()).unwrap();
-    times.note("server", "cold", took(|| plain::get(there, case, CONNECTIONS)));
+    times.note("server", "cold", took(|| plain::get(there, case, CONNECTIONS, None)));
+    let kept = folder.path().join("plain");
+    times.note("server-kept", "cold", took(|| plain::get(there, case, CONNECTIONS, Some(&kept))));
+    there::clear(&kept);
     for turn in ["cold", "second"] {
         times.note("wharf", turn, took(|| ours(there, case, folder.path())));
     }

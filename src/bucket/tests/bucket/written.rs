@@ -2,7 +2,7 @@
 //! else has put there.
 
 use crate::{
-    place::{Files, Place, SHORT, bytes},
+    place::{CONNECTIONS, Files, Place, SHORT, bytes},
     support::{mount, sink},
 };
 use std::{
@@ -32,7 +32,7 @@ async fn copy(place: &Place, road: &Road, name: &str) -> (ContentDigest, PathBuf
 async fn send(place: &Place, road: &Road, content: ContentDigest, copy: &Path) -> Result<usize, SendError> {
     let baseline = Baseline::of(&place.store(), content).unwrap();
     let sink = sink(&mount(&place.bucket, road.address()));
-    send_back(&*sink, baseline, copy, SHORT).await
+    send_back(sink, baseline, copy, CONNECTIONS, SHORT).await
 }
 
 /// What the server holds of a file now.
