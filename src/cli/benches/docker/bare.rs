@@ -167,7 +167,14 @@ impl Tool for Bare {
                 async move { self.docker.remove_container(&id, Some(remove)).await.unwrap() }
             });
             removals.buffer_unordered(WIDTH).collect::<()>().await;
-            self.docker.remove_network(NETWORK).await.unwrap();
+            for _ in 0..100 {
+                if self.docker.remove_network(NETWORK).await.is_ok() {
+                    return;
+                }
+                // The engine still counts containers that it has just removed.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            panic!("the network stays");
         });
     }
 }
