@@ -13,6 +13,7 @@ use crate::{
     network::Place,
     objects, observe, resolve, start, stop,
     window::Windows,
+    writable,
 };
 use async_trait::async_trait;
 use bollard::models::ContainerSummary;
@@ -146,6 +147,14 @@ impl DockerProvider {
 
     pub(crate) fn hands(&self) -> &Hands {
         &self.docker.hands
+    }
+
+    /// Sends back what instances have written so far to folders of buckets. Answers what went, and everything that did not.
+    ///
+    /// # Errors
+    /// When it cannot be found out who wrote.
+    pub async fn write_back(&self) -> Result<(Vec<String>, Vec<ProviderError>), ProviderError> {
+        writable::write_back(&self.docker).await
     }
 
     /// Removes what belongs to the environment as a whole, its network and the images that were made for it, if no

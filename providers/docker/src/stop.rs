@@ -60,7 +60,7 @@ pub(crate) async fn end(docker: &Docker, name: &InstanceId, cx: &OpContext) -> R
         join_all(others.map(async |rank| part(docker, &names::member(&docker.owner, name, *rank)).await)).await;
     }
     for labels in members.values().rev() {
-        writable::send_back(docker, name, labels, cx).await?;
+        writable::finish(docker, name, labels, cx).await?;
         remove(docker, name, labels).await?;
     }
     Ok(())

@@ -1,8 +1,9 @@
-//! Folders of buckets that instances write to: each instance has a volume of its own, which is filled before it starts. When
-//! it ends, what was written is taken out of the volume and goes back, before the volume goes with its container.
+//! Folders of buckets that instances write to: each instance has a volume of its own, which is filled before it starts. What
+//! was written is taken out of the volume and goes back whenever somebody asks, and when the instance ends, before the volume
+//! goes with its container.
 
 use crate::{
-    archive::{Pipe, header, stream},
+    archive::{Member, Pipe, first_file, header, pack, stream},
     engine::Eyes,
     error::{self, disk},
     labels::OfInstance,
@@ -18,8 +19,9 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 use tar::{Archive, Builder, EntryType};
+use tempfile::TempDir;
 use tokio::sync::mpsc;
-use wharf_content::{Baseline, UNTOUCHED};
+use wharf_content::{Baseline, Batch, Sent, UNTOUCHED};
 use wharf_model::InstanceId;
 use wharf_mounts::Writable;
 use wharf_provider::{OpContext, ProviderError};
@@ -60,7 +62,7 @@ fn write_copy(place: &Path, pipe: &mut Pipe) -> io::Result<()> {
 }
 
 /// Ends what may still write, and sends back what was written. Of a container that is gone nothing is left to send.
-pub(crate) async fn send_back(
+pub(crate) async fn finish(
     docker: &Docker,
     name: &InstanceId,
     own: &OfInstance,
@@ -70,20 +72,99 @@ pub(crate) async fn send_back(
         return Ok(());
     }
     let container = names::member(&docker.owner, name, own.rank());
-    let attempt = || format!("cannot take what {name} wrote out of its volumes");
-    error::absent(docker.hands.stop(&container, 0).await).map_err(error::engine(attempt()))?;
-    for writable in &own.writables {
-        let room = tempfile::Builder::new().prefix("wharf-written-").tempdir();
-        let room = room.map_err(disk(format!("{}: there is no room on this machine", attempt())))?;
-        let baseline = docker.copies.baseline(writable)?;
-        let kept = docker.copies.place(writable.content().map_err(disk(attempt()))?);
-        let taking = Taking { to: room.path().to_owned(), kept, baseline: baseline.clone() };
-        if take(&docker.hands, &container, &writable.target, taking).await.map_err(error::engine(attempt()))? {
-            let out = format!("what it wrote is in container {container}, and whoever removes that gives it up");
-            docker.copies.send_back(writable, baseline, room.path(), &out, cx).await?;
+    let attempt = error::engine(format!("cannot end what {name} may still write"));
+    error::absent(docker.hands.stop(&container, 0).await).map_err(attempt)?;
+    for (index, writable) in own.writables.iter().enumerate() {
+        let writing = Writing { docker, container: &container, index, writable };
+        let Some((batch, _room)) = writing.look().await? else { continue };
+        let count = batch.len();
+        let out = format!("what it wrote is in container {container}, and whoever removes that gives it up");
+        docker.copies.send_back(writable, batch, &out).await?;
+        if count > 0 {
+            cx.say(writable.went(count));
         }
     }
     Ok(())
+}
+
+/// Sends back what instances that go on have written so far. Answers what went, and everything that did not.
+pub(crate) async fn write_back(docker: &Docker) -> Result<(Vec<String>, Vec<ProviderError>), ProviderError> {
+    let containers = docker.hands.containers(&docker.owner).await;
+    let containers = containers.map_err(error::engine("cannot look for instances"))?;
+    let own = containers.iter().filter_map(|one| OfInstance::read(one.labels.as_ref()?, &docker.owner));
+    let (mut went, mut failed) = (Vec::new(), Vec::new());
+    for own in own {
+        let container = names::member(&docker.owner, &own.instance, own.rank());
+        for (index, writable) in own.writables.iter().enumerate() {
+            match (Writing { docker, container: &container, index, writable }).so_far().await {
+                Ok(0) => {}
+                Ok(count) => went.push(format!("{}: {}", own.instance, writable.went(count))),
+                Err(error) => failed.push(error),
+            }
+        }
+    }
+    Ok((went, failed))
+}
+
+/// A volume of a container that is written to.
+struct Writing<'a> {
+    docker: &'a Docker,
+    container: &'a str,
+    index: usize,
+    writable: &'a Writable,
+}
+
+impl Writing<'_> {
+    fn attempt(&self) -> String {
+        format!("cannot take what was written out of container {}", self.container)
+    }
+
+    /// Where the container has what went back before.
+    fn ledger(&self) -> String {
+        format!(".wharf-sent-{}.json", self.index)
+    }
+
+    /// What is to go back, with the folder that it is in; none when the container is gone.
+    async fn look(&self) -> Result<Option<(Batch, TempDir)>, ProviderError> {
+        let Self { docker, container, writable, .. } = self;
+        let room = tempfile::Builder::new().prefix("wharf-written-").tempdir();
+        let room = room.map_err(disk(format!("{}: there is no room on this machine", self.attempt())))?;
+        let baseline = docker.copies.baseline(writable)?;
+        let kept = docker.copies.place(writable.content().map_err(disk(self.attempt()))?);
+        let taking = Taking { to: room.path().to_owned(), kept, baseline: baseline.clone() };
+        let taken = take(&docker.hands, container, &writable.target, taking).await;
+        if !taken.map_err(error::engine(self.attempt()))? {
+            return Ok(None);
+        }
+        let archive = docker.hands.download(container, &format!("/{}", self.ledger())).await;
+        let archive = archive.map_err(error::engine(self.attempt()))?;
+        let file = archive.map(|archive| first_file(&archive)).transpose().map_err(disk(self.attempt()))?.flatten();
+        let sent = file.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+        let sent = sent.map_err(|error| disk(self.attempt())(error.into()))?.unwrap_or_default();
+        let (copies, writable, folder) = (docker.copies.clone(), (*writable).clone(), room.path().to_owned());
+        let looked = tokio::task::spawn_blocking(move || copies.look(&writable, &baseline, &folder, sent)).await;
+        let batch = looked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+        Ok(Some((batch, room)))
+    }
+
+    async fn so_far(&self) -> Result<usize, ProviderError> {
+        let Some((batch, _room)) = self.look().await? else { return Ok(0) };
+        let count = batch.len();
+        if count > 0 {
+            self.keep(&batch.intended()).await?;
+            let after = self.docker.copies.send_back(self.writable, batch, "").await?;
+            self.keep(&after).await?;
+        }
+        Ok(count)
+    }
+
+    async fn keep(&self, sent: &Sent) -> Result<(), ProviderError> {
+        let attempt = || format!("cannot note in container {} what goes back", self.container);
+        let bytes = serde_json::to_vec(sent).map_err(|error| disk(attempt())(error.into()))?;
+        let file = pack(&[Member { path: &self.ledger(), mode: 0o444, bytes: &bytes }]).map_err(disk(attempt()))?;
+        let sent = self.docker.hands.upload(self.container, "/", file).await;
+        error::absent(sent).map_err(error::engine(attempt())).map(drop)
+    }
 }
 
 /// Takes what may have been written out of a container; false when that, or the folder, is gone.

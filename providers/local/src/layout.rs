@@ -136,6 +136,11 @@ impl InstanceFolder {
         self.path.join(format!("written-{index}"))
     }
 
+    /// What of that went back before it ends.
+    pub(crate) fn sent(&self, index: usize) -> PathBuf {
+        self.path.join(format!("sent-{index}.json"))
+    }
+
     /// Where it runs.
     pub(crate) fn work(&self) -> PathBuf {
         self.path.join("work")

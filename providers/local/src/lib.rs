@@ -66,6 +66,7 @@ mod supervise;
 mod tether;
 mod tree;
 mod view;
+mod writable;
 
 pub use provider::{LocalProvider, LocalReader, LocalSettings};
 pub use roles::play_role;

@@ -11,7 +11,7 @@ use crate::{
     healing,
     labels::OfInstance,
     layout::Layout,
-    logs, objects, observe, resolve, start, stop,
+    logs, objects, observe, resolve, start, stop, writable,
 };
 use async_trait::async_trait;
 use std::{
@@ -117,6 +117,14 @@ impl LocalProvider {
             Gateways::new(reader.layout.clone(), reader.owner.clone(), reader.project.clone(), program.clone());
         let balancers = Balancers::new(reader.layout.clone(), program.clone());
         Self { local: Local { reader, program, gateways, balancers, ports: tokio::sync::Mutex::new(()) } }
+    }
+
+    /// Sends back what instances have written so far to folders of buckets. Answers what went, and everything that did not.
+    ///
+    /// # Errors
+    /// When it cannot be found out who wrote.
+    pub async fn write_back(&self) -> Result<(Vec<String>, Vec<ProviderError>), ProviderError> {
+        writable::write_back(&self.local).await
     }
 
     /// Removes the state folder, if no instance, no gateway and no content is left in it; says whether it is gone. What

@@ -13,7 +13,7 @@ use crate::{
     lock::Lock,
     port::{self, Reservation},
     provider::Local,
-    roles,
+    roles, writable,
 };
 use std::{
     collections::BTreeSet,
@@ -29,7 +29,6 @@ use tokio::{
     process::{ChildStdout, Command},
 };
 use wharf_model::{ContentRef, InstanceId, Launch};
-use wharf_mounts::Writable;
 use wharf_provider::{OpContext, ProviderError};
 
 /// How long a supervisor may take for each of its words.
@@ -60,7 +59,7 @@ pub(crate) async fn start(local: &Local, launch: &Launch, cx: &OpContext) -> Res
     document(0)?;
     let (endpoint, port) = claim(local, launch, cx, &folder).await?;
     let started = async {
-        lay_out(local, launch, &folder).await?;
+        writable::lay_out(&local.copies, launch, &folder).await?;
         run(&local.program, &folder, &document(endpoint.port())?, port, &launch.instance).await
     };
     if let Err(error) = started.await {
@@ -175,21 +174,6 @@ async fn claim(
         attempt: format!("cannot start {name}: no port from 20000 to 29999 is free"),
         help: "stop what uses them".to_owned(),
     })
-}
-
-/// Makes the copies that the instance may write to. What they are is written down, for when it ends.
-async fn lay_out(local: &Local, launch: &Launch, folder: &InstanceFolder) -> Result<(), ProviderError> {
-    let writables = Writable::of(launch);
-    if writables.is_empty() {
-        return Ok(());
-    }
-    let (copies, folder) = (local.copies.clone(), folder.clone());
-    let made = off_the_loop(move || {
-        files::write_durably(&folder.writables(), &serde_json::to_vec(&writables)?)?;
-        let mut all = writables.iter().enumerate();
-        all.try_for_each(|(index, writable)| copies.lay_out(writable, &folder.written(index)))
-    });
-    made.await.map_err(disk(format!("cannot copy what {} may write to", launch.instance)))
 }
 
 /// The ports that the labels of instances name.

@@ -6,14 +6,12 @@ use crate::{
     instance::{self, namespace_below, processes_in},
     layout::InstanceFolder,
     lock::{self, Holder},
+    writable,
 };
 use rustix::process::Signal;
-use std::{
-    fs, io,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use wharf_model::{InstanceId, Shutdown};
-use wharf_mounts::{Copies, Writable};
+use wharf_mounts::Copies;
 use wharf_provider::{OpContext, ProviderError};
 
 /// How long killed processes may take to be gone.
@@ -44,20 +42,7 @@ pub(crate) async fn end(
     cx: &OpContext,
 ) -> Result<(), ProviderError> {
     kill(folder, name).await?;
-    let writables = match fs::read(folder.writables()) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        read => read
-            .and_then(|text| Ok(serde_json::from_slice::<Vec<Writable>>(&text)?))
-            .map_err(disk(format!("cannot read what {name} could write to")))?,
-    };
-    for (index, writable) in writables.iter().enumerate() {
-        let written = folder.written(index);
-        if written.is_dir() {
-            let baseline = copies.baseline(writable)?;
-            let out = format!("what it wrote is in {}, and whoever removes that gives it up", written.display());
-            copies.send_back(writable, baseline, &written, &out, cx).await?;
-        }
-    }
+    writable::finish(copies, folder, name, &|words| cx.say(words)).await?;
     files::unmake(folder.path()).map_err(disk(format!("cannot remove the folder of {name}")))
 }
 

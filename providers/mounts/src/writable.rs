@@ -1,15 +1,15 @@
 //! Copies that instances write to: what a runtime has to keep beside such an instance, to send back what it wrote when it
 //! ends, even where the files do not name the mount any more.
 
-use crate::Copies;
+use crate::{Copies, answer};
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use wharf_content::{Baseline, Fault, Patience, SendError, lay_out, send_back};
-use wharf_model::{BucketKeys, BucketMount, ContentDigest, ContentRef, Launch, ObjectStore};
-use wharf_provider::{OpContext, ProviderError};
+use wharf_content::{Baseline, Batch, Fault, Patience, SendError, Sent, lay_out};
+use wharf_model::{BucketKeys, BucketMount, ContentDigest, ContentRef, Launch, ObjectStore, SourceError};
+use wharf_provider::ProviderError;
 
 /// A mount of an instance that it may write to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,45 +106,62 @@ impl Copies {
         })
     }
 
-    /// Sends back what was written below `folder`. `out` is how somebody gets at what was written, or gives it up.
+    /// Looks below `folder` for what was written and has not gone back. Blocks.
+    ///
+    /// # Errors
+    /// When files cannot be read, or are too large to be sent.
+    pub fn look(
+        &self,
+        writable: &Writable,
+        baseline: &Baseline,
+        folder: &Path,
+        sent: Sent,
+    ) -> Result<Batch, ProviderError> {
+        let refused = |error: SendError| writable.refused(error, "");
+        Batch::look(&writable.path, folder, baseline, sent).map_err(refused)
+    }
+
+    /// Sends back what was found, and answers what is there by us afterwards. `out` is how somebody gets at what was written,
+    /// or gives it up.
     ///
     /// # Errors
     /// When something is in conflict or cannot be sent. All else was sent.
-    pub async fn send_back(
-        &self,
-        writable: &Writable,
-        baseline: Baseline,
-        folder: &Path,
-        out: &str,
-        cx: &OpContext,
-    ) -> Result<(), ProviderError> {
-        let at = writable.target.display();
-        let rejected = |attempt: String, help: String, source: Option<io::Error>| ProviderError::Rejected {
-            attempt,
-            help: format!("{help}; {out}"),
-            source: source.map(Into::into),
-        };
+    pub async fn send_back(&self, writable: &Writable, batch: Batch, out: &str) -> Result<Sent, ProviderError> {
         let unknown = || Fault::Refused { said: "it is no bucket".to_owned(), help: "apply again".to_owned() };
         let opened = writable.mount().ok_or_else(unknown).and_then(|mount| self.depot.open_to_write(&mount));
         let sink = opened.map_err(|fault| {
-            let crate::SourceError { attempt: _, help } = crate::answer(&writable.path, fault.clone());
-            rejected(format!("cannot send back what was written at {at}: {fault}"), help, None)
+            let SourceError { help, .. } = answer(&writable.path, fault.clone());
+            let attempt = format!("{}: {fault}", writable.attempt());
+            ProviderError::Rejected { attempt, help: and(help, out), source: None }
         })?;
-        let sent =
-            send_back(sink.clone(), baseline, folder, self.connections, Patience::LONG).await.map_err(|error| {
-                let (attempt, help) = (format!("cannot send back what was written at {at}: {error}"), error.help());
-                match error {
-                    SendError::Unreachable { .. } => {
-                        ProviderError::Unreachable { attempt, retry_after: None, source: None }
-                    }
-                    SendError::Conflicts { .. } => ProviderError::Conflict { attempt, help: format!("{help}; {out}") },
-                    SendError::Disk { source, .. } => rejected(attempt, help, Some(source)),
-                    SendError::TooLarge { .. } | SendError::Refused { .. } => rejected(attempt, help, None),
-                }
-            })?;
-        if sent > 0 {
-            cx.say(format!("{sent} files written at {at} went back to {}", sink.place()));
-        }
-        Ok(())
+        batch.send(sink, self.connections, Patience::LONG).await.map_err(|error| writable.refused(error, out))
     }
+}
+
+impl Writable {
+    fn attempt(&self) -> String {
+        format!("cannot send back what was written at {}", self.target.display())
+    }
+
+    /// For people: how many files went where.
+    pub fn went(&self, count: usize) -> String {
+        let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+        format!("{files} written at {} went back to {}", self.target.display(), self.path)
+    }
+
+    fn refused(&self, error: SendError, out: &str) -> ProviderError {
+        let (attempt, help) = (format!("{}: {error}", self.attempt()), and(error.help(), out));
+        match error {
+            SendError::Unreachable { .. } => ProviderError::Unreachable { attempt, retry_after: None, source: None },
+            SendError::Conflicts { .. } => ProviderError::Conflict { attempt, help },
+            SendError::Disk { source, .. } => ProviderError::Rejected { attempt, help, source: Some(Box::new(source)) },
+            SendError::TooLarge { .. } | SendError::Refused { .. } => {
+                ProviderError::Rejected { attempt, help, source: None }
+            }
+        }
+    }
+}
+
+fn and(help: String, out: &str) -> String {
+    if out.is_empty() { help } else { format!("{help}; {out}") }
 }

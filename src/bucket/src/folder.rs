@@ -14,7 +14,7 @@ use aws_sdk_s3::{
 };
 use bytes::Bytes;
 use std::{collections::BTreeMap, ops::Range, path::Path, sync::Arc};
-use wharf_content::{Body, Checksum, Depot, Fault, Object, Sink, Source};
+use wharf_content::{Body, Checksum, Depot, Fault, Known, Object, Sink, Source};
 use wharf_model::{BucketMount, BucketSpec, ObjectStore, SecretName};
 
 /// Where an object that an instance wrote says what its bytes are.
@@ -249,12 +249,15 @@ impl Source for BucketFolder {
 
 #[async_trait]
 impl Sink for BucketFolder {
-    async fn put(&self, key: &str, base: Option<&Object>, file: &Path, hash: &str) -> Result<(), Fault> {
+    async fn put(&self, key: &str, known: Known<'_>, file: &Path, hash: &str) -> Result<(), Fault> {
         // It is looked at first, as there are servers that understand no condition.
         let condition = match self.standing(key).await? {
             Some(there) if there.hash.as_deref() == Some(hash) => return Ok(()),
+            Some(there) if there.hash.as_ref().is_some_and(|hash| known.ours.contains(hash)) => {
+                Condition::Same(there.tag)
+            }
             Some(there) => {
-                is_same(base.ok_or(Fault::Changed)?, there.tag.as_deref())?;
+                is_same(known.listed.ok_or(Fault::Changed)?, there.tag.as_deref())?;
                 Condition::Same(there.tag)
             }
             None => Condition::Nothing,

@@ -169,6 +169,16 @@ impl Runtime {
         }
     }
 
+    /// Sends back what instances have written so far. Answers what went, and everything that did not.
+    pub(crate) async fn write_back(&self) -> Result<(Vec<String>, Vec<ProviderError>), ProviderError> {
+        match self {
+            Self::Local(local) => local.write_back().await,
+            Self::Docker(docker) => docker.write_back().await,
+            #[cfg(debug_assertions)]
+            Self::Served(_) => Ok((Vec::new(), Vec::new())),
+        }
+    }
+
     /// Removes what belongs to the environment as a whole, if nothing is left in it.
     pub(crate) async fn clean_up(&self) -> Result<bool, ProviderError> {
         match self {

@@ -64,15 +64,24 @@ pub trait Source: Send + Sync {
     async fn get(&self, object: &Object, range: Range<u64>) -> Result<Box<dyn Body>, Fault>;
 }
 
+/// What may be there where a file is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// What was listed there.
+    pub listed: Option<&'a Object>,
+    /// The hashes of what we may have sent there.
+    pub ours: &'a [String],
+}
+
 /// A folder of objects that may be written to. One call is one attempt: whoever calls tries again.
 #[async_trait]
 pub trait Sink: Source {
-    /// Sends a file to where `base` still is, or where nothing is. Its hash is kept beside it, so that a file that was sent
-    /// before is known again; sending it twice is fine.
+    /// Sends a file to where still is what is known, or where nothing is. Its hash is kept beside it, so that a file that was
+    /// sent before is known again; sending it twice is fine.
     ///
     /// # Errors
     /// [`Fault::Changed`] when something else is there; it stays as it is.
-    async fn put(&self, key: &str, base: Option<&Object>, file: &Path, hash: &str) -> Result<(), Fault>;
+    async fn put(&self, key: &str, known: Known<'_>, file: &Path, hash: &str) -> Result<(), Fault>;
 }
 
 /// Bytes that arrive.

@@ -1,5 +1,5 @@
 //! Folders that instances write to: each gets a copy of a snapshot of its own, and what it wrote goes back to where the
-//! snapshot came from. Nothing is sent over what somebody else has put there meanwhile.
+//! snapshot came from, once at its end or every now and then. Nothing is sent over what somebody else has put there meanwhile.
 //!
 //! Which files were written is told by size and time first: every file of such a copy is dated as none is by itself. What
 //! may have been written is hashed, so that a file with the bytes that it had is not sent. Files that are gone from the copy
@@ -8,11 +8,11 @@
 use crate::{
     error::{Conflict, SendError},
     snapshot::Manifest,
-    source::{Fault, Object, Sink},
+    source::{Fault, Known, Object, Sink},
     store::Store,
     work::Patience,
 };
-use blake3::Hash;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fs::{self, File, FileTimes, Permissions},
@@ -38,7 +38,7 @@ const SLOWEST: u64 = 128 << 10;
 struct Changed {
     key: String,
     file: PathBuf,
-    hash: Hash,
+    hash: String,
     size: u64,
     /// What the copy began with, if it had the file.
     base: Option<Object>,
@@ -92,59 +92,132 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends every file below `folder` that is not as the copy began to where that came from, so many at once, and answers how
-/// many. What was sent by an earlier try is not sent again. Files that somebody else has changed meanwhile stay as they are
-/// there, and all of them are named; the others are sent.
-///
-/// # Errors
-/// When files are in conflict, cannot be sent, or cannot be read.
-pub async fn send_back(
-    sink: Arc<dyn Sink>,
-    baseline: Baseline,
-    folder: &Path,
-    connections: usize,
-    patience: Patience,
-) -> Result<usize, SendError> {
-    let root = folder.to_owned();
-    let looked = tokio::task::spawn_blocking(move || changed(&root, &baseline)).await;
-    let found = looked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    let found = found.map_err(|(path, source)| SendError::Disk { path, source })?;
-    if let Some(large) = found.iter().find(|changed| changed.size > LARGEST) {
-        let (place, object) = (sink.place().to_owned(), large.key.clone());
-        return Err(SendError::TooLarge { place, object, size: large.size });
-    }
-    let (mut waiting, mut sending) = (found.into_iter(), JoinSet::new());
-    let (mut sent, mut conflicts) = (0, Vec::new());
-    loop {
-        while sending.len() < connections.max(1)
-            && let Some(next) = waiting.next()
-        {
-            sending.spawn(next.send(sink.clone(), patience));
+/// What went back from a copy: files, each with the hashes of what may be there by us. It is kept beside the copy of an
+/// instance that goes on, as it is what tells the instance's own writing from that of others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sent(BTreeMap<String, Vec<String>>);
+
+/// What was written to a copy and has not gone back.
+#[derive(Debug)]
+pub struct Batch {
+    changed: Vec<Changed>,
+    sent: Sent,
+}
+
+impl Batch {
+    /// What is below the folder, and neither as the copy began nor as it went back last. Blocks.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or none of its size can be sent to `place`.
+    pub fn look(place: &str, folder: &Path, baseline: &Baseline, sent: Sent) -> Result<Self, SendError> {
+        let mut changed = changed(folder, baseline).map_err(|(path, source)| SendError::Disk { path, source })?;
+        let went = |changed: &Changed| sent.0.get(&changed.key).and_then(|all| all.last()) == Some(&changed.hash);
+        changed.retain(|changed| !went(changed));
+        if let Some(Changed { key, size, .. }) = changed.iter().find(|changed| changed.size > LARGEST) {
+            return Err(SendError::TooLarge { place: place.to_owned(), object: key.clone(), size: *size });
         }
-        let Some(ended) = sending.join_next().await else { break };
-        match ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) {
-            (_, Ok(())) => sent += 1,
-            (changed, Err(Fault::Changed | Fault::Missing)) => {
-                conflicts.push(Conflict { object: changed.key, was_there: changed.base.is_some() });
+        Ok(Self { changed, sent })
+    }
+
+    /// How many files there are to send.
+    pub fn len(&self) -> usize {
+        self.changed.len()
+    }
+
+    /// Whether nothing is to be sent.
+    pub fn is_empty(&self) -> bool {
+        self.changed.is_empty()
+    }
+
+    /// What may be there by us once this is under way. Where the instance goes on, it must be written down before.
+    pub fn intended(&self) -> Sent {
+        let mut intended = self.sent.clone();
+        for Changed { key, hash, .. } in &self.changed {
+            intended.0.entry(key.clone()).or_default().push(hash.clone());
+        }
+        intended
+    }
+
+    /// Sends so many files at once, and answers what is there by us afterwards. What was sent by an earlier try is not sent
+    /// again. Files that somebody else has changed meanwhile stay as they are there, and all of them are named; the others
+    /// are sent.
+    ///
+    /// # Errors
+    /// When files are in conflict, or cannot be sent.
+    pub async fn send(self, sink: Arc<dyn Sink>, connections: usize, patience: Patience) -> Result<Sent, SendError> {
+        let Self { changed, sent } = self;
+        let (mut waiting, mut sending, mut after) = (changed.into_iter(), JoinSet::new(), sent.clone());
+        let (sent, mut conflicts) = (Arc::new(sent), Vec::new());
+        loop {
+            while sending.len() < connections.max(1)
+                && let Some(next) = waiting.next()
+            {
+                sending.spawn(next.send(sink.clone(), sent.clone(), patience));
             }
-            (changed, Err(fault)) => return Err(SendError::of(sink.place(), &changed.key, fault)),
+            let Some(ended) = sending.join_next().await else { break };
+            match ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) {
+                (changed, Ok(())) => drop(after.0.insert(changed.key, vec![changed.hash])),
+                (changed, Err(Fault::Changed | Fault::Missing)) => {
+                    conflicts.push(Conflict { object: changed.key, was_there: changed.base.is_some() });
+                }
+                (changed, Err(fault)) => return Err(SendError::of(sink.place(), &changed.key, fault)),
+            }
         }
+        if conflicts.is_empty() {
+            return Ok(after);
+        }
+        conflicts.sort_by(|one, two| one.object.cmp(&two.object));
+        Err(SendError::Conflicts { place: sink.place().to_owned(), conflicts })
     }
-    if conflicts.is_empty() {
-        return Ok(sent);
-    }
-    conflicts.sort_by(|one, two| one.object.cmp(&two.object));
-    Err(SendError::Conflicts { place: sink.place().to_owned(), conflicts })
 }
 
 impl Changed {
-    async fn send(self, sink: Arc<dyn Sink>, patience: Patience) -> (Self, Result<(), Fault>) {
-        let hash = self.hash.to_hex();
+    async fn send(self, sink: Arc<dyn Sink>, sent: Arc<Sent>, patience: Patience) -> (Self, Result<(), Fault>) {
         // Nothing is heard of the server while it is told.
         let silence = patience.silence + Duration::from_secs(self.size / SLOWEST);
-        let patience = Patience { silence, ..patience };
-        let sent = patience.with(|| sink.put(&self.key, self.base.as_ref(), &self.file, &hash)).await;
-        (self, sent)
+        let ours = sent.0.get(&self.key).map_or(&[][..], Vec::as_slice);
+        let known = Known { listed: self.base.as_ref(), ours };
+        let put = || sink.put(&self.key, known, &self.file, &self.hash);
+        let ended = Patience { silence, ..patience }.with(put).await;
+        (self, ended)
+    }
+}
+
+/// Copies what may have been written below `from` to `to`, as it is now: the instance goes on writing. Blocks.
+///
+/// # Errors
+/// When that cannot be read or kept.
+pub fn take(from: &Path, baseline: &Baseline, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        take_entry(&entry.path(), Path::new(&entry.file_name()), baseline, to)?;
+    }
+    Ok(())
+}
+
+fn take_entry(from: &Path, below: &Path, baseline: &Baseline, to: &Path) -> io::Result<()> {
+    let about = match fs::symlink_metadata(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        about => about?,
+    };
+    if about.is_dir() {
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            take_entry(&entry.path(), &below.join(entry.file_name()), baseline, to)?;
+        }
+        return Ok(());
+    }
+    let changed = u64::try_from(about.mtime()).unwrap_or(0);
+    let untouched = below.to_str().is_some_and(|key| baseline.is_untouched(key, about.len(), changed));
+    if !about.is_file() || untouched {
+        return Ok(());
+    }
+    let to = to.join(below);
+    to.parent().map_or(Ok(()), fs::create_dir_all)?;
+    match fs::copy(from, &to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        copied => copied.map(drop),
     }
 }
 
@@ -163,9 +236,9 @@ fn changed(root: &Path, baseline: &Baseline) -> Result<Vec<Changed>, (PathBuf, i
                 if !about.is_file() || baseline.is_untouched(&key, about.len(), changed) {
                     return Ok(None);
                 }
-                let hash = blake3::Hasher::new().update_reader(File::open(&path)?)?.finalize();
+                let hash = blake3::Hasher::new().update_reader(File::open(&path)?)?.finalize().to_hex().to_string();
                 let base = baseline.files.get(&key);
-                if base.is_some_and(|(_, known)| *known == hash.to_hex().as_str()) {
+                if base.is_some_and(|(_, known)| *known == hash) {
                     return Ok(None);
                 }
                 let base = base.map(|(object, _)| object.clone());

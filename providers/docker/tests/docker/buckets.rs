@@ -2,7 +2,9 @@
 
 use crate::{
     copied::bucket,
+    networks::run,
     place::{Place, drop_content, launch_pinned, pins, script, start, stop, with_mount},
+    support::engine,
 };
 use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf};
 use wharf_bucket_server::{Habit, Server};
@@ -175,4 +177,23 @@ async fn an_instance_stays_until_what_it_wrote_is_in_nobodys_way() {
     place.run(&stop(&launch.instance)).await.unwrap();
     assert_eq!(fs::read_to_string(there.join("b")).unwrap(), "mine\n");
     assert!(place.look().await.instances.is_empty());
+}
+
+#[tokio::test]
+async fn what_an_instance_goes_on_writing_goes_back_whenever_somebody_asks() {
+    let text =
+        "cd /mnt/out; echo 1 >a; echo one; while [ ! -e /go ]; do sleep 0.1; done; echo 2 >a; echo two; sleep 600";
+    let (server, place, launch) = writable(&[("a", "0")], text).await;
+    let there = server.bucket("examplebucket").join("dir");
+    let read = || fs::read_to_string(there.join("a")).unwrap();
+    place.start(&launch).await;
+    place.line("one").await;
+    let (went, failed) = place.provider().write_back().await.unwrap();
+    assert!(failed.is_empty() && went.len() == 1 && went[0].contains("1 file written at /mnt/out"), "{went:?}");
+    assert_eq!(read(), "1\n");
+    assert_eq!(place.provider().write_back().await.unwrap().0, Vec::<String>::new());
+    run(&engine(), &place, &launch.instance, &["touch", "/go"]).await;
+    place.line("two").await;
+    place.run(&stop(&launch.instance)).await.unwrap();
+    assert_eq!(read(), "2\n");
 }

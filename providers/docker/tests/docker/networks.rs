@@ -264,7 +264,7 @@ fn health(port: u16) -> Option<String> {
 }
 
 /// What a program in an instance says.
-async fn run(engine: &Docker, place: &Place, instance: &InstanceId, words: &[&str]) -> String {
+pub(crate) async fn run(engine: &Docker, place: &Place, instance: &InstanceId, words: &[&str]) -> String {
     let options = CreateExecOptions {
         attach_stdout: Some(true),
         attach_stderr: Some(true),

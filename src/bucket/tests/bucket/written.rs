@@ -3,7 +3,7 @@
 
 use crate::{
     place::{CONNECTIONS, Files, Place, SHORT, bytes},
-    support::{mount, sink},
+    support::{self, mount, sink},
 };
 use std::{
     fs,
@@ -11,7 +11,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 use wharf_bucket_server::{Asked, Mishap, Moto, Road};
-use wharf_content::{Baseline, Conflict, SendError, lay_out, send_back};
+use wharf_content::{Baseline, Batch, Conflict, Known, SendError, Sent, lay_out, take};
 use wharf_model::ContentDigest;
 
 /// Makes a place with files on some server.
@@ -30,9 +30,22 @@ async fn copy(place: &Place, road: &Road, name: &str) -> (ContentDigest, PathBuf
 }
 
 async fn send(place: &Place, road: &Road, content: ContentDigest, copy: &Path) -> Result<usize, SendError> {
+    send_after(place, road, content, copy, Sent::default()).await.map(|(count, _)| count)
+}
+
+/// The same of a copy from which something went back before.
+async fn send_after(
+    place: &Place,
+    road: &Road,
+    content: ContentDigest,
+    copy: &Path,
+    sent: Sent,
+) -> Result<(usize, Sent), SendError> {
     let baseline = Baseline::of(&place.store(), content).unwrap();
     let sink = sink(&mount(&place.bucket, road.address()));
-    send_back(sink, baseline, copy, CONNECTIONS, SHORT).await
+    let batch = Batch::look(sink.place(), copy, &baseline, sent)?;
+    let count = batch.len();
+    batch.send(sink, CONNECTIONS, SHORT).await.map(|after| (count, after))
 }
 
 /// What the server holds of a file now.
@@ -52,6 +65,11 @@ async fn what_somebody_else_wrote_is_never_overwritten() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_who_goes_on_writing_writes_over_what_is_its_own() {
+    goes_on_writing(&Place::new).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_is_lost_is_no_conflict() {
     bears_lost_answers(&Place::new).await;
 }
@@ -67,6 +85,7 @@ async fn what_was_written_goes_back_to_another_server_as_well() {
     goes_back(&make).await;
     overwrites_nothing(&make).await;
     bears_lost_answers(&make).await;
+    goes_on_writing(&make).await;
 }
 
 async fn goes_back(make: Maker<'_>) {
@@ -133,4 +152,47 @@ async fn bears_lost_answers(make: Maker<'_>) {
     assert_eq!(send(&place, &road, content, &copy).await.unwrap(), 2);
     assert_eq!(there(&place, &smooth_road, "a").await.unwrap(), b"changed");
     assert_eq!(there(&place, &smooth_road, "b").await.unwrap(), b"made");
+}
+
+async fn goes_on_writing(make: Maker<'_>) {
+    let place = make(&[("a", 10), ("untouched", 10)]);
+    let road = place.road(smooth);
+    let (content, copy) = copy(&place, &road, "copy").await;
+    let baseline = Baseline::of(&place.store(), content).unwrap();
+    let taken = |number: usize| {
+        let to = place.name().with_file_name(format!("taken-{number}"));
+        fs::create_dir(&to).unwrap();
+        take(&copy, &baseline, &to).unwrap();
+        to
+    };
+    fs::write(copy.join("a"), "first").unwrap();
+    fs::create_dir(copy.join("deep")).unwrap();
+    fs::write(copy.join("deep/made"), "first").unwrap();
+    assert!(!taken(0).join("untouched").exists());
+    let (count, sent) = send_after(&place, &road, content, &taken(1), Sent::default()).await.unwrap();
+    assert_eq!(count, 2);
+    let (count, sent) = send_after(&place, &road, content, &taken(2), sent).await.unwrap();
+    assert_eq!(count, 0, "nothing is new");
+    fs::write(copy.join("a"), "second").unwrap();
+    let (count, sent) = send_after(&place, &road, content, &taken(3), sent).await.unwrap();
+    assert_eq!((count, there(&place, &road, "a").await.unwrap()), (1, b"second".to_vec()));
+    // One that was cut off has written down what it was about to send.
+    fs::write(copy.join("a"), "third").unwrap();
+    let sink = sink(&mount(&place.bucket, road.address()));
+    let batch = Batch::look(sink.place(), &taken(4), &baseline, sent).unwrap();
+    let intended = batch.intended();
+    batch.send(sink, CONNECTIONS, SHORT).await.unwrap();
+    fs::write(copy.join("a"), "fourth").unwrap();
+    let (_, sent) = send_after(&place, &road, content, &taken(5), intended).await.unwrap();
+    assert_eq!(there(&place, &road, "a").await.unwrap(), b"fourth");
+    // What somebody else puts in its place is theirs.
+    place.putting().remove("a");
+    let theirs = place.name().with_file_name("theirs");
+    fs::write(&theirs, "theirs").unwrap();
+    let other = support::sink(&mount(&place.bucket, road.address()));
+    other.put("a", Known { listed: None, ours: &[] }, &theirs, "another").await.unwrap();
+    fs::write(copy.join("a"), "fifth").unwrap();
+    let error = send_after(&place, &road, content, &taken(6), sent).await.unwrap_err();
+    assert!(matches!(error, SendError::Conflicts { .. }), "{error}");
+    assert_eq!(there(&place, &road, "a").await.unwrap(), b"theirs");
 }

@@ -98,6 +98,8 @@ pub(crate) enum MountsAction {
     },
     /// Removes what nobody needs, which otherwise goes when the disk fills up
     Collect,
+    /// Sends back now what instances have written to folders of buckets, which otherwise goes when they end
+    WriteBack,
 }
 
 /// What is done about the lock.

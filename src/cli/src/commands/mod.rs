@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: Arguments) -> Ends<Exit> {
         }
         Command::Recover { explain, wait: patience } => wait(recover::run(&shared, explain, patience)),
         Command::Lock { action } => lock::run(&shared, &action),
-        Command::Mounts { action } => mounts::run(&shared, &action),
+        Command::Mounts { action } => wait(mounts::run(&shared, &action)),
         Command::Drift { format, since } => wait(drift::run(&shared, format, since.as_deref())),
         Command::Status { format } => wait(status::run(&shared, format)),
         Command::Top { every } => wait(top::run(&shared, every)),

@@ -1,10 +1,13 @@
-//! `wharf mounts`: the copies of folders of buckets that this machine keeps, for all projects of a user.
+//! `wharf mounts`: the copies of folders of buckets that this machine keeps, for all projects of a user, and what the instances
+//! of an environment have written to theirs.
 
 use crate::{
     arguments::{Format, MountsAction, Shared},
     exit::Exit,
     fault::{Ends, Fault},
-    out, site,
+    out,
+    project::{Project, Secrets, Told},
+    site,
 };
 use std::{
     io,
@@ -15,11 +18,12 @@ use wharf_content::{Standing, Store, Usage};
 use wharf_model::Bytes;
 use wharf_report::{bold, dim};
 
-pub(super) fn run(shared: &Shared, action: &MountsAction) -> Ends<Exit> {
+pub(super) async fn run(shared: &Shared, action: &MountsAction) -> Ends<Exit> {
     let store = Store::at(site::content_dir(&shared.dir));
     match action {
         MountsAction::Status { format } => status(&store, *format),
         MountsAction::Collect => collect(&store),
+        MountsAction::WriteBack => write_back(shared).await,
     }
 }
 
@@ -98,6 +102,23 @@ fn as_json(store: &Store, usage: Usage, standing: &[Standing]) -> serde_json::Va
 /// fails here is left to the next command.
 pub(super) fn settle(shared: &Shared) {
     drop(Store::at(site::content_dir(&shared.dir)).settle());
+}
+
+/// Everything that can go goes, and everything that cannot is told.
+async fn write_back(shared: &Shared) -> Ends<Exit> {
+    let project = Project::load(shared, Secrets::Sought, Told::Errors)?;
+    let (went, failed) = site::provider(&project)?.write_back().await?;
+    went.iter().for_each(out::note);
+    if went.is_empty() && failed.is_empty() {
+        out::note("Nothing was written that is not there.");
+    }
+    if failed.is_empty() {
+        return Ok(Exit::Done);
+    }
+    for error in failed {
+        out::fault(*Box::<Fault>::from(error));
+    }
+    Err(Fault::told())
 }
 
 fn collect(store: &Store) -> Ends<Exit> {

@@ -86,3 +86,32 @@ fn what_somebody_else_wrote_is_a_conflict_until_it_is_moved_away() {
     assert_eq!(fs::read_to_string(there.join("theirs.txt")).unwrap(), "theirs");
     assert_eq!(site.instances().len(), 1);
 }
+
+#[test]
+fn what_was_written_goes_back_whenever_somebody_asks() {
+    let (_server, there, site) = running();
+    let read_there = |name: &str| fs::read_to_string(there.join(name)).unwrap();
+    assert!(site.done(&["mounts", "write-back"]).contains("Nothing was written"));
+    write(&site, "answers.txt", "42");
+    let said = site.done(&["mounts", "write-back"]);
+    assert!(said.contains("chat-0-g1: 1 file written at /mnt/out went back to results/chat/"), "{said}");
+    assert_eq!(read_there("answers.txt"), "42");
+    assert!(site.done(&["mounts", "write-back"]).contains("Nothing was written"));
+    write(&site, "answers.txt", "43");
+    site.done(&["mounts", "write-back"]);
+    assert_eq!(read_there("answers.txt"), "43");
+    // What went before its end is its own at its end, too.
+    write(&site, "answers.txt", "44");
+    write(&site, "more.txt", "1");
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    site.done(&["apply", "--yes", "-q"]);
+    assert_eq!((read_there("answers.txt"), read_there("more.txt")), ("44".to_owned(), "1".to_owned()));
+
+    write(&site, "theirs.txt", "mine");
+    fs::write(there.join("theirs.txt"), "theirs").unwrap();
+    write(&site, "own.txt", "mine");
+    let ran = site.run(&["mounts", "write-back"]);
+    let said = ran.said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(ran.code == 1 && said.contains("theirs.txt was made there meanwhile"), "{said}");
+    assert_eq!((read_there("theirs.txt"), read_there("own.txt")), ("theirs".to_owned(), "mine".to_owned()));
+}
