@@ -378,13 +378,13 @@ impl Hands {
         error::absent(self.docker.disconnect_network(network, request).await).map(drop)
     }
 
-    /// Removes a network; one that is gone is fine. Containers that were removed a moment ago, the engine may still count as
-    /// in it; that is waited for.
+    /// Removes a network; one that is gone is fine. Containers that were removed, the engine may still count as in it, when
+    /// they were many for a moment or for good: those are taken out.
     pub(crate) async fn remove_network(&self, id: &str) -> Answer<()> {
         let begin = Instant::now();
         loop {
             match error::absent(self.docker.remove_network(id).await) {
-                Err(error) if is_in_use(&error) && begin.elapsed() < LETTING_GO && self.is_empty(id).await? => {
+                Err(error) if is_in_use(&error) && begin.elapsed() < LETTING_GO && self.holds_nobody(id).await? => {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 removed => return removed.map(drop),
@@ -392,9 +392,18 @@ impl Hands {
         }
     }
 
-    async fn is_empty(&self, network: &str) -> Answer<bool> {
-        let found = self.network(network).await?;
-        Ok(found.is_none_or(|found| found.containers.is_none_or(|containers| containers.is_empty())))
+    /// Whether nobody is in a network, once those are out of it who are gone.
+    async fn holds_nobody(&self, network: &str) -> Answer<bool> {
+        let found = self.network(network).await?.and_then(|found| found.containers).unwrap_or_default();
+        for (id, place) in found {
+            let name = place.name.unwrap_or_default();
+            // Places without a container have names of their own here.
+            if !id.starts_with("ep-") || self.container(&name).await?.is_some() {
+                return Ok(false);
+            }
+            self.disconnect(network, &name).await?;
+        }
+        Ok(true)
     }
 
     /// Makes a volume; one that is there is fine.

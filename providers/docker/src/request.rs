@@ -205,9 +205,7 @@ fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<EngineMount> {
                 Some(volume(around.owner, content, target))
             }
             MountSource::Nfs(nfs) => Some(exported(nfs, target, around.labels)),
-            MountSource::Bucket(bucket) if bucket.is_copied() && !bucket.read_only => {
-                Some(own_volume(target, around.labels))
-            }
+            MountSource::Bucket(_) if mount.as_written().is_some() => Some(own_volume(target, around.labels)),
             MountSource::Bucket(_) => {
                 pins.mounts.get(path).map(|digest| bind(&around.copies.place(*digest), target, Access::Snapshot))
             }

@@ -32,7 +32,7 @@ impl Writable {
     /// The copies that an instance is to write to.
     pub fn of(launch: &Launch) -> Vec<Self> {
         let writable = |(path, content): (&wharf_model::MountPath, ContentRef)| {
-            let mount = launch.revision.template.mounts.get(path)?.as_copied().filter(|mount| !mount.read_only)?;
+            let mount = launch.revision.template.mounts.get(path)?.as_written()?;
             let ContentRef::Bucket(content) = content else { return None };
             let text = |text: &Option<std::sync::Arc<str>>| text.as_ref().map(ToString::to_string);
             let keys = mount.keys.as_ref().map(|keys| [keys.access.to_string(), keys.secret.to_string()]);

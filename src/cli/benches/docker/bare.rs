@@ -3,10 +3,10 @@
 use crate::{engine::image, tools::Tool};
 use bollard::{
     Docker,
-    models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, NetworkCreateRequest},
+    models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, NetworkCreateRequest, NetworkDisconnectRequest},
     query_parameters::{
-        CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-        StartContainerOptions, StopContainerOptionsBuilder,
+        CreateContainerOptionsBuilder, InspectNetworkOptions, ListContainersOptionsBuilder,
+        RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
     },
 };
 use futures_util::{StreamExt as _, stream};
@@ -42,8 +42,17 @@ impl Bare {
         Self { docker, runtime: Arc::new(runtime) }
     }
 
-    fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
+    }
+
+    /// Takes containers out of a network that the engine has removed and still counts there: of many at once, it forgets some.
+    pub(crate) async fn forget_the_gone(&self, network: &str) {
+        let found = self.docker.inspect_network(network, None::<InspectNetworkOptions>).await;
+        for place in found.ok().and_then(|found| found.containers).into_iter().flatten().map(|(_, place)| place) {
+            let request = NetworkDisconnectRequest { container: place.name.unwrap_or_default(), force: Some(true) };
+            drop(self.docker.disconnect_network(network, request).await);
+        }
     }
 
     /// How long it takes from the beginning of this until so many containers run and it is done.
@@ -171,7 +180,7 @@ impl Tool for Bare {
                 if self.docker.remove_network(NETWORK).await.is_ok() {
                     return;
                 }
-                // The engine still counts containers that it has just removed.
+                self.forget_the_gone(NETWORK).await;
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             panic!("the network stays");

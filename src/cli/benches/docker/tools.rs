@@ -30,18 +30,6 @@ fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
 }
 
-/// The same of what an engine may refuse for a moment: it still counts containers that it has just removed.
-fn run_in_the_end(mut command: impl FnMut() -> Command) {
-    for _ in 0..20 {
-        let output = command().stdin(Stdio::null()).output().unwrap();
-        if output.status.success() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(500));
-    }
-    run(&mut command());
-}
-
 fn timed(work: impl FnOnce()) -> Duration {
     let begin = Instant::now();
     work();
@@ -107,11 +95,12 @@ impl Tool for Wharf {
 pub(crate) struct Compose {
     site: TempDir,
     host: String,
+    bare: Bare,
 }
 
 impl Compose {
     pub(crate) fn new(host: &str) -> Self {
-        Self { site: site("bench"), host: host.to_owned() }
+        Self { site: site("bench"), host: host.to_owned(), bare: Bare::new(host) }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
@@ -154,7 +143,15 @@ impl Tool for Compose {
     }
 
     fn remove(&self) {
-        run_in_the_end(|| self.command(&["down", "-t", "5"]));
+        // What the engine refuses is its network, when it still counts those that are gone.
+        let down = || self.command(&["down", "-t", "5"]);
+        for _ in 0..20 {
+            if down().stdin(Stdio::null()).output().unwrap().status.success() {
+                return;
+            }
+            self.bare.wait(self.bare.forget_the_gone("bench_default"));
+        }
+        run(&mut down());
     }
 }
 

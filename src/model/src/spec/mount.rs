@@ -131,6 +131,11 @@ impl Mount {
         }
     }
 
+    /// The folder of a bucket that each instance has a copy of to write to, if it is one. What is cached is only read.
+    pub fn as_written(&self) -> Option<&BucketMount> {
+        self.as_copied().filter(|bucket| !bucket.read_only && self.cache.is_none())
+    }
+
     /// What it points at that may hold something else tomorrow: a runtime that makes a copy of it before instances start
     /// has a revision pin what it holds.
     pub fn copied_from(&self) -> Option<SourceRef> {
