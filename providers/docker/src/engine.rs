@@ -67,8 +67,17 @@ impl Deref for Hands {
 const FOLDER: u32 = 1 << 31;
 
 /// How long an engine that removed many containers may take to let go of them.
-const LETTING_GO: Duration = Duration::from_secs(20);
+const LETTING_GO: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// What became of a network that was to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removal {
+    /// It is not there any more.
+    Gone,
+    /// It stays: nobody is in it, and the engine counts somebody.
+    Miscounted,
+}
 
 /// Whether a network is not removed because containers are in it.
 pub(crate) fn is_in_use(error: &EngineError) -> bool {
@@ -378,16 +387,17 @@ impl Hands {
         error::absent(self.docker.disconnect_network(network, request).await).map(drop)
     }
 
-    /// Removes a network; one that is gone is fine. Containers that were removed, the engine may still count as in it, when
-    /// they were many for a moment or for good: those are taken out.
-    pub(crate) async fn remove_network(&self, id: &str) -> Answer<()> {
+    /// Removes a network; one that is gone is fine. Containers that were removed, the engine may still have places for in it:
+    /// they are taken out. Where many came and went at once, it may also have lost count of them; then the network stays until
+    /// the engine counts anew, which it does when it starts.
+    pub(crate) async fn remove_network(&self, id: &str) -> Answer<Removal> {
         let begin = Instant::now();
         loop {
             match error::absent(self.docker.remove_network(id).await) {
-                Err(error) if is_in_use(&error) && begin.elapsed() < LETTING_GO && self.holds_nobody(id).await? => {
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                }
-                removed => return removed.map(drop),
+                Ok(_) => return Ok(Removal::Gone),
+                Err(error) if !is_in_use(&error) || !self.holds_nobody(id).await? => return Err(error),
+                Err(_) if begin.elapsed() > LETTING_GO => return Ok(Removal::Miscounted),
+                Err(_) => tokio::time::sleep(LOOK_AGAIN).await,
             }
         }
     }

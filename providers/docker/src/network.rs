@@ -4,7 +4,7 @@
 use crate::{
     addresses::Range,
     adopted,
-    engine::{Eyes, Hands, is_in_use},
+    engine::{Eyes, Hands, Removal, is_in_use},
     error,
     labels::{self, OfDoor},
     names,
@@ -242,7 +242,7 @@ pub(crate) async fn put(
             return Ok(());
         }
         let id = network.id.as_deref().unwrap_or_default();
-        hands.remove_network(id).await.map_err(attempt())?;
+        removed(&format!("cannot make {object} anew"), hands.remove_network(id).await.map_err(attempt())?)?;
     }
     let known = hands.networks().await.map_err(attempt())?;
     let name = names::network_of(owner, name, object.generation);
@@ -305,6 +305,17 @@ pub(crate) async fn delete(hands: &Hands, owner: &Owner, object: &ObjectId) -> R
             attempt: format!("cannot remove {object}: somebody else's containers are in it"),
             help: format!("`docker network inspect {}` shows which; remove them, then apply again", net.id),
         }),
-        removed => removed.map_err(attempt()),
+        done => removed(&format!("cannot remove {object}"), done.map_err(attempt())?),
+    }
+}
+
+/// A network that stays because its engine has lost count is not removed.
+fn removed(attempt: &str, removal: Removal) -> Result<(), ProviderError> {
+    match removal {
+        Removal::Gone => Ok(()),
+        Removal::Miscounted => Err(ProviderError::Conflict {
+            attempt: format!("{attempt}: nobody is in it, and the engine counts containers that are gone"),
+            help: "restart the engine, which then counts anew, and apply again".to_owned(),
+        }),
     }
 }

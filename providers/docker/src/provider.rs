@@ -6,7 +6,7 @@ use crate::{
     bucket, capability, content, copies,
     door::Door,
     doors::Doors,
-    engine::{DEFAULT_HOST, Eyes, Hands},
+    engine::{DEFAULT_HOST, Eyes, Hands, Removal},
     error,
     image::{Images, Logins},
     logs, names,
@@ -178,17 +178,24 @@ impl DockerProvider {
         for volume in volumes.into_iter().filter(|name| !name.starts_with(&names::objects(owner))) {
             hands.remove_volume(&volume).await.map_err(attempt())?;
         }
+        let mut miscounted = false;
         for network in hands.networks().await.map_err(attempt())? {
             let labels = network.labels.unwrap_or_default();
             if let (true, Some(id)) = (crate::labels::belongs(&labels, owner), network.id) {
-                hands.remove_network(&id).await.map_err(attempt())?;
+                miscounted |= hands.remove_network(&id).await.map_err(attempt())? == Removal::Miscounted;
             }
         }
         bucket::forget(&self.docker)?;
         for image in hands.images(owner).await.map_err(attempt())? {
             hands.remove_image(&image).await.map_err(attempt())?;
         }
-        Ok(true)
+        if miscounted {
+            tracing::warn!(
+                network = names::network(owner),
+                "it stays, as the engine counts containers in it that are gone; a destroy after a restart of the engine removes it"
+            );
+        }
+        Ok(!miscounted)
     }
 }
 

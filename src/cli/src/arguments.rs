@@ -225,7 +225,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: LockAction,
     },
-    /// Shows the copies of folders of buckets that this machine keeps for all projects of a user, and removes those that nobody needs
+    /// Shows the copies of folders of buckets that this machine keeps, removes those that nobody needs, and sends back what instances wrote
     Mounts {
         #[command(subcommand)]
         action: MountsAction,

@@ -1,7 +1,7 @@
 //! The tools that are measured, each as its users call it.
 
 use crate::{
-    bare::{Bare, MEMORY, PROGRAM, WIDTH},
+    bare::{Bare, MEMORY, PROGRAM, TRIES, WIDTH},
     engine::image,
 };
 use std::{
@@ -143,15 +143,14 @@ impl Tool for Compose {
     }
 
     fn remove(&self) {
-        // What the engine refuses is its network, when it still counts those that are gone.
-        let down = || self.command(&["down", "-t", "5"]);
-        for _ in 0..20 {
-            if down().stdin(Stdio::null()).output().unwrap().status.success() {
+        // What the engine may refuse is its network, whose containers it has lost count of: that is used again.
+        for _ in 0..TRIES {
+            let down = self.command(&["down", "-t", "5"]).stdin(Stdio::null()).output().unwrap();
+            if down.status.success() {
                 return;
             }
             self.bare.wait(self.bare.forget_the_gone("bench_default"));
         }
-        run(&mut down());
     }
 }
 
