@@ -205,11 +205,11 @@ fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<EngineMount> {
                 Some(volume(around.owner, content, target))
             }
             MountSource::Nfs(nfs) => Some(exported(nfs, target, around.labels)),
-            MountSource::Bucket(_) if mount.as_written().is_some() => Some(own_volume(target, around.labels)),
+            MountSource::Bucket(_) if mount.as_written().is_some() => Some(own_volume(target, around.labels, None)),
             MountSource::Bucket(_) => {
                 pins.mounts.get(path).map(|digest| bind(&around.copies.place(*digest), target, Access::Snapshot))
             }
-            MountSource::Empty => Some(own_volume(target, around.labels)),
+            MountSource::Empty => Some(own_volume(target, around.labels, None)),
             MountSource::Data(_) => {
                 let address = Address::Mount(launch.instance.service.clone(), path.clone());
                 let generation = pins.objects.get(&address).copied().unwrap_or(Generation(1));
@@ -240,13 +240,14 @@ fn volume(owner: &Owner, content: ContentRef, target: &str) -> EngineMount {
 }
 
 /// A volume that is the instance's alone, and goes with its container.
-fn own_volume(target: &str, labels: &Labels) -> EngineMount {
+fn own_volume(target: &str, labels: &Labels, driver: Option<MountVolumeOptionsDriverConfig>) -> EngineMount {
     EngineMount {
         target: Some(target.to_owned()),
         typ: Some(MountType::VOLUME),
         volume_options: Some(MountVolumeOptions {
             no_copy: Some(true),
             labels: Some(labels.clone()),
+            driver_config: driver,
             ..MountVolumeOptions::default()
         }),
         ..EngineMount::default()
@@ -271,20 +272,8 @@ fn exported(nfs: &NfsMount, target: &str, labels: &Labels) -> EngineMount {
     let options =
         [("type", "nfs".to_owned()), ("o", format!("addr={server},{access}")), ("device", format!(":{path}"))];
     let options = options.map(|(key, value)| (key.to_owned(), value)).into();
-    EngineMount {
-        target: Some(target.to_owned()),
-        typ: Some(MountType::VOLUME),
-        volume_options: Some(MountVolumeOptions {
-            no_copy: Some(true),
-            labels: Some(labels.clone()),
-            driver_config: Some(MountVolumeOptionsDriverConfig {
-                name: Some("local".to_owned()),
-                options: Some(options),
-            }),
-            ..MountVolumeOptions::default()
-        }),
-        ..EngineMount::default()
-    }
+    let driver = MountVolumeOptionsDriverConfig { name: Some("local".to_owned()), options: Some(options) };
+    own_volume(target, labels, Some(driver))
 }
 
 fn bind(source: &Path, target: &str, access: Access) -> EngineMount {
