@@ -147,12 +147,12 @@ fn labels_of(place: &Path) -> PathBuf {
 }
 
 /// A place under a temporary name, emptied when it is not moved in.
-struct Room {
-    path: PathBuf,
+pub(crate) struct Room {
+    pub(crate) path: PathBuf,
 }
 
 impl Room {
-    fn beside(place: &Path) -> Result<Self, ProviderError> {
+    pub(crate) fn beside(place: &Path) -> Result<Self, ProviderError> {
         let folder = place.parent().unwrap_or(place);
         let path = files::aside(place);
         let room = files::private_folder(folder).and_then(|()| files::remove_tree(&path));

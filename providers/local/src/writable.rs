@@ -2,6 +2,7 @@
 //! back when it ends, and whenever somebody asks.
 
 use crate::{
+    content::Room,
     error::{disk, off_the_loop},
     files,
     labels::OfInstance,
@@ -13,7 +14,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
-use wharf_content::{Batch, Sent, take};
+use wharf_content::{Baseline, Batch, Sent, take};
 use wharf_model::{InstanceId, Launch};
 use wharf_mounts::{Copies, Writable};
 use wharf_provider::ProviderError;
@@ -46,7 +47,8 @@ pub(crate) async fn finish(
             continue;
         }
         let sent = sent(folder, index, name)?;
-        let batch = look(copies, &writable, written.clone(), sent).await?;
+        let baseline = copies.baseline(&writable)?;
+        let batch = look(copies, &writable, (baseline, written.clone()), sent).await?;
         let count = batch.len();
         let out = format!("what it wrote is in {}, and whoever removes that gives it up", written.display());
         copies.send_back(&writable, batch, &out).await?;
@@ -84,16 +86,19 @@ async fn write_back_one(
     (index, writable): (usize, &Writable),
 ) -> Result<usize, ProviderError> {
     let attempt = || format!("cannot take what {name} wrote");
-    let room = Room(folder.written(index).with_extension("taken"));
-    let baseline = copies.baseline(writable)?;
-    let (from, to) = (folder.written(index), room.0.clone());
+    let from = folder.written(index);
+    if !from.is_dir() {
+        // Its end has come meanwhile, and that takes all.
+        return Ok(0);
+    }
+    let room = Room::beside(&from)?;
+    let (baseline, to) = (copies.baseline(writable)?, room.path.clone());
     let taken = off_the_loop(move || {
-        files::remove_tree(&to)?;
         files::private_folder(&to)?;
-        take(&from, &baseline, &to)
+        take(&from, &baseline, &to).map(|()| baseline)
     });
-    taken.await.map_err(disk(attempt()))?;
-    let batch = look(copies, writable, room.0.clone(), sent(folder, index, name)?).await?;
+    let baseline = taken.await.map_err(disk(attempt()))?;
+    let batch = look(copies, writable, (baseline, room.path.clone()), sent(folder, index, name)?).await?;
     let count = batch.len();
     if count == 0 {
         return Ok(0);
@@ -108,9 +113,14 @@ async fn write_back_one(
     Ok(count)
 }
 
-async fn look(copies: &Copies, writable: &Writable, folder: PathBuf, sent: Sent) -> Result<Batch, ProviderError> {
+async fn look(
+    copies: &Copies,
+    writable: &Writable,
+    (baseline, folder): (Baseline, PathBuf),
+    sent: Sent,
+) -> Result<Batch, ProviderError> {
     let (copies, writable) = (copies.clone(), writable.clone());
-    off_the_loop(move || copies.look(&writable, &copies.baseline(&writable)?, &folder, sent)).await
+    off_the_loop(move || copies.look(&writable, &baseline, &folder, sent)).await
 }
 
 /// What the instance may write to.
@@ -128,15 +138,5 @@ fn read<T: DeserializeOwned + Default>(path: &Path) -> io::Result<T> {
     match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
         read => Ok(serde_json::from_slice(&read?)?),
-    }
-}
-
-/// A folder that is emptied when it is not needed any more.
-struct Room(PathBuf);
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        // What stays goes with the instance.
-        drop(files::remove_tree(&self.0));
     }
 }

@@ -159,18 +159,6 @@ impl fmt::Display for Conflict {
 }
 
 impl SendError {
-    /// What a fault means for a file that was to be sent.
-    pub(crate) fn of(place: &str, object: &str, fault: Fault) -> Self {
-        let (place, object) = (place.to_owned(), object.to_owned());
-        match fault {
-            Fault::Changed | Fault::Missing => {
-                Self::Conflicts { place, conflicts: vec![Conflict { object, was_there: true }] }
-            }
-            Fault::Passing(said) => Self::Unreachable { place, object, said },
-            Fault::Refused { said, help } => Self::Refused { place, object, said, help },
-        }
-    }
-
     /// The way out.
     pub fn help(&self) -> String {
         match self {

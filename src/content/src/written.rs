@@ -161,7 +161,12 @@ impl Batch {
                 (changed, Err(Fault::Changed | Fault::Missing)) => {
                     conflicts.push(Conflict { object: changed.key, was_there: changed.base.is_some() });
                 }
-                (changed, Err(fault)) => return Err(SendError::of(sink.place(), &changed.key, fault)),
+                (changed, Err(Fault::Passing(said))) => {
+                    return Err(SendError::Unreachable { place: sink.place().to_owned(), object: changed.key, said });
+                }
+                (changed, Err(Fault::Refused { said, help })) => {
+                    return Err(SendError::Refused { place: sink.place().to_owned(), object: changed.key, said, help });
+                }
             }
         }
         if conflicts.is_empty() {

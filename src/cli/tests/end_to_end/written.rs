@@ -115,3 +115,39 @@ fn what_was_written_goes_back_whenever_somebody_asks() {
     assert!(ran.code == 1 && said.contains("theirs.txt was made there meanwhile"), "{said}");
     assert_eq!((read_there("theirs.txt"), read_there("own.txt")), ("theirs".to_owned(), "mine".to_owned()));
 }
+
+#[test]
+fn a_live_folder_is_what_it_was_until_a_revision_is_made_anyway() {
+    let server = Server::start(Habit::Honours);
+    let there = server.bucket("results").join("chat");
+    fs::create_dir(&there).unwrap();
+    fs::write(there.join("prompt.txt"), "old").unwrap();
+    let mut site = Site::empty("live-folder");
+    site.write("app/app.py", PROGRAM);
+    let project = PROJECT.replace("@SERVER", &server.address().to_string());
+    let read_only = |live: bool| format!("region=\"eu-central-1\" read-only=#true live=#{live}");
+    site.write("wharf.kdl", &site.filled(&project.replace("region=\"eu-central-1\"", &read_only(true))));
+    let kept = site.dir.join("kept");
+    let own = [("BUCKET_ID", ACCESS_KEY), ("BUCKET_KEY", SECRET_KEY), ("WHARF_CONTENT_DIR", kept.to_str().unwrap())];
+    site.env.extend(own.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    let changes = |site: &Site| site.run(&["plan", "--detailed-exitcode"]).code == 2;
+    site.done(&["apply", "--yes", "-q"]);
+    fs::write(there.join("prompt.txt"), "new").unwrap();
+    assert!(!changes(&site), "what it holds later is no change");
+    assert_eq!(read(&site), "prompt.txt=old");
+    // One that is not live would have changed.
+    site.replace("wharf.kdl", &read_only(true), &read_only(false));
+    assert!(changes(&site));
+    site.replace("wharf.kdl", &read_only(false), &read_only(true));
+    assert!(!changes(&site));
+    site.replace("wharf.kdl", "\"one\"", "\"two\"");
+    site.done(&["apply", "--yes", "-q"]);
+    assert_eq!(read(&site), "prompt.txt=new");
+    // What this host has no more cannot stay.
+    fs::write(there.join("prompt.txt"), "newest").unwrap();
+    assert!(!changes(&site));
+    fs::rename(&kept, site.dir.join("lost")).unwrap();
+    assert!(changes(&site));
+    site.done(&["apply", "--yes", "-q"]);
+    assert_eq!(read(&site), "prompt.txt=newest");
+}
