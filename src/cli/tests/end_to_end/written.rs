@@ -151,3 +151,27 @@ fn a_live_folder_is_what_it_was_until_a_revision_is_made_anyway() {
     site.done(&["apply", "--yes", "-q"]);
     assert_eq!(read(&site), "prompt.txt=newest");
 }
+
+#[test]
+fn a_roll_that_is_killed_anywhere_loses_nothing_that_was_written() {
+    let (_server, there, mut site) = running();
+    let mut greeting = "one".to_owned();
+    for boundary in (1..).step_by(2) {
+        // What a predecessor writes is not seen by who has begun already: each has a file of its own.
+        let file = format!("answers-{boundary}.txt");
+        write(&site, &file, "42");
+        let next = format!("round-{boundary}");
+        site.replace("wharf.kdl", &format!("GREETING \"{greeting}\""), &format!("GREETING \"{next}\""));
+        greeting = next;
+        site.env.insert("WHARF_DIES_AT".to_owned(), boundary.to_string());
+        let cut = site.run(&["apply", "--yes", "-q"]);
+        site.env.remove("WHARF_DIES_AT");
+        assert!(matches!(cut.code, 0 | 137), "{boundary}: {}", cut.said);
+        site.done(&["apply", "--yes", "-q"]);
+        assert_eq!(fs::read_to_string(there.join(&file)).unwrap(), "42", "{boundary}");
+        if cut.code == 0 {
+            assert!(boundary > 8, "it was hardly killed at all");
+            return;
+        }
+    }
+}
