@@ -44,6 +44,8 @@ pub enum Habit {
     Refuses,
     /// It knows the header of Alibaba Cloud's, and not the usual one.
     Oss,
+    /// It lets nobody write.
+    Denies,
 }
 
 /// What a server is like.
@@ -205,6 +207,7 @@ impl S3 for Kept {
                 return Err(s3_error!(NotImplemented, "A header you provided is not implemented."));
             }
             Habit::Refuses => {}
+            Habit::Denies => return Err(s3_error!(AccessDenied, "You may only read.")),
             Habit::Oss if asked => return Err(s3_error!(NotImplemented, "If-None-Match is not implemented.")),
             Habit::Oss => {
                 if req.headers.get("x-oss-forbid-overwrite").is_some_and(|value| value == "true") {

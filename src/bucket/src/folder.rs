@@ -281,11 +281,20 @@ impl Sink for BucketFolder {
         let code = error.as_service_error().and_then(|error| error.meta().code());
         match (status, code) {
             // An answer may have been lost on the way, and this be the second time that it was sent.
-            (Some(409 | 412), _) | (_, Some("FileAlreadyExists")) => match self.standing(key).await? {
+            (Some(412), _) | (_, Some("FileAlreadyExists")) => match self.standing(key).await? {
                 Some(there) if there.hash.as_deref() == Some(hash) => Ok(()),
                 _ => Err(Fault::Changed),
             },
-            _ => Err(self.refused(error)),
+            _ => Err(match BucketError::of(&self.bucket, error) {
+                denied @ BucketError::Denied { unknown: false, .. } => Fault::Refused {
+                    said: denied.to_string(),
+                    help: format!(
+                        "give these credentials the right to write objects of `{}` (s3:PutObject), or use others",
+                        self.bucket
+                    ),
+                },
+                error => fault(error),
+            }),
         }
     }
 }

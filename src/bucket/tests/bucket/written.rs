@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
-use wharf_bucket_server::{Asked, Mishap, Moto, Road};
+use wharf_bucket_server::{Asked, Habit, Mishap, Moto, Road, Server};
 use wharf_content::{Baseline, Batch, Conflict, Known, SendError, Sent, lay_out, take};
 use wharf_model::ContentDigest;
 
@@ -86,6 +86,18 @@ async fn what_was_written_goes_back_to_another_server_as_well() {
     overwrites_nothing(&make).await;
     bears_lost_answers(&make).await;
     goes_on_writing(&make).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_who_may_only_read_is_told_which_right_is_missing() {
+    let place = Place::on(Server::start(Habit::Denies), &[("a", 10)]);
+    let road = place.road(smooth);
+    let (content, copy) = copy(&place, &road, "copy").await;
+    fs::write(copy.join("a"), "changed").unwrap();
+    let error = send(&place, &road, content, &copy).await.unwrap_err();
+    assert!(matches!(error, SendError::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("a cannot be written to s3://examplebucket/dir/"), "{error}");
+    assert!(error.help().contains("s3:PutObject"), "{}", error.help());
 }
 
 async fn goes_back(make: Maker<'_>) {
