@@ -481,3 +481,55 @@ impl ObservedInstance {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Generation, Slot};
+
+    /// One that a look found like this, behind a gateway that finds it ready or not.
+    fn is_ready(phase: Phase, passed: bool, found: bool) -> bool {
+        let id = InstanceId { service: "hello".parse().unwrap(), slot: Slot(0), generation: Generation(1) };
+        let seen = ObservedInstance {
+            revision: RevisionNumber(1),
+            operation: None,
+            fingerprint: None,
+            endpoint: ([127, 0, 0, 1], 8000).into(),
+            phase,
+            answer: Some(ProbeAnswer { passed, heard: "no answer within 1s".to_owned(), hint: None }),
+            last_lines: Vec::new(),
+            told: Told::default(),
+            supervised: Supervised::default(),
+        };
+        let endpoint = EndpointState::Serving { ready: found, in_flight: 0 };
+        let route = ObservedRoute {
+            fingerprint: None,
+            endpoints: BTreeMap::from([(id.clone(), endpoint)]),
+            figures: BTreeMap::new(),
+            told: Told::default(),
+        };
+        let gateway = ObservedGateway {
+            running: true,
+            listen: None,
+            fingerprint: None,
+            routes: BTreeMap::from([(id.service.clone(), route)]),
+            told: Told::default(),
+            release: None,
+            lost: Lost::default(),
+        };
+        let gateways = BTreeMap::from([("public".parse().unwrap(), gateway)]);
+        let observed = Observed { instances: BTreeMap::from([(id.clone(), seen)]), gateways, ..Observed::default() };
+        let runs = matches!(observed.instances[&id].phase, Phase::Running { .. });
+        assert_eq!(observed.unready(&id).is_none(), observed.is_ready(&id) || !runs);
+        observed.is_ready(&id)
+    }
+
+    #[test]
+    fn a_gateway_that_finds_an_instance_ready_knows_better_than_one_look() {
+        let runs = || Phase::Running { since: Timestamp(0) };
+        assert!(is_ready(runs(), true, false));
+        assert!(is_ready(runs(), false, true));
+        assert!(!is_ready(runs(), false, false));
+        assert!(!is_ready(Phase::Ended(Exit::Code(1)), false, true), "what has ended is not ready, whoever says so");
+    }
+}
