@@ -1,10 +1,11 @@
 //! Connections to instances: one worker's own, kept for the next request for a short while.
 //!
 //! In HTTP/1.1 a connection carries one request at a time. An instance may close an idle one at any moment, and a request
-//! sent into that moment is lost. So connections are kept for less than the servers people use wait (5 s is the shortest
-//! common one), and a request that can't be repeated gets only one that was in use a moment ago and that the kernel knows
-//! to be open. What happens when it goes wrong all the same is for `retry.rs`. In HTTP/2 requests share a connection
-//! until it has as many as it takes; closing is announced there.
+//! sent into that moment is lost. So a request that can't be repeated gets only one that was in use a moment ago and that
+//! the kernel knows to be open. Any other gets whatever is open, however long it was idle: what the instance closes is
+//! noticed and thrown away, and who was faster than the notice is sent again. Opening connections anew for a crowd that
+//! comes back after a pause is what its slowest requests would wait for. What happens when it goes wrong all the same is
+//! for `retry.rs`. In HTTP/2 requests share a connection until it has as many as it takes; closing is announced there.
 
 use std::collections::HashMap;
 use std::io;
@@ -26,7 +27,7 @@ use crate::body::RequestBody;
 use crate::endpoint::{InFlight, LiveEndpoint};
 
 /// How long a connection is kept for requests that can be repeated, and for those that can't.
-const KEPT: Duration = Duration::from_secs(4);
+const KEPT: Duration = Duration::from_secs(60);
 const KEPT_FOR_UNREPEATABLE: Duration = Duration::from_secs(1);
 
 /// So many connections are kept for one endpoint by one worker.
