@@ -128,7 +128,7 @@ pub(crate) fn example(row: &NodeSchema) -> String {
         Type::Duration { .. } => " \"30s\"".to_owned(),
         Type::Size => " \"4GiB\"".to_owned(),
         Type::Decimal => " 2".to_owned(),
-        Type::Share | Type::Percent => " \"25%\"".to_owned(),
+        Type::Share | Type::Percent | Type::Sample => " \"25%\"".to_owned(),
         Type::MountPath => " \"/mnt/data\"".to_owned(),
         Type::UrlPath { .. } => " \"/health\"".to_owned(),
         Type::Requirement => " \"flask==2.3.3\"".to_owned(),

@@ -11,7 +11,7 @@ use crate::{
 };
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use wharf_model::{
-    Bytes, Cidr, CountOrPercent, Decimal, EnvValue, Json, MountPath, ProjectName, QuantityError, SecretName,
+    Bytes, Cidr, CountOrPercent, Decimal, EnvValue, Json, MountPath, ProjectName, QuantityError, Sample, SecretName,
     parse_duration,
 };
 
@@ -28,6 +28,7 @@ pub(crate) enum Typed {
     Address(IpAddr),
     MountPath(MountPath),
     Variable(EnvValue),
+    Sample(Sample),
     Decimal(Decimal),
     Cidr(Cidr),
     Json(Json),
@@ -84,6 +85,8 @@ pub(crate) fn read(what: &str, ty: Type, value: &Scalar) -> Result<Typed, Refusa
         }
         (Type::Json, _) => json(value).map(Typed::Json).ok_or_else(|| mismatch(what, ty, value)),
         (Type::Percent, Scalar::Integer(number)) => integer(what, *number, 1, 100).map(Typed::Integer),
+        (Type::Sample, Scalar::Integer(number)) => sample(&format!("{number}%")).map(Typed::Sample),
+        (Type::Sample, Scalar::Float(number)) => sample(&format!("{number}%")).map(Typed::Sample),
         (Type::Decimal, Scalar::Integer(number)) => decimal(what, &number.to_string()).map(Typed::Decimal),
         (Type::Decimal, Scalar::Float(number)) => decimal(what, &number.to_string()).map(Typed::Decimal),
         (Type::Decimal, Scalar::Text(_)) => Err(mismatch(what, ty, value)),
@@ -124,6 +127,7 @@ fn read_text(what: &str, ty: Type, text: &Arc<str>) -> Result<Typed, Refusal> {
         Type::Image => image(text).map(Typed::Text),
         Type::Requirement => requirement(text).map(Typed::Text),
         Type::Percent => percent(what, text).map(Typed::Integer),
+        Type::Sample => sample(text).map(Typed::Sample),
         Type::Cron => cron(text).map(Typed::Text),
         Type::TimeZone => time_zone(text).map(Typed::Text),
         Type::Day => day(text).map(Typed::Text),
@@ -164,6 +168,16 @@ fn percent(what: &str, text: &str) -> Result<u32, Refusal> {
         CountOrPercent::Percent(share) => integer(what, i128::from(share), 1, 100),
         CountOrPercent::Count(count) => integer(what, i128::from(count), 1, 100),
     }
+}
+
+fn sample(text: &str) -> Result<Sample, Refusal> {
+    text.parse().map_err(|error| {
+        let refusal = match error {
+            QuantityError::Range { .. } => Refusal::new(Code::OutOfRange, error.to_string(), "out of range"),
+            _ => Refusal::invalid(error, "not a percentage"),
+        };
+        refusal.help("a percentage goes from \"0.1%\" to \"100%\", in steps of \"0.1%\"")
+    })
 }
 
 /// Reads a value of a runtime's own language from its text.
@@ -471,6 +485,7 @@ from_typed! {
     Address => IpAddr,
     MountPath => MountPath,
     Variable => EnvValue,
+    Sample => Sample,
     Decimal => Decimal,
     Cidr => Cidr,
     Json => Json,

@@ -22,7 +22,7 @@ impl Decode<'_> {
     }
 
     fn check_collector(&mut self, otlp: &Found<Arc<str>>) {
-        let rest = otlp.value.strip_prefix("http://");
+        let rest = otlp.value.strip_prefix("http://").or_else(|| otlp.value.strip_prefix("https://"));
         let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
         let fits = |place: &str| {
             let (host, port) = match place.rsplit_once(':') {
@@ -35,11 +35,7 @@ impl Decode<'_> {
         if host.is_some_and(fits) && !otlp.value.contains(odd) {
             return;
         }
-        let help = if otlp.value.starts_with("https://") {
-            "spans are sent by `http://` alone: run a collector near the gateway, and let that speak TLS"
-        } else {
-            "write its address such as \"http://127.0.0.1:4318\"; `/v1/traces` is added"
-        };
+        let help = "write its address such as \"http://127.0.0.1:4318\", or with `https://`; `/v1/traces` is added";
         let problem = Problem::error(Code::InvalidValue, format!("`{}` is no collector of traces", otlp.value));
         self.report(problem.at(otlp.at, "not such an address").help(help.to_owned()));
     }

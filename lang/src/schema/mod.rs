@@ -194,6 +194,8 @@ pub enum Type {
     Json,
     /// A share of a hundred, from 1 to 100.
     Percent,
+    /// A share of a hundred, above 0 up to 100, with at most one digit after the point.
+    Sample,
     /// A number that may have a fraction, more than zero.
     Decimal,
     /// A range of IP addresses.
@@ -239,6 +241,7 @@ impl Type {
             Self::Day => "a day such as \"2027-01-01\"".to_owned(),
             Self::Json => "text, a number, a boolean or (json)\"[1, 2]\"".to_owned(),
             Self::Percent => "a percentage such as \"40%\"".to_owned(),
+            Self::Sample => "a percentage such as \"5%\" or \"0.1%\"".to_owned(),
             Self::Decimal => "a number above zero such as 2 or 0.5".to_owned(),
             Self::Cidr => "a range of addresses such as \"10.0.0.0/8\"".to_owned(),
             Self::HttpsUrl => "an address such as \"https://example.com/team/code.git\"".to_owned(),
@@ -275,6 +278,7 @@ impl Type {
             Self::Day => "day",
             Self::Json => "json",
             Self::Percent => "percent",
+            Self::Sample => "sample",
             Self::Decimal => "decimal",
             Self::Cidr => "cidr",
             Self::HttpsUrl => "https-url",

@@ -244,6 +244,7 @@ impl Maker<'_> {
             Type::Day => random.of(&["\"2027-01-01\"", "\"2028-02-29\""]).to_owned(),
             Type::Json => random.of(&["7", "\"text\"", "#true", "(json)\"[1, {\\\"a\\\": null}]\""]).to_owned(),
             Type::Percent => random.of(&["40", "\"7%\""]).to_owned(),
+            Type::Sample => random.of(&["40", "0.5", "\"7%\"", "\"0.1%\""]).to_owned(),
             Type::Decimal => random.of(&["2", "0.5", "1.25"]).to_owned(),
             Type::Cidr => random.of(&["\"10.0.0.0/8\"", "\"fd00::/64\""]).to_owned(),
             Type::HttpsUrl => "\"https://example.com/team/code.git\"".to_owned(),

@@ -33,7 +33,7 @@ pub fn traces(
     ];
     Ok(Some(Traces {
         otlp: traces.otlp.to_string(),
-        thousandths: u16::try_from(traces.sample * 10).unwrap_or(1_000),
+        thousandths: traces.sample.thousandths(),
         headers: headers.collect::<Result<_, ProviderError>>()?,
         resource: resource.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     }))

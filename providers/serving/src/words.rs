@@ -94,7 +94,7 @@ pub fn records(file: &RecordFile, at: PathBuf) -> Records {
     let texts = |texts: &[Arc<str>]| texts.iter().map(ToString::to_string).collect();
     Records {
         file: at,
-        thousandths: u16::try_from(sample * 10).unwrap_or(1_000),
+        thousandths: sample.thousandths(),
         max_body: u32::try_from(max_body.0).unwrap_or(u32::MAX),
         redact: texts(redact_headers),
         redact_fields: texts(redact_fields),

@@ -489,7 +489,7 @@ mod tests {
         check(
             |config| config.traces = traces("collector:4318", 1_001, "x-key"),
             &[
-                "traces cannot go to `collector:4318`: it does not begin with http://",
+                "traces cannot go to `collector:4318`: it begins with neither http:// nor https://",
                 "traces: thousandths is 1001, but the most is 1000",
             ],
         );

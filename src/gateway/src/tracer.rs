@@ -15,12 +15,16 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::config::{Sealed, Traces};
 use crate::span::{self, Span};
+use crate::trust;
 
 /// So many spans wait at most, and so many are sent together.
 const WAITING: usize = 2_048;
@@ -87,10 +91,11 @@ impl Tracer {
     pub(crate) fn start(traces: &Traces, counts: Arc<Counts>) -> io::Result<Arc<Self>> {
         let (queue, words) = mpsc::channel(WAITING);
         let collector = Collector::of(traces).map_err(io::Error::other)?;
+        let tls = collector.place.secure.then(trust::connector);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thousandths = traces.thousandths.into();
         let tracer = Arc::new(Self { thousandths, queue, counts: counts.clone() });
-        let work = move || runtime.block_on(work(words, &collector, &counts));
+        let work = move || runtime.block_on(work(words, (&collector, tls.as_ref()), &counts));
         std::thread::Builder::new().name("spans".to_owned()).spawn(work)?;
         Ok(tracer)
     }
@@ -114,13 +119,13 @@ impl Tracer {
     }
 }
 
-async fn work(mut words: mpsc::Receiver<Word>, collector: &Collector, counts: &Counts) {
+async fn work(mut words: mpsc::Receiver<Word>, (collector, tls): (&Collector, Option<&TlsConnector>), counts: &Counts) {
     loop {
         let (batch, flushed) = gather(&mut words).await;
         let ended = batch.is_empty() && flushed.is_none();
         if !batch.is_empty() {
             let count = batch.len() as u64;
-            match timeout(PATIENCE, collector.take(&batch)).await {
+            match timeout(PATIENCE, collector.take(&batch, tls)).await {
                 Ok(Ok(rejected)) => {
                     let rejected = rejected.min(count);
                     counts.took(count - rejected, count);
@@ -161,43 +166,62 @@ async fn gather(words: &mut mpsc::Receiver<Word>) -> (Vec<Span>, Option<oneshot:
 /// Who takes spans.
 #[derive(Debug)]
 struct Collector {
-    host: String,
-    port: u16,
-    path: String,
+    place: Place,
     headers: Vec<(HeaderName, HeaderValue)>,
     resource: BTreeMap<String, String>,
 }
+
+/// Where a collector is.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    /// It speaks TLS.
+    secure: bool,
+    host: String,
+    port: u16,
+    /// For spans.
+    path: String,
+}
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Whether spans can be sent as `traces` says.
 pub(crate) fn check(traces: &Traces) -> Result<(), &'static str> {
     Collector::of(traces).map(drop)
 }
 
-/// Where a collector is: host, port, and the path for spans.
-fn place(otlp: &str) -> Result<(String, u16, String), &'static str> {
-    let address: Uri = otlp.parse().map_err(|_| "it is not an address")?;
-    if address.scheme_str() != Some("http") {
-        return Err("it does not begin with http://");
-    }
-    if address.query().is_some() {
-        return Err("it has a query");
-    }
-    let host = address.host().filter(|host| !host.is_empty()).ok_or("it names no host")?;
-    let path = format!("{}/v1/traces", address.path().trim_end_matches('/'));
-    let port = match address.port() {
-        Some(port) => port.as_u16(),
-        // What reads addresses leaves out a port that is none.
-        None if address.authority().is_some_and(|place| place.as_str().len() != host.len()) => {
-            return Err("what follows its host is no port");
+impl Place {
+    fn of(otlp: &str) -> Result<Self, &'static str> {
+        let address: Uri = otlp.parse().map_err(|_| "it is not an address")?;
+        let (secure, usual) = match address.scheme_str() {
+            Some("http") => (false, 80),
+            Some("https") => (true, 443),
+            _ => return Err("it begins with neither http:// nor https://"),
+        };
+        if address.query().is_some() {
+            return Err("it has a query");
         }
-        None => 80,
-    };
-    Ok((host.to_owned(), port, path))
+        let host = address.host().filter(|host| !host.is_empty()).ok_or("it names no host")?;
+        let path = format!("{}/v1/traces", address.path().trim_end_matches('/'));
+        let port = match address.port() {
+            Some(port) => port.as_u16(),
+            // What reads addresses leaves out a port that is none.
+            None if address.authority().is_some_and(|place| place.as_str().len() != host.len()) => {
+                return Err("what follows its host is no port");
+            }
+            None => usual,
+        };
+        Ok(Self { secure, host: host.to_owned(), port, path })
+    }
+
+    /// The host as those know it who connect to it.
+    fn name(&self) -> &str {
+        self.host.trim_matches(['[', ']'])
+    }
 }
 
 impl Collector {
     fn of(traces: &Traces) -> Result<Self, &'static str> {
-        let (host, port, path) = place(&traces.otlp)?;
+        let place = Place::of(&traces.otlp)?;
         let header = |(name, value): (&String, &Sealed)| {
             let mut value =
                 HeaderValue::from_str(&value.0).map_err(|_| "a header's value has characters of no header")?;
@@ -205,19 +229,31 @@ impl Collector {
             Ok((name.parse().map_err(|_| "a header's name is none")?, value))
         };
         let headers = traces.headers.iter().map(header).collect::<Result<_, _>>()?;
-        Ok(Self { host, port, path, headers, resource: traces.resource.clone() })
+        Ok(Self { place, headers, resource: traces.resource.clone() })
     }
 
     /// Sends spans, and answers how many were not wanted. Each batch has a connection of its own: they are few, and nothing is
     /// lost on one that has gone stale.
-    async fn take(&self, batch: &[Span]) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+    async fn take(&self, batch: &[Span], tls: Option<&TlsConnector>) -> Result<u64, Failed> {
+        let stream = TcpStream::connect((self.place.name(), self.place.port)).await?;
+        match tls {
+            None => self.talk(batch, stream).await,
+            Some(tls) => {
+                let name = ServerName::try_from(self.place.name().to_owned())?;
+                self.talk(batch, tls.connect(name, stream).await?).await
+            }
+        }
+    }
+
+    async fn talk<S>(&self, batch: &[Span], stream: S) -> Result<u64, Failed>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let body = span::request(&self.resource, batch);
-        let within = self.host.trim_matches(['[', ']']);
-        let stream = TcpStream::connect((within, self.port)).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let talk = tokio::spawn(connection);
-        let mut request = Request::post(&self.path)
-            .header(HOST, format!("{}:{}", self.host, self.port))
+        let mut request = Request::post(&self.place.path)
+            .header(HOST, format!("{}:{}", self.place.host, self.place.port))
             .header(CONTENT_TYPE, "application/json");
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -256,19 +292,32 @@ mod tests {
 
     #[test]
     fn a_collectors_address_is_that_of_all_its_signals() {
-        let at = |otlp| place(otlp).map(|(host, port, path)| format!("{host} {port} {path}"));
-        assert_eq!(at("http://collector:4318"), Ok("collector 4318 /v1/traces".into()));
-        assert_eq!(at("http://127.0.0.1/a/"), Ok("127.0.0.1 80 /a/v1/traces".into()));
-        assert_eq!(at("http://[::1]:4318"), Ok("[::1] 4318 /v1/traces".into()));
+        let at = |otlp| {
+            let place = Place::of(otlp)?;
+            let Place { secure, host, port, path } = &place;
+            let tls = if *secure { "TLS " } else { "" };
+            Ok(format!("{tls}{host} {port} {path}, called {}", place.name()))
+        };
+        for (otlp, expected) in [
+            ("http://collector:4318", "collector 4318 /v1/traces, called collector"),
+            ("http://127.0.0.1/a/", "127.0.0.1 80 /a/v1/traces, called 127.0.0.1"),
+            ("https://[::1]:4318", "TLS [::1] 4318 /v1/traces, called ::1"),
+            (
+                "https://traces.example.com/otlp",
+                "TLS traces.example.com 443 /otlp/v1/traces, called traces.example.com",
+            ),
+        ] {
+            assert_eq!(at(otlp), Ok(expected.to_owned()));
+        }
         for (wrong, why) in [
-            ("collector:4318", "it does not begin with http://"),
-            ("https://collector", "it does not begin with http://"),
+            ("collector:4318", "it begins with neither http:// nor https://"),
+            ("ftp://collector", "it begins with neither http:// nor https://"),
             ("http://x/?a=b", "it has a query"),
             ("http:// x", "it is not an address"),
             ("http://collector:4318x", "what follows its host is no port"),
             ("http://[::1]:", "what follows its host is no port"),
         ] {
-            assert_eq!(place(wrong), Err(why), "{wrong}");
+            assert_eq!(at(wrong), Err(why), "{wrong}");
         }
     }
 }

@@ -55,7 +55,7 @@ pub use observed::{
 };
 pub use operation::{Call, Effect, Ending, Intent, IntentId, Launch, Operation, OperationId, Outcome, PlanId, Verb};
 pub use origin::{Origin, Origins};
-pub use quantity::{Bytes, CountOrPercent, Decimal, QuantityError, parse_duration, print_duration};
+pub use quantity::{Bytes, CountOrPercent, Decimal, QuantityError, Sample, parse_duration, print_duration};
 pub use record::{
     Lineage, Record, RecordedGateway, RecordedInstance, RecordedObject, RecordedRollout, RecordedRoute,
     RecordedService, Rest, Revision, Wanted,

@@ -24,6 +24,7 @@ pub enum QuantityError {
 const DURATION: &str = "a duration such as \"500ms\", \"30s\", \"5m\" or \"1h\"";
 const BYTES: &str = "a size such as \"512KiB\", \"64MiB\" or \"4GiB\"";
 const DECIMAL: &str = "a number such as 2 or 0.5, with at most six digits after the point";
+const SAMPLE: &str = "a percentage such as \"5%\" or \"0.1%\", with at most one digit after the point";
 const SHARE: &str = "a count or a percentage such as 1 or \"25%\"";
 
 /// Splits `1.5GiB` into digits and unit and multiplies; `units` lists each unit with its factor.
@@ -201,6 +202,47 @@ impl fmt::Display for Decimal {
     }
 }
 
+/// A share of calls or traces that is kept: a percentage above 0, up to 100, with at most one digit after the point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sample {
+    thousandths: u16,
+}
+
+impl Sample {
+    /// Everything.
+    pub const ALL: Self = Self { thousandths: 1_000 };
+
+    /// So many of a thousand.
+    pub fn thousandths(self) -> u16 {
+        self.thousandths
+    }
+}
+
+impl FromStr for Sample {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let shape = || QuantityError::Shape { found: text.to_owned(), expected: SAMPLE };
+        let share: Decimal = text.strip_suffix('%').and_then(|share| share.parse().ok()).ok_or_else(shape)?;
+        let step = Decimal::whole(1).millionths() / 10;
+        if share.millionths() % step != 0 {
+            return Err(shape());
+        }
+        let thousandths = u16::try_from(share.millionths() / step).ok().filter(|share| (1..=1_000).contains(share));
+        let thousandths = thousandths.ok_or_else(|| QuantityError::Range { found: text.to_owned() })?;
+        Ok(Self { thousandths })
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.thousandths / 10, self.thousandths % 10) {
+            (whole, 0) => write!(f, "{whole}%"),
+            (whole, tenths) => write!(f, "{whole}.{tenths}%"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +273,13 @@ mod tests {
     fn decimals_are_exact() {
         for text in ["0", "2", "0.5", "0.000001", "4294967295.25"] {
             assert_eq!(text.parse::<Decimal>().unwrap().to_string(), text);
+        }
+        for text in ["0.1%", "7%", "12.5%", "100%"] {
+            assert_eq!(text.parse::<Sample>().unwrap().to_string(), text);
+        }
+        assert_eq!("5.0%".parse::<Sample>().map(Sample::thousandths), Ok(50));
+        for bad in ["", "%", "5", "0%", "0.05%", "100.1%", "-1%", "1e1%"] {
+            assert!(bad.parse::<Sample>().is_err(), "{bad}");
         }
         assert_eq!("1.50".parse::<Decimal>().unwrap().to_string(), "1.5");
         for bad in ["", "-1", ".5", "1.", "1e3", "0.0000001", "4294967296", "NaN"] {

@@ -50,7 +50,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
         "how many of the traces that begin here are kept; others as their caller says",
     )
     .elsewhere(&["sampling", "ratio", "sampler"])
-    .takes(&[value("share", Type::Percent)])
+    .takes(&[value("share", Type::Sample)])
     .or("100%"),
     node("gateway.traces.headers", Optional, "what else the collector wants to see, such as a token")
         .elsewhere(&["header"])

@@ -43,7 +43,7 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node("service.call-records.file", OneOf("sink"), "in a file").takes(&[value("path", Type::Text)]),
     node("service.call-records.file.sample", Optional, "how many of the calls are kept")
         .elsewhere(&["sampling", "ratio"])
-        .takes(&[value("share", Type::Percent)])
+        .takes(&[value("share", Type::Sample)])
         .or("100%"),
     node("service.call-records.file.max-body", Optional, "how much of each body is kept")
         .takes(&[value("size", Type::Size)])

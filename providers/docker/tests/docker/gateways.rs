@@ -317,7 +317,8 @@ async fn a_collector_outside_the_container_is_told_of_requests() {
     let collector = TcpListener::bind("0.0.0.0:0").unwrap();
     let otlp = format!("http://{outside}:{}", collector.local_addr().unwrap().port());
     let headers = [("X-Key".into(), wharf_model::EnvValue::Secret("key".parse().unwrap()))].into();
-    let traces = wharf_model::Traces { otlp: otlp.into(), sample: 100, headers, digests: BTreeMap::new() };
+    let traces =
+        wharf_model::Traces { otlp: otlp.into(), sample: wharf_model::Sample::ALL, headers, digests: BTreeMap::new() };
     let listening = GatewaySpec::listening([127, 0, 0, 1].into(), port);
     put_spec(&place, GatewaySpec { traces: Some(traces), ..listening }).await.unwrap();
     assert_eq!(get(port, "/nothing").as_deref(), Some("HTTP/1.1 404 Not Found"));

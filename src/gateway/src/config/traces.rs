@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Traces {
-    /// The collector, which speaks OTLP over HTTP: `http://host:4318`, to which the path for spans is added.
+    /// The collector, which speaks OTLP over HTTP: `http://host:4318` or `https://host`, to which the path for spans is added.
     pub otlp: String,
     /// So many of a thousand traces that begin here are kept. What a request brings is kept if whoever began it wants it.
     pub thousandths: u16,

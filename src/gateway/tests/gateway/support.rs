@@ -53,10 +53,23 @@ impl Gateway {
         gateway
     }
 
+    /// Starts a gateway on a machine that trusts whom this file names, and nobody else.
+    pub(crate) async fn trusting(certificates: &Path) -> Self {
+        let own = TempDir::new().unwrap();
+        let dir = own.path().join("gateway");
+        let mut command = command(&dir);
+        let mut gateway = Self::answering(&dir, command.env("SSL_CERT_FILE", certificates).spawn().unwrap()).await;
+        gateway._own = Some(own);
+        gateway
+    }
+
     pub(crate) async fn start_in(dir: &Path) -> Self {
-        let gateway = Self { dir: dir.to_owned(), child: spawn(dir), _own: None };
-        let dir = gateway.dir.clone();
-        eventually("the gateway answers", async || Client::connect(&dir).await.is_ok()).await;
+        Self::answering(dir, spawn(dir)).await
+    }
+
+    async fn answering(dir: &Path, child: Child) -> Self {
+        let gateway = Self { dir: dir.to_owned(), child, _own: None };
+        eventually("the gateway answers", async || Client::connect(dir).await.is_ok()).await;
         gateway
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use http_body_util::BodyExt;
 use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
-use wharf_gateway::{Config, Sealed, Traces};
+use wharf_gateway::{Certificate, Config, Sealed, Traces};
 
 use crate::support::*;
 
@@ -175,4 +175,36 @@ async fn a_collector_that_takes_nothing_costs_spans_alone() {
     let status = gateway.status().await;
     assert!((1_000..3_000).contains(&status.dropped_spans), "{}", status.dropped_spans);
     assert_eq!(status.sent_spans, 0);
+}
+
+#[tokio::test]
+async fn a_collector_that_speaks_tls_is_sent_spans_if_it_is_trusted() {
+    let (echo, collector) = (Instance::echo().await, Collector::start().await);
+    // One more gateway speaks TLS for it.
+    let guard = Gateway::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (chain, key) = (dir.path().join("chain.pem"), dir.path().join("key.pem"));
+    std::fs::write(&chain, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mut guarded = config(1, vec![route("collector", vec![serving("collector-0-g1", collector.at.address)])]);
+    guarded.routes[0].paths = vec!["/".into()];
+    guarded.listeners[0].certificates = vec![Certificate { domain: "localhost".into(), chain: chain.clone(), key }];
+    guard.replace(&guarded).await;
+    let otlp = format!("https://localhost:{}", guard.address().await.port());
+
+    for (trusted, expected) in [(true, (1, 0)), (false, (0, 1))] {
+        let gateway = if trusted { Gateway::trusting(&chain).await } else { Gateway::start().await };
+        let hello = route("hello", vec![serving("hello-0-g1", echo.address)]);
+        let mut config = traced(1, vec![hello], collector.at.address, 1_000);
+        config.traces.iter_mut().for_each(|traces| traces.otlp.clone_from(&otlp));
+        gateway.replace(&config).await;
+        call(gateway.address().await, &[]).await;
+        eventually("it is sent or dropped", async || {
+            let status = gateway.status().await;
+            (status.sent_spans, status.dropped_spans) == expected
+        })
+        .await;
+        assert_eq!(collector.spans(1).await.len(), 1, "nothing arrives that was dropped");
+    }
 }

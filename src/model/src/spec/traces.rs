@@ -1,7 +1,7 @@
 //! Where a gateway tells of requests as spans.
 
 use super::EnvValue;
-use crate::{Field, SecretDigest, SecretName, Value, entries::List};
+use crate::{Field, Sample, SecretDigest, SecretName, Value, entries::List};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// A collector of traces, and how much it is told.
@@ -9,8 +9,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct Traces {
     /// Where it takes OTLP over HTTP.
     pub otlp: Arc<str>,
-    /// So many of a hundred traces that begin at the gateway are kept.
-    pub sample: u32,
+    /// So many of the traces that begin at the gateway are kept.
+    pub sample: Sample,
     /// Headers that it wants to see.
     pub headers: BTreeMap<Arc<str>, EnvValue>,
     /// The keyed digests of the secrets among them, where they are known.
@@ -28,7 +28,7 @@ impl Traces {
 
     pub(crate) fn list(&self, list: &mut List) {
         let Self { otlp, sample, headers, digests } = self;
-        list.text(Field::GatewayTraces, format!("{otlp}, sample {sample}%"));
+        list.text(Field::GatewayTraces, format!("{otlp}, sample {sample}"));
         for (name, value) in headers {
             let value = match value {
                 EnvValue::Plain(text) => Value::Text(text.to_string()),

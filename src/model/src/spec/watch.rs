@@ -1,7 +1,7 @@
 //! What is kept of a service's work, how weights are shared, and how requests for language models are routed.
 
 use super::words::{after, quoted, words};
-use crate::{Bytes, Decimal, MountPath, print_duration};
+use crate::{Bytes, Decimal, MountPath, Sample, print_duration};
 use std::{fmt, sync::Arc, time::Duration};
 
 /// Where requests and answers are kept.
@@ -20,8 +20,8 @@ pub enum CallRecords {
 pub struct RecordFile {
     /// Where it is.
     pub path: Arc<str>,
-    /// So many of a hundred calls are kept.
-    pub sample: u32,
+    /// So many of the calls are kept.
+    pub sample: Sample,
     /// So much of each body is kept.
     pub max_body: Bytes,
     /// When the file is full, and another is begun.
@@ -39,7 +39,7 @@ impl RecordFile {
     pub fn at(path: impl Into<Arc<str>>) -> Self {
         let (max_body, rotate) = (Bytes(64 << 10), Bytes(64 << 20));
         let (redact_headers, redact_fields) = (Vec::new(), Vec::new());
-        Self { path: path.into(), sample: 100, max_body, rotate, keep: 4, redact_headers, redact_fields }
+        Self { path: path.into(), sample: Sample::ALL, max_body, rotate, keep: 4, redact_headers, redact_fields }
     }
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for RecordFile {
         let usual = Self::at("");
         f.write_str(&quoted(&[path]))?;
         if *sample != usual.sample {
-            write!(f, ", sample {sample}%")?;
+            write!(f, ", sample {sample}")?;
         }
         if *max_body != usual.max_body {
             write!(f, ", max-body {max_body}")?;

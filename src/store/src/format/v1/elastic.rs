@@ -4,7 +4,7 @@ use super::stored::{Stored, as_text, as_word, stored};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use wharf_model::{
     Autoscale, Bytes, CallRecords, Decimal, Elastic, JobShape, Json, Metric, Mirror, MountPath, Queue, RecordFile,
-    RecordStore, RecordTable, Router, RouterBackend, RouterPolicy, RouterScheduler, Schedule, ScheduleName,
+    RecordStore, RecordTable, Router, RouterBackend, RouterPolicy, RouterScheduler, Sample, Schedule, ScheduleName,
     ServiceName, Weights,
 };
 
@@ -44,6 +44,32 @@ stored!(struct Autoscale as AutoscaleV1 {
 stored!(struct Schedule as ScheduleV1 { cron: Arc<str>, instances: u32; timezone: Option<Arc<str>>, except: Vec<Arc<str>> });
 stored!(struct Mirror as MirrorV1 { targets: Vec<ServiceName>, ratio: u32 });
 stored!(enum CallRecords as CallRecordsV1 { MaxCompute(RecordTable), Sls(RecordStore), File(RecordFile) });
+/// So many of a hundred, as text where that is no whole number.
+#[derive(PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub(super) enum SampleV1 {
+    Percent(u16),
+    Text(String),
+}
+
+impl Stored for Sample {
+    type V1 = SampleV1;
+
+    fn store(&self) -> SampleV1 {
+        match (self.thousandths() / 10, self.thousandths() % 10) {
+            (whole, 0) => SampleV1::Percent(whole),
+            _ => SampleV1::Text(self.to_string()),
+        }
+    }
+
+    fn restore(stored: SampleV1) -> Result<Self, String> {
+        match stored {
+            SampleV1::Percent(whole) => super::parse(&format!("{whole}%")),
+            SampleV1::Text(text) => super::parse(&text),
+        }
+    }
+}
+
 /// A file with what is usual stands as its path alone.
 #[derive(PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
@@ -56,7 +82,7 @@ pub(super) enum RecordFileV1 {
 #[serde(deny_unknown_fields)]
 pub(super) struct SaidV1 {
     path: String,
-    sample: u32,
+    sample: SampleV1,
     max_body: u64,
     rotate: u64,
     keep: u32,
@@ -76,7 +102,7 @@ impl Stored for RecordFile {
         }
         RecordFileV1::Said(SaidV1 {
             path: path.to_string(),
-            sample: *sample,
+            sample: sample.store(),
             max_body: max_body.0,
             rotate: rotate.0,
             keep: *keep,
@@ -90,7 +116,7 @@ impl Stored for RecordFile {
             RecordFileV1::Usual(path) => Self::at(path),
             RecordFileV1::Said(said) => Self {
                 path: said.path.into(),
-                sample: said.sample,
+                sample: Stored::restore(said.sample)?,
                 max_body: Bytes(said.max_body),
                 rotate: Bytes(said.rotate),
                 keep: said.keep,

@@ -9,7 +9,9 @@ use super::{
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
-use wharf_model::{Bytes, EnvValue, GatewaySpec, RecordFile, RouteSpec, SecretDigest, SecretName, TokenSpec, Traces};
+use wharf_model::{
+    Bytes, EnvValue, GatewaySpec, RecordFile, RouteSpec, Sample, SecretDigest, SecretName, TokenSpec, Traces,
+};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,7 +87,7 @@ impl GatewayV1 {
 
 as_text!(SecretDigest);
 stored!(
-    struct Traces as TracesV1 { otlp: Arc<str>, sample: u32;
+    struct Traces as TracesV1 { otlp: Arc<str>, sample: Sample;
         headers: BTreeMap<Arc<str>, EnvValue>,
         digests: BTreeMap<SecretName, SecretDigest>,
     }
