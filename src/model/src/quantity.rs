@@ -225,7 +225,7 @@ impl FromStr for Sample {
         let shape = || QuantityError::Shape { found: text.to_owned(), expected: SAMPLE };
         let share: Decimal = text.strip_suffix('%').and_then(|share| share.parse().ok()).ok_or_else(shape)?;
         let step = Decimal::whole(1).millionths() / 10;
-        if share.millionths() % step != 0 {
+        if !share.millionths().is_multiple_of(step) {
             return Err(shape());
         }
         let thousandths = u16::try_from(share.millionths() / step).ok().filter(|share| (1..=1_000).contains(share));
