@@ -148,7 +148,9 @@ fn make_room(store: &Store, listing: &Listing, folder: ContentDigest, wait: bool
     let arrived = Arrived::read(&store.ledger(folder), &doubt::run()?)?;
     let here: Vec<_> =
         listing.files().filter_map(|object| Some((kept(store, listing, object, &arrived)?, object.size))).collect();
-    let coming = listing.bytes() - here.iter().map(|(_, size)| size).sum::<u64>();
+    let begun = listing.files().map(|object| store.taken(identity(listing.place(), object), object.size));
+    let have = here.iter().map(|(_, size)| *size).chain(begun).sum();
+    let coming = listing.bytes().saturating_sub(have);
     store.make_room(coming, &here.into_iter().map(|(hash, _)| hash).collect(), wait)
 }
 
@@ -196,11 +198,10 @@ async fn bring(
     let (ledger, arrived) = doubt::run().and_then(|run| Ledger::open(&store.ledger(folder), &run)).map_err(attempt())?;
     let work = Arc::new(Work::new(order, ledger, listing.bytes()));
     let parts = missing(&work, listing, &arrived);
-    let begun: Vec<_> = parts.iter().filter(|part| arrived.pieces.contains_key(&part.id)).cloned().collect();
-    for part in begun {
-        take_up(&work, &part, &arrived).await?;
+    for part in parts.iter().filter(|part| arrived.pieces.contains_key(&part.id)) {
+        take_up(&work, part, &arrived).await?;
     }
-    let needed = listing.bytes() - work.done();
+    let needed = parts.iter().map(|part| part.object.size - store.taken(part.id, part.object.size)).sum();
     let free = store.disk().map_err(attempt())?.free;
     if needed > free {
         let (place, at) = (source.place().to_owned(), store.root().to_owned());

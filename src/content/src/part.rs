@@ -9,10 +9,11 @@ use crate::{
     store::{Store, folder},
 };
 use blake3::{Hash, hazmat::ChainingValue};
+use rustix::fs::FallocateFlags;
 use std::{
     collections::BTreeMap,
     fs::{self, File, OpenOptions, Permissions},
-    io,
+    io::{self, IoSlice},
     ops::Range,
     os::unix::fs::{FileExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::PathBuf,
@@ -22,6 +23,9 @@ use wharf_model::ContentDigest;
 
 /// A sum that follows the download goes on over so much in one turn.
 const TURN: u64 = 16 * 1024 * 1024;
+
+/// What is at least so large gets its room on the disk at once, in bytes: writing to room that is there takes half as long.
+pub(crate) const LARGE: u64 = 4 * 1024 * 1024;
 
 /// An object on its way.
 #[derive(Debug)]
@@ -79,14 +83,19 @@ impl Part {
     pub(crate) fn open(&self) -> io::Result<File> {
         let open =
             || OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.path);
-        match open() {
+        let file = match open() {
             // Somebody was killed who had it all but kept.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 fs::set_permissions(&self.path, Permissions::from_mode(0o600))?;
                 open()
             }
             opened => opened,
+        }?;
+        if self.object.size >= LARGE && file.metadata()?.len() < self.object.size {
+            // Whatever of this is not to be had is made as it is written.
+            let _ = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, self.object.size);
         }
+        Ok(file)
     }
 
     /// What is still to be asked for, at most so much at once.
@@ -119,18 +128,20 @@ impl Part {
         state.missing == 0
     }
 
-    /// Keeps whole pieces in a row, the first of which begins at `at`. Says whether there was the last one among them. Blocks.
-    pub(crate) fn take(&self, file: &File, ledger: &Ledger, at: u64, bytes: &[u8]) -> io::Result<bool> {
-        file.write_all_at(bytes, at)?;
-        if bytes.len() as u64 == self.object.size && self.is_summed_in_a_row() {
-            self.following().see(bytes);
+    /// Keeps whole pieces in a row, the first of which begins at `at`; they may lie in two places. Says whether there was the
+    /// last one among them. Blocks.
+    pub(crate) fn take(&self, file: &File, ledger: &Ledger, at: u64, bytes: [&[u8]; 2]) -> io::Result<bool> {
+        write_both_at(file, bytes, at)?;
+        let length: u64 = bytes.iter().map(|bytes| bytes.len() as u64).sum();
+        if length == self.object.size && self.is_summed_in_a_row() {
+            bytes.iter().for_each(|bytes| self.following().see(bytes));
         }
-        let length = usize::try_from(self.piece).unwrap_or(usize::MAX);
+        let piece = usize::try_from(self.piece).unwrap_or(usize::MAX);
         let (mut lines, mut last) = (String::new(), false);
-        for (index, piece) in (at / self.piece..).zip(bytes.chunks(length)) {
-            let hash = hash_piece(piece, index * self.piece, self.object.size);
+        for (index, bytes) in (at / self.piece..).zip(bytes.iter().flat_map(|bytes| bytes.chunks(piece))) {
+            let hash = hash_piece(bytes, index * self.piece, self.object.size);
             lines.push_str(&ledger::piece(self.id, self.piece, index, &hash));
-            last = self.has(index, hash, self.sum(piece));
+            last = self.has(index, hash, self.sum(bytes));
         }
         // What is a single piece is whole or not there.
         if self.object.size > self.piece {
@@ -236,6 +247,18 @@ impl Part {
     }
 }
 
+/// Writes what lies in two places as if it were in one.
+fn write_both_at(file: &File, [first, rest]: [&[u8]; 2], at: u64) -> io::Result<()> {
+    let written = if first.is_empty() || rest.is_empty() {
+        0
+    } else {
+        rustix::io::pwritev(file, &[first, rest].map(IoSlice::new), at)?
+    };
+    let (first, rest) = (first.get(written..).unwrap_or_default(), &rest[written.saturating_sub(first.len())..]);
+    file.write_all_at(first, at + written as u64)?;
+    file.write_all_at(rest, at + (written + first.len()) as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +279,21 @@ mod tests {
         fs::set_permissions(&part.path, Permissions::from_mode(0o444)).unwrap();
         part.open().unwrap().write_all_at(b"abc", 0).unwrap();
         assert_eq!(fs::read(&part.path).unwrap(), b"abc");
+    }
+
+    #[test]
+    fn a_large_object_has_its_room_from_the_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path().join("store"));
+        store.prepare().unwrap();
+        for (name, size, taken) in [("small", LARGE - 1, 0), ("large", LARGE, LARGE)] {
+            let id = ContentDigest::of([name.as_bytes()]);
+            let object = Object { key: name.to_owned(), size, tag: String::new() };
+            assert_eq!(store.taken(id, size), 0, "{name}");
+            Part::new(&store, object, id, 8 << 10).open().unwrap();
+            assert_eq!(store.taken(id, size), taken, "{name}");
+        }
+        assert_eq!(store.usage().unwrap().arriving, LARGE);
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! What the store takes of its disk: what snapshots that are lent need, what may go, and what is still on its way.
 
-use crate::store::{Store, names};
-use std::{collections::HashMap, fs, io, time::SystemTime};
+use crate::{
+    part::LARGE,
+    store::{Store, names},
+};
+use std::{collections::HashMap, fs, io, os::unix::fs::MetadataExt as _, time::SystemTime};
+use wharf_model::ContentDigest;
 
 /// How a store uses its disk, in bytes. What several snapshots share counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -10,7 +14,7 @@ pub struct Usage {
     pub stored: u64,
     /// Of these, the files of snapshots that somebody is lent.
     pub needed: u64,
-    /// What has arrived of downloads that are not at their end.
+    /// What downloads that are not at their end take, which have their room from the beginning.
     pub arriving: u64,
     /// What is free on the disk.
     pub free: u64,
@@ -49,7 +53,7 @@ impl Store {
             }
         }
         let disk = self.disk()?;
-        let arriving = self.parts()?.into_iter().map(|(_, part)| part.len()).sum();
+        let arriving = self.parts()?.into_iter().map(|(_, part)| taken_by(&part)).sum();
         Ok(Usage { stored, needed, arriving, free: disk.free, disk: disk.whole })
     }
 
@@ -59,10 +63,16 @@ impl Store {
         for (name, part) in self.parts()? {
             if part.modified()? < since {
                 fs::remove_file(self.arriving().join(name))?;
-                gone += part.len();
+                gone += taken_by(&part);
             }
         }
         Ok(gone)
+    }
+
+    /// How much of the room that an object of such a size needs it has already.
+    pub(crate) fn taken(&self, of: ContentDigest, size: u64) -> u64 {
+        let part = (size >= LARGE).then(|| fs::metadata(self.part(of)).ok()).flatten();
+        part.map_or(0, |part| taken_by(&part).min(size))
     }
 
     fn parts(&self) -> io::Result<Vec<(String, fs::Metadata)>> {
@@ -70,4 +80,9 @@ impl Store {
         // One that has come to its end meanwhile is kept among the others.
         Ok(named.filter_map(|name| fs::metadata(self.arriving().join(&name)).ok().map(|part| (name, part))).collect())
     }
+}
+
+/// A file may have holes, and room for what it does not hold yet.
+fn taken_by(part: &fs::Metadata) -> u64 {
+    part.blocks() * 512
 }

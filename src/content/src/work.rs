@@ -200,17 +200,16 @@ impl Work {
             if !begun.is_empty() {
                 let lacks = length_of(part.piece_at(*at)) - begun.len();
                 begun.extend_from_slice(&bytes.split_to(lacks.min(bytes.len())));
-                if part.whole_pieces(*at, begun.len() as u64) > 0 {
-                    self.keep(part, file, *at, &begun).await.map_err(Stopped::Disk)?;
-                    *at += begun.len() as u64;
+            }
+            let first = part.whole_pieces(*at, begun.len() as u64);
+            if begun.is_empty() || first > 0 {
+                // All whole pieces at once, from where they came.
+                let rest = bytes.split_to(length_of(part.whole_pieces(*at + first, bytes.len() as u64)));
+                if first > 0 || !rest.is_empty() {
+                    self.keep(part, file, *at, [&begun, &rest]).await.map_err(Stopped::Disk)?;
+                    *at += first + rest.len() as u64;
                     begun.clear();
                 }
-            }
-            // All whole pieces at once, from where they came.
-            let whole = part.whole_pieces(*at, bytes.len() as u64);
-            if begun.is_empty() && whole > 0 {
-                self.keep(part, file, *at, &bytes.split_to(length_of(whole))).await.map_err(Stopped::Disk)?;
-                *at += whole;
             }
             begun.extend_from_slice(&bytes);
             self.throttle.took(came).await;
@@ -224,19 +223,21 @@ impl Work {
         part: &Arc<Part>,
         file: &Arc<File>,
         at: u64,
-        pieces: &[u8],
+        pieces: [&[u8]; 2],
     ) -> Result<(), FetchError> {
         let attempt = || FetchError::disk(format!("keep {} of {}", part.object.key, self.source.place()));
         // Right here: it takes less time than to hand it to somebody, and what is not kept yet is lost when this ends.
         let last = part.take(file, &self.ledger, at, pieces).map_err(attempt())?;
-        self.add_done(pieces.len() as u64);
-        let finished = if last {
-            let (work, ours) = (self.clone(), part.clone());
-            let finished = off_the_loop(move || ours.finish(&work.store, &work.ledger)).await;
-            Some(finished.map_err(attempt())?)
-        } else {
-            None
+        self.add_done(pieces.iter().map(|pieces| pieces.len() as u64).sum());
+        let finished = match last {
+            false => None,
+            true if part.object.size <= *SPAN.start() => Some(part.finish(&self.store, &self.ledger)),
+            true => {
+                let (work, ours) = (self.clone(), part.clone());
+                Some(off_the_loop(move || ours.finish(&work.store, &work.ledger)).await)
+            }
         };
+        let finished = finished.transpose().map_err(attempt())?;
         if finished.is_none() && part.is_summed_in_a_row() {
             let part = part.clone();
             // Whatever of this fails is tried again at the end.
