@@ -27,6 +27,10 @@ use wharf_bucket_server::{ACCESS_KEY, SECRET_KEY};
 use wharf_content::{Fetch, Listing, Patience, Source as _, Store, Throttle, fetch};
 use wharf_model::{BucketMount, ObjectStore};
 
+/// As in the program that is shipped.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// So many requests are under way at once, ours and the plain ones.
 const CONNECTIONS: usize = 8;
 
@@ -43,10 +47,10 @@ fn main() {
         let mut times = Times::default();
         // The first who reads has the server read from its disk.
         plain::get(&there, case, CONNECTIONS, None);
-        for _ in 0..rounds {
-            round(&there, case, &mut times);
-        }
+        let folders: Vec<_> = (0..rounds).map(|_| round(&there, case, &mut times)).collect();
         times.tell(case);
+        folders.iter().for_each(|folder| there::open_up(folder.path()));
+        drop(folders);
         there.clear(case);
     }
 }
@@ -62,24 +66,27 @@ fn hashing() {
     println!("hashing GB/s per core: {:.1}", size as f64 / 1e9 / begin.elapsed().as_secs_f64());
 }
 
-fn round(there: &There, case: &Case, times: &mut Times) {
+fn round(there: &There, case: &Case, times: &mut Times) -> tempfile::TempDir {
     let folder = tempfile::tempdir_in(there::root()).unwrap();
     times.note("server", "cold", took(|| plain::get(there, case, CONNECTIONS, None)));
     let kept = folder.path().join("plain");
     times.note("server-kept", "cold", took(|| plain::get(there, case, CONNECTIONS, Some(&kept))));
-    there::clear(&kept);
+    there::clear(&kept, case);
     for turn in ["cold", "second"] {
-        times.note("wharf", turn, took(|| ours(there, case, folder.path())));
+        let mut listed = Duration::ZERO;
+        times.note("wharf", turn, took(|| listed = ours(there, case, folder.path())));
+        times.note("wharf's list", turn, listed);
     }
-    there::clear(&folder.path().join("wharf"));
+    there::clear(&folder.path().join("wharf"), case);
     for tool in Tool::ALL {
         let to = folder.path().join(tool.name());
         for turn in ["cold", "second"] {
             times.note(tool.name(), turn, took(|| tool.copy(there, case, &to)));
         }
         assert_eq!(there::bytes_in(&to), case.bytes(), "{} has brought everything", tool.name());
-        there::clear(&to);
+        there::clear(&to, case);
     }
+    folder
 }
 
 fn took(work: impl FnOnce()) -> Duration {
@@ -90,10 +97,10 @@ fn took(work: impl FnOnce()) -> Duration {
     took
 }
 
-/// What a plan and an apply do about a folder of a bucket.
-fn ours(there: &There, case: &Case, at: &Path) {
+/// What a plan and an apply do about a folder of a bucket. Answers how long its list took.
+fn ours(there: &There, case: &Case, at: &Path) -> Duration {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    let listed = runtime.block_on(async {
         let mount = BucketMount {
             store: ObjectStore::S3,
             path: format!("{}/{}/", there::BUCKET, case.name).into(),
@@ -105,7 +112,9 @@ fn ours(there: &There, case: &Case, at: &Path) {
             keys: None,
         };
         let source = std::sync::Arc::new(BucketFolder::new(&mount, Identity::given(ACCESS_KEY, SECRET_KEY)).unwrap());
+        let begin = Instant::now();
         let listing = Listing::of(source.place(), source.list().await.unwrap()).unwrap();
+        let listed = begin.elapsed();
         assert_eq!(listing.bytes(), case.bytes());
         let (store, name) = (Store::at(at.join("wharf/store")), at.join("wharf/name"));
         let order = Fetch {
@@ -120,9 +129,11 @@ fn ours(there: &There, case: &Case, at: &Path) {
             say: &|_| {},
         };
         fetch(&order).await.unwrap();
+        listed
     });
     // The disk has it a while later.
     runtime.shutdown_background();
+    listed
 }
 
 /// What each took, by who it was and which turn.
@@ -143,8 +154,9 @@ impl Times {
     fn tell(&self, case: &Case) {
         for turn in ["cold", "second"] {
             let ours = self.median("wharf", turn).unwrap();
-            println!("wharf {} {turn}: {ours:.2} s", case.name);
-            for (who, _) in self.0.keys().filter(|(who, at)| *at == turn && *who != "wharf") {
+            let listed = self.median("wharf's list", turn).unwrap();
+            println!("wharf {} {turn}: {ours:.2} s, of which the list took {listed:.2} s", case.name);
+            for (who, _) in self.0.keys().filter(|(who, at)| *at == turn && !who.starts_with("wharf")) {
                 let theirs = self.median(who, turn).unwrap();
                 println!("{who} {} {turn}: {:.2}", case.name, theirs / ours);
             }
