@@ -252,7 +252,7 @@ fn write_both_at(file: &File, [first, rest]: [&[u8]; 2], at: u64) -> io::Result<
     let written = if first.is_empty() || rest.is_empty() {
         0
     } else {
-        rustix::io::pwritev(file, &[first, rest].map(IoSlice::new), at)?
+        rustix::io::retry_on_intr(|| rustix::io::pwritev(file, &[first, rest].map(IoSlice::new), at))?
     };
     let (first, rest) = (first.get(written..).unwrap_or_default(), &rest[written.saturating_sub(first.len())..]);
     file.write_all_at(first, at + written as u64)?;
