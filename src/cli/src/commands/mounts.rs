@@ -56,7 +56,7 @@ fn in_words(store: &Store, usage: Usage, standing: &[Standing]) -> String {
         about(usage.disk)
     );
     if usage.arriving > 0 {
-        text.push_str(&format!("{} have arrived of downloads that are not at their end.\n", about(usage.arriving)));
+        text.push_str(&format!("{} are taken by downloads that are not at their end.\n", about(usage.arriving)));
     }
     for one in standing {
         let short = &one.content.to_string()[..8];
