@@ -79,8 +79,9 @@ impl Printer {
     fn text(&mut self, part: &Part<'_>) {
         match part.token.kind {
             Kind::LineComment => self.write(part.token.text.trim_end()),
-            _ if part.token.text.contains('\n') => {
-                self.write(&part.token.text.replace("\r\n", "\n"));
+            _ if part.token.text.contains(['\n', '\r']) => {
+                // One that ends no line together with the next one would do so with what that becomes.
+                self.write(&part.token.text.replace("\r\n", "\n").replace('\r', "\n"));
                 (self.first, self.indent) = (Some(part.token.at), 0);
             }
             _ => self.write(part.token.text),

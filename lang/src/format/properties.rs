@@ -13,7 +13,7 @@ use std::{
 fn comments(text: &str) -> Vec<String> {
     let tokens = token::tokens(text).into_iter();
     let comments = tokens.filter(|token| matches!(token.kind, token::Kind::LineComment | token::Kind::BlockComment));
-    comments.map(|token| token.text.trim().replace("\r\n", "\n")).collect()
+    comments.map(|token| token.text.trim().replace("\r\n", "\n").replace('\r', "\n")).collect()
 }
 
 fn again(text: &str) -> Result<String, String> {

@@ -93,6 +93,7 @@ fn texts_keep_their_spelling() {
 #[test]
 fn line_ends_and_marks_of_other_systems_go() {
     check("\u{feff}a {\r\n  b \"\"\"\r\n  c\r\n  \"\"\" // d\r\n}\r\n", "a {\n    b \"\"\"\n  c\n  \"\"\" // d\n}\n");
+    check("a \"\"\"\r\r\n  b\r  \"\"\" /* c\r\r\nd */", "a \"\"\"\n\n  b\n  \"\"\" /* c\n\nd */\n");
     check("a\rb\u{2028}c\u{85}d\u{b}e\u{c}f", "a\nb\nc\nd\ne\nf\n");
 }
 
