@@ -243,9 +243,13 @@ impl S3 for Kept {
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
         let bucket = req.input.bucket.clone();
         let mut page = self.files.list_objects_v2(req).await?;
-        for object in page.output.contents.iter_mut().flatten() {
-            let key = object.key.as_deref().unwrap_or_default();
-            object.e_tag = Some(self.large.look(&bucket, key)?.tag);
+        // What was removed since the files were listed is not there, rather than a mistake of who asked.
+        if let Some(objects) = &mut page.output.contents {
+            objects.retain_mut(|object| {
+                let seen = self.large.look(&bucket, object.key.as_deref().unwrap_or_default());
+                object.e_tag = seen.ok().map(|seen| seen.tag);
+                object.e_tag.is_some()
+            });
         }
         Ok(page)
     }
