@@ -80,7 +80,7 @@ impl Printer {
         match part.token.kind {
             Kind::LineComment => self.write(part.token.text.trim_end()),
             _ if part.token.text.contains(['\n', '\r']) => {
-                // One that ends no line together with the next one would do so with what that becomes.
+                // Line ends of both other kinds: of `\r\r\n`, a `\r` left alone would make one end of the two.
                 self.write(&part.token.text.replace("\r\n", "\n").replace('\r', "\n"));
                 (self.first, self.indent) = (Some(part.token.at), 0);
             }

@@ -229,13 +229,14 @@ impl Work {
         // Right here: it takes less time than to hand it to somebody, and what is not kept yet is lost when this ends.
         let last = part.take(file, &self.ledger, at, pieces).map_err(attempt())?;
         self.add_done(pieces.iter().map(|pieces| pieces.len() as u64).sum());
-        let finished = match last {
-            false => None,
-            true if part.object.size <= *SPAN.start() => Some(part.finish(&self.store, &self.ledger)),
-            true => {
-                let (work, ours) = (self.clone(), part.clone());
-                Some(off_the_loop(move || ours.finish(&work.store, &work.ledger)).await)
-            }
+        let finished = if !last {
+            None
+        } else if part.object.size <= *SPAN.start() {
+            // A small one has nothing left that takes long.
+            Some(part.finish(&self.store, &self.ledger))
+        } else {
+            let (work, ours) = (self.clone(), part.clone());
+            Some(off_the_loop(move || ours.finish(&work.store, &work.ledger)).await)
         };
         let finished = finished.transpose().map_err(attempt())?;
         if finished.is_none() && part.is_summed_in_a_row() {
