@@ -17,10 +17,7 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
-};
+use tokio_rustls::rustls::pki_types::ServerName;
 use wharf_model::{Deployment, EnvValue, NotifyOn, NotifySpec};
 use wharf_report::{dim, duration, tame};
 
@@ -148,7 +145,7 @@ impl Message {
         }
         let name =
             ServerName::try_from(self.host.clone()).map_err(|_| Failed::ForGood(format!("{place} is no host")))?;
-        let stream = connector().map_err(Failed::ForGood)?.connect(name, stream).await;
+        let stream = wharf_gateway::trust::connector().connect(name, stream).await;
         self.converse(stream.map_err(|error| unheard(&error))?, &place).await
     }
 
@@ -188,20 +185,4 @@ fn verdict(status: StatusCode, place: &str, heard: &str) -> Result<(), Failed> {
     let may_pass =
         status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
     Err(if may_pass { Failed::ForNow(problem) } else { Failed::ForGood(problem) })
-}
-
-/// Trusts whom this machine trusts.
-fn connector() -> Result<TlsConnector, String> {
-    let mut roots = RootCertStore::empty();
-    // Where some cannot be read, the others are enough; where none can, there is nobody to trust.
-    let (known, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if known == 0 {
-        return Err("this machine trusts no certificates: apt-get install ca-certificates".to_owned());
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
 }

@@ -71,7 +71,7 @@ mod tls;
 mod token;
 mod trace;
 mod tracer;
-mod trust;
+pub mod trust;
 mod upgrade;
 mod upstream;
 mod worker;

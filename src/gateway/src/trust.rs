@@ -1,4 +1,4 @@
-//! Whom the gateway believes to be who they say, where it is the one who calls by TLS.
+//! Whom wharf believes to be who they say, where it is the one who calls by TLS: collectors of traces, and those who are notified.
 
 use std::sync::Arc;
 
@@ -8,7 +8,10 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// Speaks TLS to whom this machine trusts, as `SSL_CERT_FILE` and `SSL_CERT_DIR` or the system say. Where it knows nobody, as
 /// in a container of nothing but the gateway, whom browsers trust. Reads the machine's certificates: not for where time counts.
-pub(crate) fn connector() -> TlsConnector {
+///
+/// # Panics
+/// Never: the provider has suites for the default versions.
+pub fn connector() -> TlsConnector {
     let mut roots = RootCertStore::empty();
     // Where some cannot be read, the others are enough.
     let (known, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
