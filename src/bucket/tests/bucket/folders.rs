@@ -5,15 +5,17 @@ use crate::{
     place::{BUCKET, CONNECTIONS, Files, Place, SHORT, STALL, bytes, digest_at},
     support::{chance, mount, source},
 };
+use rustix::process::geteuid;
 use std::{
     fs,
     num::NonZeroU16,
     ops::RangeInclusive,
     os::unix::fs::MetadataExt as _,
     path::Path,
+    process::Command,
     sync::{
-        Mutex,
-        atomic::{AtomicU32, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -242,6 +244,51 @@ async fn gives_up_what_never_gets_better(make: Maker<'_>) {
     place.put("c", b"new");
     let failed = place.bring(&road).await.unwrap_err();
     assert!(matches!(failed, FetchError::Changed { object: None, .. }), "{failed}");
+}
+
+/// A small disk; gone with the value.
+struct Disk<'a>(&'a Path);
+
+impl<'a> Disk<'a> {
+    fn at(place: &'a Path) -> Self {
+        fs::create_dir_all(place).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=10m", "tmpfs"]).arg(place).status();
+        assert!(mounted.unwrap().success(), "root can mount");
+        Self(place)
+    }
+}
+
+impl Drop for Disk<'_> {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(self.0).status());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_cut_off_goes_on_where_its_room_is_all_there_is() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let place = Place::new(&[("a.bin", 8 << 20)]);
+    let store = place.store();
+    let _disk = Disk::at(store.root());
+    let (left, goes_on) = (AtomicU32::new(5), Arc::new(AtomicBool::new(false)));
+    let cut = goes_on.clone();
+    let road = place.road(move |asked: &Asked| {
+        let object = asked.target.contains("a.bin") && !cut.load(Ordering::Relaxed);
+        let passes =
+            !object || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        if passes { Mishap::None } else { Mishap::Lost }
+    });
+    place.bring(&road).await.unwrap_err();
+    let usage = store.usage().unwrap();
+    assert!(usage.arriving >= 8 << 20 && usage.free < 4 << 20, "{usage:?}");
+    let before = road.asked().len();
+    goes_on.store(true, Ordering::Relaxed);
+    place.bring(&road).await.unwrap();
+    place.assert_same("after it was cut off");
+    let gets = road.asked()[before..].iter().filter(|asked| asked.target.contains("a.bin")).count();
+    assert!(gets < 1 + 8, "{gets}: what had arrived is not fetched again");
 }
 
 #[tokio::test]
