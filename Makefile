@@ -103,9 +103,7 @@ needs-demo:
 needs-moto:
 	@test -f '$(TARGET)/moto/moto/server.py' || python3 -m pip install -q --target '$(TARGET)/moto' 'moto[server,s3]==5.2.*'
 
-needs-bench-mounts:
-	@command -v rclone >/dev/null || { if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; \
-	    $$as apt-get update -q && $$as apt-get install -y -q --no-install-recommends rclone; }
+needs-bench-mounts: needs
 	@test -d '$(TARGET)/awscli/awscli' || python3 -m pip install -q --target '$(TARGET)/awscli' awscli
 
 needs-bench:
@@ -126,8 +124,8 @@ needs-bench-docker:
 	fi
 
 # The tests run real programs: Python with pip, setpriv to become an ordinary user, and a Docker Engine of their own with
-# images from busybox and from the system's Python, a registry, and ways to that engine over TLS and ssh. The example
-# pipelines need curl and jq. Docker's command line is a package of its own in newer releases.
+# images from busybox and from the system's Python, a registry, and ways to that engine over TLS and ssh; a client that mounts
+# buckets. The example pipelines need curl and jq. Docker's command line is a package of its own in newer releases.
 needs:
 	@set -e; missing=; \
 	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
@@ -145,6 +143,8 @@ needs:
 	command -v ip >/dev/null || missing="$$missing iproute2"; \
 	command -v curl >/dev/null || missing="$$missing curl ca-certificates"; \
 	command -v jq >/dev/null || missing="$$missing jq"; \
+	command -v rclone >/dev/null || missing="$$missing rclone"; \
+	command -v fusermount3 >/dev/null || missing="$$missing fuse3"; \
 	if [ -n "$$missing$$cli" ]; then \
 	    if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; \
 	    $$as apt-get update -q; \

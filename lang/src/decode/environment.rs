@@ -10,7 +10,7 @@ use crate::{
 };
 use std::num::NonZeroU16;
 use std::{collections::BTreeMap, mem, sync::Arc};
-use wharf_model::{CopyLimits, EnvironmentName, ProviderSpec, Room, StateSpec};
+use wharf_model::{CopyLimits, EnvironmentName, FuseClient, ProviderSpec, Room, StateSpec};
 
 /// The environment of a project that declares none.
 const DEFAULT: &str = "default";
@@ -50,7 +50,7 @@ fn choose_of(
         environment.child("state").into_iter().for_each(|block| state::check(admit, block));
     }
     if environments.is_empty() && wanted.is_none_or(|wanted| wanted == DEFAULT) {
-        let provider = ProviderSpec::Local { host_is_image: false, copying: CopyLimits::default() };
+        let provider = ProviderSpec::Local { host_is_image: false, fuse: None, copying: CopyLimits::default() };
         return Some(Chosen { name: DEFAULT.parse().ok()?, provider, state: StateSpec::Folder });
     }
     let chosen = match wanted {
@@ -190,9 +190,11 @@ fn check_settings(admit: &mut Admit<'_>, block: &Block) {
         let help = "write for example `provider \"eas\" region=\"cn-hangzhou\"`";
         admit.problems.push(problem.at(block.title_at(), "in which region?").help(help.to_owned()));
     }
-    if let Some(image) = block.child("image").filter(|_| provider != "local") {
-        let message = format!("`image \"host\"` is a setting of the local provider, and this is {provider}");
-        admit.problems.push(Problem::error(Code::ForeignSetting, message).at(image.title_at(), "means nothing here"));
+    let of_local = [("image", "`image \"host\"`"), ("fuse", "`fuse`")];
+    for (node, said) in of_local.iter().filter(|_| provider != "local") {
+        let Some(block) = block.child(node) else { continue };
+        let message = format!("{said} is a setting of the local provider, and this is {provider}");
+        admit.problems.push(Problem::error(Code::ForeignSetting, message).at(block.title_at(), "means nothing here"));
     }
     if let (Some(host), Some(certificates)) =
         (block.property::<Arc<str>>("host"), block.property::<Arc<str>>("certificates"))
@@ -250,7 +252,11 @@ fn provider(environment: &Block) -> Option<ProviderSpec> {
     let block = environment.child("provider")?;
     let name = block.argument::<Arc<str>>(0)?.value;
     Some(match &*name {
-        "local" => ProviderSpec::Local { host_is_image: block.child("image").is_some(), copying: copying(block) },
+        "local" => ProviderSpec::Local {
+            host_is_image: block.child("image").is_some(),
+            fuse: plain::<Arc<str>>(block, "fuse").and_then(|word| FuseClient::of_word(&word)),
+            copying: copying(block),
+        },
         "docker" => {
             let (host, certificates) = (found(block, "host"), found(block, "certificates"));
             ProviderSpec::Docker { host, certificates, copying: copying(block) }

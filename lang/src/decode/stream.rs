@@ -65,10 +65,13 @@ impl Decode<'_> {
             let Some(MountSource::Bucket(bucket)) = mounts.get(&path.value).map(|mount| &mount.source) else {
                 continue;
             };
+            if bucket.is_copied() {
+                continue;
+            }
+            self.check_place(node, bucket);
             if bucket.mode != Some(BucketMode::Stream) {
                 continue;
             }
-            self.check_streamed(node, bucket);
             let server = Server::of(bucket);
             let folder = (variable(&path.value), Some(EnvValue::Plain(folder(bucket).into())));
             let server = server.variables().map(|(name, value)| (name.to_owned(), value.cloned()));
@@ -94,10 +97,9 @@ impl Decode<'_> {
         }
     }
 
-    /// A program must be told where the server is.
-    fn check_streamed(&mut self, mount: &Block, bucket: &BucketMount) {
-        let nowhere = bucket.store == ObjectStore::Oss && bucket.endpoint.is_none() && bucket.region.is_none();
-        if let Some(oss) = mount.child("oss").filter(|_| nowhere) {
+    /// A program must be told where the server is, and so must a client.
+    fn check_place(&mut self, mount: &Block, bucket: &BucketMount) {
+        if let Some(oss) = mount.child("oss").filter(|_| bucket.server().is_none()) {
             self.needs(oss, "region", "every region has a server of its own; or say where it is with `endpoint=`");
         }
     }

@@ -1,5 +1,6 @@
 //! What this runtime can honour, what a change of it costs, and how many calls its host takes at once.
 
+use crate::client::Fuse;
 use std::collections::BTreeMap;
 use wharf_model::{Capabilities, Cost, Field, Kind, Verb};
 use wharf_provider::Limits;
@@ -19,15 +20,15 @@ pub(crate) fn limits(cores: usize) -> Limits {
 }
 
 /// The table of this runtime.
-pub(crate) fn capabilities(host_is_image: bool) -> Capabilities {
+pub(crate) fn capabilities(host_is_image: bool, fuse: &Fuse) -> Capabilities {
     // Two balancers cannot listen on one port.
-    Capabilities::of("local", |field| cost(field, host_is_image))
+    Capabilities::of("local", |field| cost(field, host_is_image, fuse))
         .exclusive(&[Kind::Nlb])
         .copying_buckets()
         .of_release(wharf_serving::own_release())
 }
 
-fn cost(field: Field, host_is_image: bool) -> Cost {
+fn cost(field: Field, host_is_image: bool, fuse: &Fuse) -> Cost {
     match field {
         Field::Image | Field::RegistryLogin if !host_is_image => Cost::Unsupported {
             why: "there are no images on this runtime".into(),
@@ -40,10 +41,7 @@ fn cost(field: Field, host_is_image: bool) -> Cost {
                 "in this environment, mount a folder that holds the same files: `folder \"…\"`",
             )
         }
-        Field::MountFuse => lacks(
-            "it copies folders of buckets before instances start",
-            "leave `mode` out, or write `mode=\"sync\"` in this environment",
-        ),
+        Field::MountFuse => fuse.lack().map_or(Cost::Roll, |(why, help)| Cost::Unsupported { why, help }),
         Field::MountGit => lacks(
             "it does not read repositories",
             "clone it beside the project, and in this environment mount it: `folder \"…\" read-only=#true`",

@@ -135,6 +135,8 @@ pub(crate) struct Document {
     /// An empty folder in which the view is put together.
     pub(crate) view: PathBuf,
     pub(crate) mounts: Vec<MountPoint>,
+    /// What clients serve, to be kept up for as long as the instance has a supervisor.
+    pub(crate) systems: Vec<FileSystem>,
     /// Folders that the instance sees where they are, read-only.
     pub(crate) protected: Vec<PathBuf>,
     /// Where it is to listen.
@@ -149,6 +151,33 @@ pub(crate) struct MountPoint {
     pub(crate) source: PathBuf,
     pub(crate) target: PathBuf,
     pub(crate) read_only: bool,
+    /// Where the client mounts that serves it. It is then passed on by the source, which is empty in itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) served: Option<PathBuf>,
+}
+
+impl MountPoint {
+    /// A folder of the host.
+    pub(crate) fn folder(source: PathBuf, target: PathBuf, read_only: bool) -> Self {
+        Self { source, target, read_only, served: None }
+    }
+}
+
+/// A file system that a client serves.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct FileSystem {
+    /// What is served, for people.
+    pub(crate) what: String,
+    /// The client, and what it is started with. Never empty.
+    pub(crate) command: Vec<String>,
+    /// Its variables; keys are among them.
+    pub(crate) env: BTreeMap<String, String>,
+    /// Where the client mounts it: a folder that is made, and seen by nobody else.
+    pub(crate) served: PathBuf,
+    /// The folder that passes it on to the instance; it is made.
+    pub(crate) place: PathBuf,
+    /// Where the instance sees it.
+    pub(crate) target: PathBuf,
 }
 
 /// Which part of the host does not let us.
@@ -159,6 +188,8 @@ pub(crate) enum Refuser {
     Kernel,
     /// Something on the way to the mounts.
     Files,
+    /// A client that serves a file system.
+    Client,
 }
 
 /// What a supervisor says to the one who started it, a line each.

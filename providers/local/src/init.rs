@@ -73,7 +73,8 @@ pub(crate) fn hear(line: &mut UnixStream) -> io::Result<Document> {
     Ok(serde_json::from_slice(&text)?)
 }
 
-pub(crate) fn left(line: &UnixStream) -> io::Result<bool> {
+/// Whether nobody holds the other end any more.
+pub(crate) fn left(line: &impl AsFd) -> io::Result<bool> {
     let mut handles = [PollFd::new(line.as_fd(), PollFlags::POLLIN)];
     poll(&mut handles, PollTimeout::ZERO)?;
     Ok(handles[0].revents().is_some_and(|seen| seen.contains(PollFlags::POLLHUP)))

@@ -4,6 +4,7 @@
 
 use crate::format::Refuser;
 use nix::{
+    mount::{MsFlags, mount},
     sched::{CloneFlags, unshare},
     unistd::{getegid, geteuid},
 };
@@ -36,12 +37,36 @@ pub(crate) fn by_files(attempt: impl Into<String>) -> impl FnOnce(io::Error) -> 
 
 /// Makes the next child the first process of a namespace of its own, and lets it mount. The caller has one thread.
 pub(crate) fn isolate() -> Result<(), Refused> {
-    if geteuid().is_root() {
-        return unshare(CloneFlags::CLONE_NEWPID).map_err(by_kernel("the kernel refuses a process namespace"));
+    let processes = CloneFlags::CLONE_NEWPID;
+    if may_mount()? {
+        return unshare(processes).map_err(by_kernel("the kernel refuses a process namespace"));
     }
+    own_user(processes)
+}
+
+/// Gives this process, and all that it starts, mounts of their own: what the host mounts or unmounts later is seen there;
+/// what is mounted there is not seen on the host, and is gone with the last of them. The caller has one thread.
+pub(crate) fn own_mounts() -> Result<(), Refused> {
+    let mounts = CloneFlags::CLONE_NEWNS;
+    match may_mount()? {
+        true => unshare(mounts).map_err(by_kernel("the kernel refuses a mount namespace"))?,
+        false => own_user(mounts)?,
+    }
+    let nothing: Option<&str> = None;
+    mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_SLAVE, nothing)
+        .map_err(by_kernel("the kernel refuses mounts of our own"))
+}
+
+/// Whether no user namespace is needed to mount: root needs none, and one that was made before is good for what follows.
+fn may_mount() -> Result<bool, Refused> {
+    let held = capabilities(None).map_err(by_kernel("the kernel does not tell our rights"))?;
+    Ok(geteuid().is_root() || held.effective.contains(CapabilitySet::SYS_ADMIN))
+}
+
+/// Makes a user namespace, and others with it, and lets what is started mount.
+fn own_user(flags: CloneFlags) -> Result<(), Refused> {
     let (user, group) = (geteuid(), getegid());
-    let flags = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID;
-    unshare(flags).map_err(by_kernel("the kernel refuses a user namespace"))?;
+    unshare(flags | CloneFlags::CLONE_NEWUSER).map_err(by_kernel("the kernel refuses a user namespace"))?;
     let map = || -> io::Result<()> {
         fs::write("/proc/self/setgroups", "deny")?;
         fs::write("/proc/self/uid_map", format!("{user} {user} 1"))?;

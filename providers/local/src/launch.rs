@@ -1,6 +1,7 @@
 //! From a launch to the document that the roles run: a function of values, without a look at the disk.
 
 use crate::{
+    client::{self, Fuse},
     format::{Document, MountPoint},
     layout::{InstanceFolder, Layout},
     packages,
@@ -10,7 +11,7 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
 };
-use wharf_model::{Access, ContentRef, EnvValue, FolderPath, Launch, Program};
+use wharf_model::{Access, ContentRef, EnvValue, FolderMount, FolderPath, Launch, MountPath, Program};
 use wharf_mounts::Writable;
 use wharf_provider::{ProviderError, SecretValues};
 use wharf_serving::Care;
@@ -26,6 +27,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) project: &'a Path,
     pub(crate) environment: &'a BTreeMap<OsString, OsString>,
     pub(crate) secrets: &'a SecretValues,
+    /// Who serves folders of buckets as file systems.
+    pub(crate) fuse: &'a Fuse,
 }
 
 /// Where a folder of the file is, as people write it: `./app` adds no dot.
@@ -55,6 +58,7 @@ pub(crate) fn document(launch: &Launch, port: u16, around: &Surroundings<'_>) ->
         work: folder.work(),
         view: folder.view(),
         mounts: mounts(launch, around),
+        systems: client::systems(launch, around)?,
         protected: libraries.into_iter().chain(copies).collect(),
         port,
         care: Care::of(template),
@@ -97,21 +101,26 @@ fn declare(env: &mut BTreeMap<String, String>, launch: &Launch, secrets: &Secret
 }
 
 fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<MountPoint> {
-    let point = |(path, mount, content): (&wharf_model::MountPath, &wharf_model::FolderMount, Option<_>)| MountPoint {
-        source: match content {
+    let own = around.layout.instance(&launch.instance);
+    let folder = |(path, mount, content): (&MountPath, &FolderMount, Option<_>)| {
+        let source = match content {
             Some(digest) => around.layout.content(ContentRef::Folder(digest)),
             None => place_of(around.project, &mount.folder),
-        },
-        target: PathBuf::from(path.as_str()),
-        read_only: mount.access != Access::LiveReadWrite,
+        };
+        MountPoint::folder(source, PathBuf::from(path.as_str()), mount.access != Access::LiveReadWrite)
     };
-    let (writables, own) = (Writable::of(launch), around.layout.instance(&launch.instance));
-    let copy = |(path, content): (&wharf_model::MountPath, _)| {
+    let writables = Writable::of(launch);
+    let copy = |(path, content): (&MountPath, _)| {
         let target = PathBuf::from(path.as_str());
         match writables.iter().position(|writable| writable.target == target) {
-            Some(index) => MountPoint { source: own.written(index), target, read_only: false },
-            None => MountPoint { source: around.layout.content(content), target, read_only: true },
+            Some(index) => MountPoint::folder(own.written(index), target, false),
+            None => MountPoint::folder(around.layout.content(content), target, true),
         }
     };
-    launch.mounts().map(point).chain(launch.copies().map(copy)).collect()
+    let served = client::mounts(launch).enumerate().map(|(index, (path, _))| MountPoint {
+        served: Some(own.served(index)),
+        // Whether it may be written to is for the client to say.
+        ..MountPoint::folder(own.passed_on(index), PathBuf::from(path.as_str()), false)
+    });
+    launch.mounts().map(folder).chain(launch.copies().map(copy)).chain(served).collect()
 }

@@ -141,6 +141,16 @@ impl InstanceFolder {
         self.path.join(format!("sent-{index}.json"))
     }
 
+    /// Where a client mounts what it serves.
+    pub(crate) fn served(&self, index: usize) -> PathBuf {
+        self.path.join(format!("served-{index}"))
+    }
+
+    /// What passes that on to the instance.
+    pub(crate) fn passed_on(&self, index: usize) -> PathBuf {
+        self.path.join(format!("passed-on-{index}"))
+    }
+
     /// Where it runs.
     pub(crate) fn work(&self) -> PathBuf {
         self.path.join("work")

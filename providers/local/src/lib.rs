@@ -8,8 +8,8 @@
 //!
 //! - looking: [`LocalReader`] with `observe`, `logs`, `instance`, `listen`; nothing in there writes;
 //! - calls: [`LocalProvider`] with `start`, `stop`, `content`, `packages`, `gateways`, `resolve`;
-//! - the processes that stay: [`play_role`] with `supervise`, `init`, `isolate`, `view`, `log`;
-//! - values: `layout`, `format`, `labels`, `launch`, `port`, `tree`, `capability`.
+//! - the processes that stay: [`play_role`] with `supervise`, `init`, `isolate`, `view`, `file_systems`, `log`;
+//! - values: `layout`, `format`, `labels`, `launch`, `client`, `port`, `tree`, `capability`.
 //!
 //! Only the provider can be used where something is to be written:
 //!
@@ -33,11 +33,13 @@ mod asker;
 mod balancers;
 mod capability;
 mod checks;
+mod client;
 mod clock;
 mod content;
 mod doors;
 mod dump;
 mod error;
+mod file_systems;
 mod files;
 mod format;
 mod gateways;
@@ -63,10 +65,12 @@ mod roles;
 mod start;
 mod stop;
 mod supervise;
+mod table;
 mod tether;
 mod tree;
 mod view;
 mod writable;
 
+pub use client::Fuse;
 pub use provider::{LocalProvider, LocalReader, LocalSettings};
 pub use roles::play_role;

@@ -4,6 +4,7 @@
 use crate::{
     balancers::Balancers,
     capability,
+    client::Fuse,
     content::{drop_content, prepare_bucket, prepare_folder, prepare_packages},
     error::{disk, off_the_loop},
     files,
@@ -47,6 +48,8 @@ pub struct LocalSettings {
     pub owner: Owner,
     /// Whether the host may stand in for the image that a service names.
     pub host_is_image: bool,
+    /// What it can do about folders of buckets that are to be file systems.
+    pub fuse: Fuse,
     /// Where copies of folders of buckets are kept, for all projects of this host; made when something is first kept.
     pub content_dir: PathBuf,
     /// What copying them may take of this host.
@@ -68,6 +71,7 @@ pub struct LocalReader {
     pub(crate) owner: Owner,
     pub(crate) environment: BTreeMap<OsString, OsString>,
     pub(crate) copies: Copies,
+    pub(crate) fuse: Fuse,
     capabilities: Capabilities,
 }
 
@@ -80,7 +84,8 @@ impl LocalReader {
             owner: settings.owner,
             environment: settings.environment,
             copies: Copies::new(settings.content_dir, settings.depot, &settings.copying),
-            capabilities: capability::capabilities(settings.host_is_image),
+            capabilities: capability::capabilities(settings.host_is_image, &settings.fuse),
+            fuse: settings.fuse,
         }
     }
 }

@@ -4,8 +4,19 @@
 //! A role runs before any thread and any runtime exists, as the kernel lets only single-threaded processes change
 //! their namespaces. What the roles do is in `supervise`, `life` and `init`.
 
-use crate::{init, layout::InstanceFolder, life, supervise, tether};
-use nix::unistd::setsid;
+use crate::{
+    dump::Undumped,
+    init::{self, left},
+    layout::InstanceFolder,
+    life, supervise, tether,
+};
+use nix::{
+    sys::{
+        prctl::set_pdeathsig,
+        signal::{SigSet, Signal},
+    },
+    unistd::setsid,
+};
 use std::{
     ffi::{OsStr, OsString},
     io::{self, Write as _},
@@ -22,6 +33,7 @@ const INIT: &str = "init";
 const GATEWAY: &str = "gateway";
 const SUCCESSOR: &str = "successor";
 const TETHER: &str = "tether";
+const CLIENT: &str = "client";
 
 /// Plays a role if the arguments, with the program's name before them, ask for one; `None` when they do not. The binary
 /// calls this first of all, and returns what it answers. The roles of a gateway and of one that takes over from another end
@@ -48,6 +60,8 @@ pub fn play_role(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCo
         Some(become_gateway(Path::new(&place), &["--take-over"]))
     } else if role == TETHER {
         Some(tether::run(&place, arguments))
+    } else if role == CLIENT {
+        Some(become_client(&place, arguments))
     } else {
         None
     }
@@ -61,6 +75,24 @@ fn become_gateway(folder: &Path, how: &[&str]) -> ExitCode {
     };
     // The one who started it reads this.
     drop(writeln!(io::stderr(), "cannot become a gateway: {failure}"));
+    ExitCode::FAILURE
+}
+
+/// Becomes a client of a file system, which ends with its supervisor by whatever means that dies. Comes back only to fail.
+fn become_client(program: &OsStr, arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let ready = || -> io::Result<bool> {
+        set_pdeathsig(Signal::SIGKILL)?;
+        // It holds keys, and its supervisor waits with signals blocked, which it should not.
+        Undumped::begin()?;
+        SigSet::empty().thread_set_mask()?;
+        left(&io::stdin())
+    };
+    let failure = match ready() {
+        Ok(false) => Command::new(program).args(arguments).exec(),
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => error,
+    };
+    drop(writeln!(io::stderr(), "cannot run {}: {failure}", program.display()));
     ExitCode::FAILURE
 }
 
@@ -82,6 +114,11 @@ pub(crate) fn successor(folder: &Path) -> [&OsStr; 3] {
 /// The arguments that make a tether, before those of what it runs.
 pub(crate) fn tether(program: &OsStr) -> [&OsStr; 3] {
     [OsStr::new(ROLE), OsStr::new(TETHER), program]
+}
+
+/// The arguments that make a client of a file system, before them its program.
+pub(crate) fn client(command: &[String]) -> impl Iterator<Item = &OsStr> {
+    [ROLE, CLIENT].into_iter().chain(command.iter().map(String::as_str)).map(OsStr::new)
 }
 
 /// The arguments that make one life of an instance.

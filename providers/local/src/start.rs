@@ -52,6 +52,7 @@ pub(crate) async fn start(local: &Local, launch: &Launch, cx: &OpContext) -> Res
         project: &local.project,
         environment: &local.environment,
         secrets: &cx.secrets,
+        fuse: &local.fuse,
     };
     check_sources(launch, &surroundings)?;
     let document = |port| launch::document(launch, port, &surroundings);
@@ -236,6 +237,7 @@ async fn expect_started(words: &mut Lines<BufReader<ChildStdout>>, name: &Instan
         Word::Refused { refuser, attempt, why } => {
             let help = match refuser {
                 Refuser::Kernel => NAMESPACES,
+                Refuser::Client => "look at what its client says; when that is mended, apply again",
                 Refuser::Files => "see that the user who runs wharf may read that, or mount elsewhere",
             };
             let attempt = format!("cannot start {name}: {attempt}");

@@ -8,9 +8,11 @@
 use crate::{
     asker, clock,
     dump::Undumped,
+    file_systems::{FileSystems, Still},
     files,
     format::{Document, End, FORMAT, Order, Report, StoredExit, Wish, Word},
     healing::{self, Healing},
+    isolate::Refused,
     layout::InstanceFolder,
     lock::Lock,
     log::{self, Lines, Log},
@@ -58,7 +60,14 @@ fn watch(folder: InstanceFolder) -> io::Result<()> {
     let lock = patiently_locked(&folder)?;
     say(&Word::Locked)?;
     let document = hear()?;
-    let mut supervisor = Supervisor::new(&folder, lock, block_signals()?, &document, undumped);
+    let signals = block_signals()?;
+    let systems = match FileSystems::bring(&document.systems) {
+        Ok(systems) => systems,
+        Err(Refused { refuser, attempt, source }) => {
+            return say(&Word::Refused { refuser, attempt, why: source.to_string() });
+        }
+    };
+    let mut supervisor = Supervisor::new(&folder, lock, signals, &document, (&systems, undumped));
     loop {
         let began = Instant::now();
         let Some(end) = supervisor.see_a_life()? else { return Ok(()) };
@@ -172,6 +181,7 @@ struct Supervisor<'a> {
     undumped: Undumped,
     lock: Lock,
     signals: SignalFd,
+    systems: &'a FileSystems,
     healing: Healing,
     /// Whether the one who started it was told that it runs.
     said: bool,
@@ -185,17 +195,21 @@ impl<'a> Supervisor<'a> {
         lock: Lock,
         signals: SignalFd,
         document: &'a Document,
-        undumped: Undumped,
+        (systems, undumped): (&'a FileSystems, Undumped),
     ) -> Self {
         let healing = Healing::new(document.care.stays_down);
-        Self { folder, document, undumped, lock, signals, healing, said: false, told: false }
+        Self { folder, document, undumped, lock, signals, systems, healing, said: false, told: false }
     }
 
     /// Lives through one life of the program; `None` where the host does not let us, and nobody was told otherwise yet.
     fn see_a_life(&mut self) -> io::Result<Option<End>> {
+        let still = match self.systems.still() {
+            Ok(still) => still,
+            Err(words) => return Ok(Some(End::NotStarted(words))),
+        };
         let life = start_life(self.folder, self.document, &self.undumped)?;
         let asker = asker::start(self.folder, &self.document.care, self.document.port)?;
-        Watch::new(self, life, asker).watch()
+        Watch::new(self, life, asker, still)?.watch()
     }
 
     /// Waits before the next life. Answers whether there is to be one.
@@ -249,6 +263,7 @@ enum Event {
     Wish,
     Out,
     Err,
+    Client,
 }
 
 /// A line on which whole lines of JSON come.
@@ -296,6 +311,9 @@ struct Watch<'w, 's> {
     asker: Spoken,
     out: Pipe<ChildStdout>,
     err: Pipe<ChildStderr>,
+    clients: Pipe<UnixStream>,
+    /// Held until the view is made, or is not to be any more.
+    still: Option<Still<'s>>,
     log: Log,
     /// How the main process ended, once that is known.
     end: Option<End>,
@@ -305,21 +323,29 @@ struct Watch<'w, 's> {
 }
 
 impl<'w, 's> Watch<'w, 's> {
-    fn new(supervisor: &'w mut Supervisor<'s>, life: Life, asker: Option<UnixStream>) -> Self {
+    fn new(
+        supervisor: &'w mut Supervisor<'s>,
+        life: Life,
+        asker: Option<UnixStream>,
+        still: Still<'s>,
+    ) -> io::Result<Self> {
         let Life { mut process, line } = life;
         let log = Log::open(supervisor.folder.clone(), log::LIMIT);
-        Self {
+        let clients = supervisor.systems.line()?;
+        Ok(Self {
             supervisor,
             init: Spoken::new(Some(line)),
             asker: Spoken::new(asker),
             out: Pipe::new(process.stdout.take(), LogStream::Out),
             err: Pipe::new(process.stderr.take(), LogStream::Err),
+            clients: Pipe::new(clients, LogStream::Err),
+            still: Some(still),
             log,
             end: None,
             refused: false,
             gone: None,
             life: process,
-        }
+        })
     }
 
     /// Watches until nothing is left of the life, and says how it ended; `None` where it was refused at the first start.
@@ -356,6 +382,7 @@ impl<'w, 's> Watch<'w, 's> {
             (Event::Wish, self.asker.stream.as_ref().map(AsFd::as_fd)),
             (Event::Out, self.out.source.as_ref().map(AsFd::as_fd)),
             (Event::Err, self.err.source.as_ref().map(AsFd::as_fd)),
+            (Event::Client, self.clients.source.as_ref().map(AsFd::as_fd)),
         ];
         for (event, source) in sources {
             if let Some(source) = source {
@@ -387,6 +414,7 @@ impl<'w, 's> Watch<'w, 's> {
             }
             Event::Out => self.out.read(&mut self.log),
             Event::Err => self.err.read(&mut self.log),
+            Event::Client => self.clients.read(&mut self.log),
         }
         Ok(())
     }
@@ -400,11 +428,14 @@ impl<'w, 's> Watch<'w, 's> {
         }
         if self.gone.is_none() && self.life.try_wait()?.is_some() {
             self.gone = Some(Instant::now());
+            self.still = None;
         }
         Ok(())
     }
 
     fn heed(&mut self, report: Report) -> io::Result<()> {
+        // Whatever it says, its view is made or never will be.
+        self.still = None;
         match report {
             Report::Started => {
                 self.supervisor.note_start()?;

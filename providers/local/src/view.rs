@@ -6,12 +6,13 @@
 //! into them. What is written into such a folder itself, not into what is bound there, ends with the instance.
 
 use crate::{
+    file_systems::uncover,
     format::{Document, MountPoint},
-    isolate::{Refused, by_files, by_kernel},
+    isolate::{Refused, by_files, own_mounts},
+    table,
 };
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
-    sched::{CloneFlags, unshare},
     unistd::pivot_root,
 };
 use std::{
@@ -21,19 +22,21 @@ use std::{
     fs::{self, File},
     io,
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink},
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
 };
 
 const NOTHING: Option<&str> = None;
 
 /// Makes the view and moves into it. The caller is alone in its process namespace and may mount.
 pub(crate) fn make(document: &Document) -> Result<(), Refused> {
-    unshare(CloneFlags::CLONE_NEWNS).map_err(by_kernel("the kernel refuses a mount namespace"))?;
-    // What the host mounts or unmounts later is seen; what is mounted here is not seen there.
-    mount(NOTHING, "/", NOTHING, MsFlags::MS_REC | MsFlags::MS_SLAVE, NOTHING)
-        .map_err(by_kernel("the kernel refuses mounts of our own"))?;
+    own_mounts()?;
     for folder in &document.protected {
         bind(folder, folder, true).map_err(by_files(format!("cannot protect {}", folder.display())))?;
+    }
+    // What a client serves goes from the place that passes it on, here and nowhere else: it is that place which is bound into
+    // the view, so that what is served there later reaches the view as well.
+    for point in document.mounts.iter().filter(|point| point.served.is_some()) {
+        uncover(&point.source, 1).map_err(by_files(format!("cannot prepare {}", point.target.display())))?;
     }
     if !document.mounts.is_empty() {
         replace_root(&document.view, &document.mounts)?;
@@ -105,8 +108,11 @@ fn fill(old: &Path, new: &Path, way: &Way<'_>) -> Result<(), Refused> {
         let made = make_folder(&from, &to, below.mount.is_some());
         made.map_err(by_files(format!("cannot make room for the mount at {}", from.display())))?;
         match below.mount {
-            Some(MountPoint { source, target, read_only }) => bind(source, &to, *read_only)
-                .map_err(by_files(format!("cannot mount {} at {}", source.display(), target.display())))?,
+            Some(point) => {
+                let MountPoint { source, target, .. } = point;
+                let attempt = format!("cannot mount {} at {}", source.display(), target.display());
+                lay(point, &to).map_err(by_files(attempt))?;
+            }
             None => fill(&from, &to, below)?,
         }
     }
@@ -151,11 +157,17 @@ fn make_folder(from: &Path, to: &Path, covered: bool) -> io::Result<()> {
     }
 }
 
+/// Lays a mount over a folder.
+fn lay(point: &MountPoint, to: &Path) -> io::Result<()> {
+    bind(&point.source, to, point.read_only)?;
+    point.served.as_ref().map_or(Ok(()), |served| bind(served, to, false))
+}
+
 /// Binds `from`, with what is mounted in it, at `to`.
 fn bind(from: &Path, to: &Path, read_only: bool) -> io::Result<()> {
     mount(Some(from), to, NOTHING, MsFlags::MS_BIND | MsFlags::MS_REC, NOTHING)?;
     if read_only {
-        for (path, flags) in mounted_below(&to.canonicalize()?)? {
+        for (path, flags) in table::mounted_below(&to.canonicalize()?)? {
             let flags = flags | MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
             mount(NOTHING, &path, NOTHING, flags, NOTHING)?;
         }
@@ -163,57 +175,13 @@ fn bind(from: &Path, to: &Path, read_only: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// What is mounted at the folder and in it, with those of its flags that the kernel lets nobody take away.
-fn mounted_below(folder: &Path) -> io::Result<Vec<(PathBuf, MsFlags)>> {
-    let table = fs::read_to_string("/proc/self/mountinfo")?;
-    let rows = table.lines().filter_map(|line| {
-        let mut fields = line.split(' ').skip(4);
-        Some((PathBuf::from(unescaped(fields.next()?)), locked_flags(fields.next()?)))
-    });
-    Ok(rows.filter(|(path, _)| path.starts_with(folder)).collect())
-}
-
-fn locked_flags(options: &str) -> MsFlags {
-    options.split(',').fold(MsFlags::empty(), |flags, option| match option {
-        "nosuid" => flags | MsFlags::MS_NOSUID,
-        "nodev" => flags | MsFlags::MS_NODEV,
-        "noexec" => flags | MsFlags::MS_NOEXEC,
-        _ => flags,
-    })
-}
-
-/// The kernel writes spaces and the like in its table as three octal digits after a backslash.
-fn unescaped(field: &str) -> String {
-    let mut parts = field.split('\\');
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                text.push(char::from(byte));
-                text.push_str(&part[3..]);
-            }
-            None => {
-                text.push('\\');
-                text.push_str(part);
-            }
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_table_is_read() {
-        assert_eq!(unescaped("/a\\040b\\134c"), "/a b\\c");
-        assert_eq!(locked_flags("rw,nosuid,noexec,relatime"), MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC);
-    }
-
-    #[test]
     fn ways_share_their_beginning() {
-        let point = |target: &str| MountPoint { source: "/s".into(), target: target.into(), read_only: true };
+        let point = |target: &str| MountPoint::folder("/s".into(), target.into(), true);
         let points = [point("/mnt/data"), point("/mnt/models/llm"), point("/opt/x")];
         let way = Way::to(&points);
         assert_eq!(way.below.len(), 2);

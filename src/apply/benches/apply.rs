@@ -76,7 +76,7 @@ fn make_plan(count: usize, provider: &Nothing) -> Plan {
     let desired = Deployment {
         project: "bench".parse().unwrap(),
         environment: "dev".parse().unwrap(),
-        provider: ProviderSpec::Local { host_is_image: false, copying: Default::default() },
+        provider: ProviderSpec::Local { host_is_image: false, fuse: None, copying: Default::default() },
         state: StateSpec::default(),
         secrets: BTreeMap::new(),
         gateways: (0..count).map(gateway).collect(),

@@ -17,12 +17,10 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 use tokio::sync::OnceCell;
-use wharf_model::{BucketSpec, BucketStyle};
+use wharf_model::{BucketSpec, BucketStyle, oss_host};
 
 /// The region that servers which know none are told.
 const ANY_REGION: &str = "us-east-1";
-/// What the hosts of Alibaba Cloud's object storage end with.
-pub(crate) const OSS: &str = ".aliyuncs.com";
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -99,20 +97,14 @@ async fn region(spec: &BucketSpec) -> Option<Region> {
     found.or_else(|| spec.endpoint.is_some().then(|| Region::new(ANY_REGION)))
 }
 
-fn host(spec: &BucketSpec) -> Option<&str> {
-    let (_, rest) = spec.endpoint.as_deref()?.split_once("://")?;
-    let authority = rest.split('/').next()?;
-    Some(authority.rsplit_once(':').map_or(authority, |(host, _)| host))
-}
-
 /// Whether the server is one of Alibaba Cloud's.
 pub(crate) fn is_oss(spec: &BucketSpec) -> bool {
-    host(spec).is_some_and(|host| host.ends_with(OSS))
+    spec.endpoint.as_deref().is_some_and(|endpoint| oss_host(endpoint).is_some())
 }
 
 /// `oss-cn-hangzhou` of `s3.oss-cn-hangzhou.aliyuncs.com`.
 fn region_of_host(spec: &BucketSpec) -> Option<&str> {
-    let host = host(spec)?.strip_suffix(OSS)?;
+    let host = oss_host(spec.endpoint.as_deref()?)?;
     let region = host.strip_prefix("s3.").unwrap_or(host);
     Some(region.strip_suffix("-internal").unwrap_or(region))
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     client::forbid,
-    connect::{Connection, Identity, OSS, is_oss},
+    connect::{Connection, Identity, is_oss},
     fault::BucketError,
     sums::{Heard, Sums, want_checksum},
 };
@@ -81,8 +81,7 @@ impl BucketFolder {
     /// # Errors
     /// When nobody has said where the server is.
     pub fn new(mount: &BucketMount, identity: Identity) -> Result<Self, Fault> {
-        let (bucket, folder) = mount.path.split_once('/').unwrap_or((&mount.path, ""));
-        let folder = folder.trim_matches('/');
+        let (bucket, folder) = mount.bucket_and_folder();
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let endpoint = endpoint(mount)?;
         let at = endpoint.as_deref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
@@ -143,18 +142,14 @@ impl BucketFolder {
     }
 }
 
-/// Where the server is. Every region of Alibaba Cloud's has one of its own.
+/// Where the server is.
 fn endpoint(mount: &BucketMount) -> Result<Option<String>, Fault> {
-    match (mount.store, &mount.endpoint, &mount.region) {
-        (_, Some(endpoint), _) => Ok(Some(endpoint.to_string())),
-        (ObjectStore::S3, None, _) => Ok(None),
-        (ObjectStore::Oss, None, Some(region)) => {
-            Ok(Some(format!("https://oss-{}{OSS}", region.strip_prefix("oss-").unwrap_or(region))))
-        }
-        (ObjectStore::Oss, None, None) => Err(Fault::Refused {
+    match (mount.store, mount.server()) {
+        (ObjectStore::Oss, None) => Err(Fault::Refused {
             said: "nobody has said in which region it is".to_owned(),
             help: "add `region=\"cn-hangzhou\"`, say, or `endpoint=\"https://…\"`".to_owned(),
         }),
+        (_, server) => Ok(server),
     }
 }
 

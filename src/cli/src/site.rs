@@ -16,7 +16,7 @@ use std::{
 use wharf_bucket::BucketDepot;
 use wharf_docker::{DockerProvider, DockerReader, DockerSettings, Logins};
 use wharf_encrypt::Encrypted;
-use wharf_local::{LocalProvider, LocalReader, LocalSettings};
+use wharf_local::{Fuse, LocalProvider, LocalReader, LocalSettings};
 use wharf_model::{
     Deployment, Observed, ProviderSpec, Record, SecretDigest, SecretKey, SecretName, ServiceName, Timestamp,
 };
@@ -208,17 +208,21 @@ fn settings(project: &Project) -> Ends<Settings> {
     let owner = Owner { project: name.clone(), environment: environment.clone() };
     let program = std::env::current_exe().map_err(|cause| Fault::new("cannot find wharf's own program").because(cause));
     match provider {
-        ProviderSpec::Local { host_is_image, copying } => Ok(Settings::Local(LocalSettings {
-            project_dir: project.dir.clone(),
-            state_dir: project.state_dir().join("local"),
-            owner,
-            host_is_image: *host_is_image,
-            content_dir: content_dir(&project.dir),
-            copying: *copying,
-            depot: Arc::new(depot(project)),
-            program: program?,
-            environment: std::env::vars_os().collect(),
-        })),
+        ProviderSpec::Local { host_is_image, fuse, copying } => {
+            let environment = std::env::vars_os().collect();
+            Ok(Settings::Local(LocalSettings {
+                project_dir: project.dir.clone(),
+                state_dir: project.state_dir().join("local"),
+                owner,
+                host_is_image: *host_is_image,
+                fuse: Fuse::here(*fuse, &environment),
+                content_dir: content_dir(&project.dir),
+                copying: *copying,
+                depot: Arc::new(depot(project)),
+                program: program?,
+                environment,
+            }))
+        }
         ProviderSpec::Docker { host, certificates, copying } => Ok(Settings::Docker(DockerSettings {
             host: host
                 .as_ref()

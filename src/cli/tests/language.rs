@@ -13,10 +13,10 @@ use std::{
 };
 use wharf_docker::{DockerReader, DockerSettings};
 use wharf_lang::{Feature, IncludeError, NodeSchema, Request, SourceFile, features, load, schema};
-use wharf_local::{LocalReader, LocalSettings};
+use wharf_local::{Fuse, LocalReader, LocalSettings};
 use wharf_model::{
-    Capabilities, Cost, Deployment, Field, Observed, Pins, Record, RecordedGateway, RecordedRoute, RecordedService,
-    Revision, RevisionNumber, Timestamp,
+    Capabilities, Cost, Deployment, Field, FuseClient, Observed, Pins, Record, RecordedGateway, RecordedRoute,
+    RecordedService, Revision, RevisionNumber, Timestamp,
 };
 use wharf_plan::{Input, Problem, plan};
 use wharf_provider::{Observe, Owner};
@@ -119,6 +119,7 @@ fn local() -> Capabilities {
         state_dir: PathBuf::new(),
         owner: Owner { project: "p".parse().unwrap(), environment: "e".parse().unwrap() },
         host_is_image: true,
+        fuse: Fuse::Ready(FuseClient::Rclone),
         content_dir: PathBuf::new(),
         copying: Default::default(),
         depot: Arc::new(wharf_bucket::BucketDepot::default()),

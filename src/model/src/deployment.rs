@@ -1,8 +1,8 @@
 //! Everything that a project asks for in one environment: what `wharf-lang` hands on.
 
 use crate::{
-    Address, CallRecords, CopyLimits, EnvironmentName, GatewayName, GatewaySpec, GroupName, GroupSpec, Ignore,
-    NetworkName, NetworkSpec, NlbName, NlbSpec, NotifySpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName,
+    Address, CallRecords, CopyLimits, EnvironmentName, FuseClient, GatewayName, GatewaySpec, GroupName, GroupSpec,
+    Ignore, NetworkName, NetworkSpec, NlbName, NlbSpec, NotifySpec, ObjectSpec, Origins, Pins, PolicySpec, ProjectName,
     RegistryHost, RegistrySpec, RouteSpec, SecretDigest, SecretName, ServiceName, ServiceSpec, StateSpec,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -58,6 +58,8 @@ pub enum ProviderSpec {
     Local {
         /// Whether the host may stand in for the image that a service names.
         host_is_image: bool,
+        /// Who mounts folders of buckets as file systems; nobody when absent.
+        fuse: Option<FuseClient>,
         /// What copying may take of it.
         copying: CopyLimits,
     },

@@ -19,6 +19,12 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node("environment.provider.image", Optional, "\"host\" lets the host stand in for the image that a service names")
         .takes(&[value("image", Type::Word(&["host"]))]),
     node(
+        "environment.provider.fuse",
+        Optional,
+        "local: the program of this host that mounts folders of buckets with `mode=\"fuse\"`; it must be installed",
+    )
+    .takes(&[value("client", Type::Word(&["rclone"]))]),
+    node(
         "environment.provider.copies",
         Optional,
         "local and docker: what copying folders of buckets to this host may take of it",

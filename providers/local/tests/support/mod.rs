@@ -12,10 +12,11 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use wharf_local::{LocalProvider, LocalSettings};
+use wharf_local::{Fuse, LocalProvider, LocalSettings};
 use wharf_model::{
-    Address, Call, ContentDigest, ContentRef, EnvValue, GatewayName, Generation, InstanceId, Launch, Mount, MountPath,
-    Observed, ObservedInstance, Operation, Outcome, Phase, Pins, Program, Revision, RevisionNumber, Slot, Template,
+    Address, Call, ContentDigest, ContentRef, EnvValue, FuseClient, GatewayName, Generation, InstanceId, Launch, Mount,
+    MountPath, Observed, ObservedInstance, Operation, Outcome, Phase, Pins, Program, Revision, RevisionNumber, Slot,
+    Template,
 };
 use wharf_provider::{Execute as _, LogCursor, Observe as _, OpContext, Owner, ProviderError, Scope, SecretValues};
 
@@ -145,6 +146,7 @@ pub(crate) fn settings(root: &Path) -> LocalSettings {
         state_dir: root.join("state"),
         owner: Owner { project: "chat".parse().unwrap(), environment: "dev".parse().unwrap() },
         host_is_image: true,
+        fuse: Fuse::here(Some(FuseClient::Rclone), &env::vars_os().collect()),
         content_dir: root.join("kept"),
         copying: Default::default(),
         depot: Arc::new(copied::depot()),

@@ -34,7 +34,7 @@ pub(crate) fn deployment(services: &[(&str, ServiceSpec)]) -> Deployment {
     Deployment {
         project: "chat".parse().unwrap(),
         environment: "dev".parse().unwrap(),
-        provider: ProviderSpec::Local { host_is_image: false, copying: Default::default() },
+        provider: ProviderSpec::Local { host_is_image: false, fuse: None, copying: Default::default() },
         state: StateSpec::default(),
         secrets: BTreeMap::new(),
         gateways,

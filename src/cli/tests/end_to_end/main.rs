@@ -16,6 +16,7 @@ mod dumps;
 mod encrypted;
 mod events;
 mod examples;
+mod file_systems;
 mod gateway;
 mod groups;
 mod healing;

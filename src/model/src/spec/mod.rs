@@ -29,8 +29,9 @@ pub use gateway::{Domain, GatewaySpec, ManagedGateway, Reach, RouteSpec};
 pub use group::{GroupPolicy, GroupSpec, Membership};
 pub use health::{Check, Probe, Probes};
 pub use mount::{
-    Access, BucketKeys, BucketMode, BucketMount, DatasetMount, FolderMount, FolderPath, GitMount, ImageMount,
-    ModelMount, Mount, MountCache, MountLabel, MountPath, MountPathError, MountSource, NfsMount, ObjectStore,
+    Access, BucketKeys, BucketMode, BucketMount, DatasetMount, FolderMount, FolderPath, FuseClient, GitMount,
+    ImageMount, ModelMount, Mount, MountCache, MountLabel, MountPath, MountPathError, MountSource, NfsMount,
+    ObjectStore, oss_host,
 };
 pub use network::{Direction, ExistingNetwork, Nacos, NetworkPlace, NetworkRule, NetworkSpec, NlbSpec, RegistrySpec};
 pub use notify::{NotifyOn, NotifySpec};

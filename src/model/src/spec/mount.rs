@@ -131,6 +131,14 @@ impl Mount {
         }
     }
 
+    /// The folder of a bucket that a client of this host is to serve as a file system, if it is one.
+    pub fn as_fuse(&self) -> Option<&BucketMount> {
+        match &self.source {
+            MountSource::Bucket(bucket) if bucket.mode == Some(BucketMode::Fuse) => Some(bucket),
+            _ => None,
+        }
+    }
+
     /// The folder of a bucket that each instance has a copy of to write to, if it is one. What is cached is only read.
     pub fn as_written(&self) -> Option<&BucketMount> {
         self.as_copied().filter(|bucket| !bucket.read_only && self.cache.is_none())
@@ -311,6 +319,37 @@ impl BucketMount {
     }
 }
 
+/// What the hosts of Alibaba Cloud's object storage end with.
+const OSS_HOSTS: &str = ".aliyuncs.com";
+
+/// What the name of an endpoint's host has before that, if the host is one of Alibaba Cloud's: `oss-cn-hangzhou`.
+pub fn oss_host(endpoint: &str) -> Option<&str> {
+    let (_, rest) = endpoint.split_once("://")?;
+    let authority = rest.split('/').next()?;
+    authority.rsplit_once(':').map_or(authority, |(host, _)| host).strip_suffix(OSS_HOSTS)
+}
+
+impl BucketMount {
+    /// Where its server is, as far as it was said: every region of Alibaba Cloud's has one of its own. Without an answer, it
+    /// is Amazon's, or nobody has said which of Alibaba Cloud's.
+    pub fn server(&self) -> Option<String> {
+        let of_region = |region: &Arc<str>| format!("https://oss-{}{OSS_HOSTS}", bare(region));
+        let region = self.region.as_ref().filter(|_| self.store == ObjectStore::Oss);
+        self.endpoint.as_ref().map(ToString::to_string).or_else(|| region.map(of_region))
+    }
+
+    /// The bucket, and the folder in it: without slashes around it, and empty where the whole bucket is meant.
+    pub fn bucket_and_folder(&self) -> (&str, &str) {
+        let (bucket, folder) = self.path.split_once('/').unwrap_or((&self.path, ""));
+        (bucket, folder.trim_matches('/'))
+    }
+}
+
+/// A region of Alibaba Cloud's, which some write as its hosts have it.
+fn bare(region: &str) -> &str {
+    region.strip_prefix("oss-").unwrap_or(region)
+}
+
 impl fmt::Display for BucketMount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { store: _, path, endpoint, region, mode, read_only, live, keys: _ } = self;
@@ -341,6 +380,14 @@ words! {
         Stream => "stream",
         /// As a file system of its own.
         Fuse => "fuse",
+    }
+}
+
+words! {
+    /// A program that serves the files of a bucket as a file system of the host.
+    FuseClient {
+        /// The one of this name, which Linux distributions have.
+        Rclone => "rclone",
     }
 }
 

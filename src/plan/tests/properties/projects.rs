@@ -116,7 +116,7 @@ fn deployment(has: &Has, names: &[&'static str], drawn: &[Drawn]) -> Deployment 
     Deployment {
         project: "shop".parse().unwrap(),
         environment: "dev".parse().unwrap(),
-        provider: ProviderSpec::Local { host_is_image: true, copying: Default::default() },
+        provider: ProviderSpec::Local { host_is_image: true, fuse: None, copying: Default::default() },
         state: StateSpec::default(),
         ignores: Vec::new(),
         secrets: BTreeMap::from([("token".parse().unwrap(), SecretSource::Env(Arc::from("TOKEN")))]),

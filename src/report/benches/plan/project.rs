@@ -90,7 +90,7 @@ fn deployment(resources: usize) -> Deployment {
     Deployment {
         project: "bench".parse().unwrap(),
         environment: "bench".parse().unwrap(),
-        provider: ProviderSpec::Local { host_is_image: false, copying: Default::default() },
+        provider: ProviderSpec::Local { host_is_image: false, fuse: None, copying: Default::default() },
         state: StateSpec::default(),
         secrets: BTreeMap::new(),
         gateways: BTreeMap::from([("public".parse().unwrap(), gateway)]),
