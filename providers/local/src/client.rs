@@ -109,7 +109,7 @@ pub(crate) fn systems(launch: &Launch, around: &Surroundings<'_>) -> Result<Vec<
     let system = |(index, (path, mount)): (usize, (&MountPath, &BucketMount))| {
         let (served, place) = (own.served(index), own.passed_on(index));
         Ok(FileSystem {
-            what: format!("{}://{}", mount.store.as_str(), mount.path),
+            what: address(mount),
             command: match around.fuse {
                 Fuse::Ready(FuseClient::Rclone) => rclone(mount, &served),
                 // The plan refuses what is new; an older revision may need a client that the files name no more.
@@ -122,6 +122,12 @@ pub(crate) fn systems(launch: &Launch, around: &Surroundings<'_>) -> Result<Vec<
         })
     };
     mounts(launch).enumerate().map(system).collect()
+}
+
+/// Where a folder is, for people.
+fn address(mount: &BucketMount) -> String {
+    let at = mount.server().map(|server| format!(" at {server}")).unwrap_or_default();
+    format!("{}://{}{at}", mount.store.as_str(), mount.path)
 }
 
 fn missing(launch: &Launch, path: &MountPath, fuse: &Fuse) -> ProviderError {

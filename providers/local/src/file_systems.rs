@@ -100,7 +100,7 @@ impl FileSystems {
     fn wait(&self, systems: &[FileSystem]) -> Result<(), Refused> {
         let failed = |system: &FileSystem, said: &str| Refused {
             refuser: Refuser::Client,
-            attempt: format!("cannot mount {} at {}", system.what, system.target.display()),
+            attempt: format!("cannot mount at {} what is in {}", system.target.display(), system.what),
             source: io::Error::other(said.to_owned()),
         };
         let mut state = self.shared.lock();
@@ -173,8 +173,10 @@ impl Keeper {
                 let mut state = self.shared.lock();
                 came |= matches!(state[self.index], State::Up);
                 let target = self.system.target.display();
-                let words = format!("the file system at {target} is not there: {words}");
-                state[self.index] = if came { State::Down(words) } else { State::Failed(words) };
+                state[self.index] = match came {
+                    true => State::Down(format!("the file system at {target} is not there: {words}")),
+                    false => State::Failed(words),
+                };
                 self.shared.changed.notify_all();
             }
             if !came {

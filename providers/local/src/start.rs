@@ -237,7 +237,9 @@ async fn expect_started(words: &mut Lines<BufReader<ChildStdout>>, name: &Instan
         Word::Refused { refuser, attempt, why } => {
             let help = match refuser {
                 Refuser::Kernel => NAMESPACES,
-                Refuser::Client => "look at what its client says; when that is mended, apply again",
+                Refuser::Client => {
+                    "see that the server answers and lets these keys in; when that is mended, apply again"
+                }
                 Refuser::Files => "see that the user who runs wharf may read that, or mount elsewhere",
             };
             let attempt = format!("cannot start {name}: {attempt}");

@@ -193,7 +193,8 @@ async fn a_bucket_that_lets_nobody_in_is_told_at_the_start() {
     site.place.secrets.insert("key".parse().unwrap(), "not the key".into());
     let error = site.place.run(&start(&site.launch("exec sleep 600"))).await.unwrap_err();
     let words = error.to_string();
-    assert!(words.contains("cannot mount s3://examplebucket/dir/ at /mnt/wharf-served"), "{words}");
+    let place = format!("s3://examplebucket/dir/ at http://{}", site.server.address());
+    assert!(words.contains(&format!("cannot mount at /mnt/wharf-served what is in {place}")), "{words}");
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("SignatureDoesNotMatch") || source.contains("403"), "{source}");
     assert!(!site.place.instance("hello-0-g1").exists());

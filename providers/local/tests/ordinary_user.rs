@@ -50,5 +50,5 @@ fn suites() -> Vec<std::path::PathBuf> {
         let builds = builds.filter(fits).max_by_key(|path| fs::metadata(path).unwrap().modified().unwrap());
         builds.unwrap_or_else(|| panic!("no build of {name} in {}", folder.display()))
     };
-    ["instances", "mounts", "packages", "gateways"].map(newest).into()
+    ["instances", "mounts", "file_systems", "packages", "gateways"].map(newest).into()
 }

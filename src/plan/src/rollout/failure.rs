@@ -141,8 +141,30 @@ impl fmt::Display for Failure {
                 )
             }
             Self::Asked { by } => write!(f, "{by} asked to go back"),
-            Self::Refused { instance, verb, refusal } => write!(f, "cannot {verb} {instance}: {}", refusal.error),
+            Self::Refused { instance, verb, refusal } => {
+                let attempt = format!("cannot {verb} {instance}");
+                // Most of those who refuse say as much.
+                let said = refusal.error.starts_with(&attempt);
+                if said { f.write_str(&refusal.error) } else { write!(f, "{attempt}: {}", refusal.error) }
+            }
             Self::Twice { first, second } => write!(f, "{first}; and the way back failed: {second}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_refused_is_said_once() {
+        let refused = |error: &str| Failure::Refused {
+            instance: "chat-0-g1".parse().unwrap(),
+            verb: Verb::Start,
+            refusal: Refusal { error: error.to_owned(), help: None },
+        };
+        let said = "cannot start chat-0-g1: there is no folder models";
+        assert_eq!(refused("there is no folder models").to_string(), said);
+        assert_eq!(refused(said).to_string(), said);
     }
 }
