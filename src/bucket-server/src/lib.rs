@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "servers for tests are processes, files and time")]
 
 mod large;
+mod list;
 mod moto;
 mod road;
 mod server;

@@ -1,6 +1,6 @@
 //! A server in this process, over files. Its habits are those of servers that were met.
 
-use crate::{large::Large, sums::Sums};
+use crate::{large::Large, list, sums::Sums};
 use async_trait::async_trait;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -15,12 +15,7 @@ use s3s::{
     service::S3ServiceBuilder,
 };
 use s3s_fs::FileSystem;
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime::Runtime, sync::Mutex};
 
@@ -141,21 +136,9 @@ impl Server {
     /// When they cannot be listed.
     pub fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();
-        gather(&self.folder(), "", &mut keys);
+        list::gather(&self.folder(), "", &mut keys).expect("a folder can be listed");
         keys.sort();
         keys
-    }
-}
-
-fn gather(folder: &Path, below: &str, keys: &mut Vec<String>) {
-    for entry in fs::read_dir(folder).expect("a folder can be listed") {
-        let entry = entry.expect("a folder can be listed");
-        let name = format!("{below}{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() {
-            gather(&entry.path(), &format!("{name}/"), keys);
-        } else {
-            keys.push(name);
-        }
     }
 }
 
@@ -260,6 +243,11 @@ impl S3 for Kept {
     }
 
     async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+        if req.input.delimiter.is_none() {
+            let folder = self.folder.join(&req.input.bucket);
+            let page = tokio::task::block_in_place(|| list::page(&folder, &self.large, &req.input));
+            return page.map(S3Response::new);
+        }
         let bucket = req.input.bucket.clone();
         let mut page = self.files.list_objects_v2(req).await?;
         // What was removed since the files were listed is not there, rather than a mistake of who asked.
