@@ -45,7 +45,8 @@ pub struct Fetch<'a> {
     pub listing: Option<Listing>,
     /// The name under which it is lent: a link to the snapshot, which is kept for as long as the link is there.
     pub name: &'a Path,
-    /// How many requests there are at once for this folder.
+    /// How many requests there are at once for this folder; four times as many where its objects are small. All that is
+    /// brought together keeps to the throttle besides.
     pub connections: usize,
     /// What it shares with other downloads.
     pub throttle: &'a Throttle,
@@ -258,7 +259,7 @@ async fn finish(work: &Arc<Work>, part: &Arc<Part>) -> Result<(), FetchError> {
 /// Lets the workers work, and tells how it goes: often in the beginning, then less.
 async fn run(order: &Fetch<'_>, work: &Arc<Work>, whole: u64) -> Result<(), FetchError> {
     let mut workers = JoinSet::new();
-    for _ in 0..order.connections.max(1) {
+    for _ in 0..work.workers(order.connections) {
         workers.spawn(work.clone().run());
     }
     let (began, mut pace) = (Instant::now(), Pace::begin(work.done()));

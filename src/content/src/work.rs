@@ -25,6 +25,8 @@ use wharf_model::ContentDigest;
 
 /// One request asks for at most so much, and for no less than so much if there is more.
 const SPAN: std::ops::RangeInclusive<u64> = 1024 * 1024..=16 * 1024 * 1024;
+/// Of requests for less than that there are so many times as many at once.
+const SHORT: usize = 4;
 /// An object that arrives otherwise than it should is fetched so often.
 const SPOILED: u32 = 3;
 
@@ -113,6 +115,15 @@ impl Work {
 
     fn queue(&self) -> MutexGuard<'_, VecDeque<(Arc<Part>, Range<u64>)>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many workers it takes for what is asked for. Where answers are short, waiting for them is most of the time.
+    pub(crate) fn workers(&self, connections: usize) -> usize {
+        let queue = self.queue();
+        let bytes: u64 = queue.iter().map(|(_, span)| span.end - span.start).sum();
+        let short = bytes < queue.len() as u64 * SPAN.start();
+        let most = if short { connections.saturating_mul(SHORT) } else { connections };
+        most.clamp(1, queue.len().max(1))
     }
 
     /// Asks for all that is missing of an object, after everything else.
