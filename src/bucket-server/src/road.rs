@@ -44,6 +44,8 @@ pub enum Mishap {
     AnswerLost,
     /// The server says that it has too much to do.
     SlowDown,
+    /// The server says that somebody else writes the same at the moment.
+    AtOnce,
     /// The answer breaks off in the middle.
     Cut,
     /// The answer stops in the middle for so long, and then breaks off.
@@ -85,8 +87,19 @@ impl std::fmt::Debug for Shared {
 
 /// Neither side is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(30);
-const SLOW_DOWN: &[u8] = b"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>SlowDown</Code>\
-    <Message>Please reduce your request rate.</Message></Error>";
+/// What servers say with 503 and with 409, each with its code.
+const SLOW_DOWN: [&str; 3] = ["503 Slow Down", "SlowDown", "Please reduce your request rate."];
+const AT_ONCE: [&str; 3] =
+    ["409 Conflict", "ConditionalRequestConflict", "A conflicting operation occurred during this operation."];
+
+/// An answer that only says why there is no other.
+fn refusal([status, code, message]: [&str; 3]) -> String {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    );
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nConnection: close");
+    format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
 
 impl Road {
     /// A road that leads to a server, with the script of what happens on it.
@@ -181,13 +194,8 @@ impl Shared {
             }
             Mishap::Lost => reset(client),
             Mishap::AnswerLost => forward().and_then(|_| reset(client)),
-            Mishap::SlowDown => {
-                let length = SLOW_DOWN.len();
-                let head = format!(
-                    "HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-                );
-                answer(client, &[head.as_bytes(), SLOW_DOWN].concat())
-            }
+            Mishap::SlowDown => answer(client, refusal(SLOW_DOWN).as_bytes()),
+            Mishap::AtOnce => answer(client, refusal(AT_ONCE).as_bytes()),
             Mishap::Cut => {
                 let whole = forward()?;
                 answer(client, &whole[..middle(&whole)])?;

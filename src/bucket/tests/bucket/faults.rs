@@ -35,7 +35,7 @@ fn a_store_keeps_all_its_promises_on_a_bad_road() {
 
 #[test]
 fn an_object_whose_answer_was_lost_was_made_by_us() {
-    for mishap in [Mishap::AnswerLost, Mishap::Twice, Mishap::Cut] {
+    for mishap in [Mishap::AnswerLost, Mishap::Twice, Mishap::Cut, Mishap::AtOnce] {
         let server = Server::start(Habit::Honours);
         let road =
             Road::to(
@@ -134,6 +134,7 @@ fn what_never_gets_better_is_given_up_soon_and_said() {
         (Mishap::Lost, "cannot be reached"),
         (Mishap::AnswerLost, "cannot be reached"),
         (Mishap::SlowDown, "SlowDown"),
+        (Mishap::AtOnce, "ConditionalRequestConflict"),
         (Mishap::Cut, "cannot be reached"),
         (Mishap::Late(Duration::from_secs(20)), "cannot be reached"),
     ];
