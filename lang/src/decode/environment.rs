@@ -190,10 +190,11 @@ fn check_settings(admit: &mut Admit<'_>, block: &Block) {
         let help = "write for example `provider \"eas\" region=\"cn-hangzhou\"`";
         admit.problems.push(problem.at(block.title_at(), "in which region?").help(help.to_owned()));
     }
-    let of_local = [("image", "`image \"host\"`"), ("fuse", "`fuse`")];
-    for (node, said) in of_local.iter().filter(|_| provider != "local") {
-        let Some(block) = block.child(node) else { continue };
-        let message = format!("{said} is a setting of the local provider, and this is {provider}");
+    let of_some = [("image", "`image \"host\"`", "local provider"), ("fuse", "`fuse`", "local and docker providers")];
+    for (node, said, whose) in of_some {
+        let own = whose.contains(provider);
+        let Some(block) = block.child(node).filter(|_| !own) else { continue };
+        let message = format!("{said} is a setting of the {whose}, and this is {provider}");
         admit.problems.push(Problem::error(Code::ForeignSetting, message).at(block.title_at(), "means nothing here"));
     }
     if let (Some(host), Some(certificates)) =
@@ -248,18 +249,23 @@ fn twice(low: u32) -> u32 {
     (low * 2).min(100)
 }
 
+/// Who mounts folders of buckets.
+fn fuse(provider: &Block) -> Option<FuseClient> {
+    plain::<Arc<str>>(provider, "fuse").and_then(|word| FuseClient::of_word(&word))
+}
+
 fn provider(environment: &Block) -> Option<ProviderSpec> {
     let block = environment.child("provider")?;
     let name = block.argument::<Arc<str>>(0)?.value;
     Some(match &*name {
         "local" => ProviderSpec::Local {
             host_is_image: block.child("image").is_some(),
-            fuse: plain::<Arc<str>>(block, "fuse").and_then(|word| FuseClient::of_word(&word)),
+            fuse: fuse(block),
             copying: copying(block),
         },
         "docker" => {
             let (host, certificates) = (found(block, "host"), found(block, "certificates"));
-            ProviderSpec::Docker { host, certificates, copying: copying(block) }
+            ProviderSpec::Docker { host, certificates, fuse: fuse(block), copying: copying(block) }
         }
         "kubernetes" => {
             ProviderSpec::Kubernetes { context: found(block, "context"), namespace: found(block, "namespace") }

@@ -2,12 +2,13 @@
 
 use wharf_model::{Capabilities, Cost, Field, Kind};
 
-/// The table of this runtime, with an engine that has this socket on its machine, which is this one or another.
-pub(crate) fn capabilities(socket: &str, is_here: bool) -> Capabilities {
+/// The table of this runtime, with an engine that has this socket on its machine, which is this one or another, and with or
+/// without a volume driver that mounts folders of buckets.
+pub(crate) fn capabilities(socket: &str, is_here: bool, mounts: bool) -> Capabilities {
     // Two balancers cannot listen at the same port of the engine's machine, and two supervisors would both start what ended.
     let exclusive = [Kind::Nlb, Kind::Supervisor];
     let copied = [Field::MountGit, Field::MountImage];
-    Capabilities::of("docker", |field| cost(field, is_here))
+    Capabilities::of("docker", |field| cost(field, is_here, mounts))
         .fetching_images()
         .copying(&copied)
         .copying_buckets()
@@ -19,15 +20,17 @@ pub(crate) fn capabilities(socket: &str, is_here: bool) -> Capabilities {
         .of_release(wharf_serving::own_release())
 }
 
-fn cost(field: Field, is_here: bool) -> Cost {
+fn cost(field: Field, is_here: bool, mounts: bool) -> Cost {
     match field {
         Field::MountOss | Field::MountS3 | Field::MountWritable if !is_here => lacks(
             "copies of folders of buckets are kept on the machine that runs wharf, and the engine is on another",
             "run wharf on the engine's machine, with `host=\"unix:///var/run/docker.sock\"`",
         ),
-        Field::MountFuse => lacks(
-            "it copies folders of buckets before instances start",
-            "leave `mode` out, or write `mode=\"sync\"` in this environment",
+        Field::MountFuse if !mounts => lacks(
+            "no volume driver is named that would mount it",
+            "install one, `docker plugin install rclone/docker-volume-rclone --alias rclone`, and write \
+             `provider \"docker\" { fuse \"rclone\" }` in the environment; or leave `mode` out, and the folder is copied before \
+             instances start",
         ),
         Field::MountResourceGroup => {
             lacks("resource groups are things of EAS", "write it in the environments that run there")
@@ -153,6 +156,7 @@ fn cost(field: Field, is_here: bool) -> Cost {
         | Field::MountWritable
         | Field::MountS3
         | Field::MountStream
+        | Field::MountFuse
         | Field::MountCache
         | Field::MountFetch
         | Field::MountEmpty

@@ -50,6 +50,8 @@ pub struct DockerSettings {
     pub content_dir: PathBuf,
     /// What copying them may take of this host.
     pub copying: CopyLimits,
+    /// The engine's volume driver that mounts folders of buckets as file systems, if there is one.
+    pub fuse: Option<String>,
     /// Who opens folders of buckets.
     pub depot: Arc<dyn Depot>,
     /// The program that gateways are made from: wharf itself. See [`play_role`](crate::play_role).
@@ -72,6 +74,7 @@ pub struct DockerReader {
     pub(crate) logins: Logins,
     pub(crate) secrets: SecretValues,
     pub(crate) copies: Copies,
+    pub(crate) fuse: Option<String>,
     capabilities: Capabilities,
 }
 
@@ -84,7 +87,7 @@ impl DockerReader {
         let host = settings.host.as_deref().unwrap_or(DEFAULT_HOST);
         let eyes = Eyes::of(host, settings.certificates.as_deref(), &settings.ssh)?;
         let socket = eyes.socket().to_owned();
-        let capabilities = capability::capabilities(&socket, eyes.is_here());
+        let capabilities = capability::capabilities(&socket, eyes.is_here(), settings.fuse.is_some());
         Ok(Self {
             windows: Windows::new(eyes.clone(), settings.owner.clone()),
             eyes,
@@ -93,6 +96,7 @@ impl DockerReader {
             logins: settings.logins,
             secrets: settings.secrets,
             copies: Copies::new(settings.content_dir, settings.depot, &settings.copying),
+            fuse: settings.fuse,
             capabilities,
         })
     }

@@ -17,8 +17,8 @@ use std::{
     path::{Path, PathBuf},
 };
 use wharf_model::{
-    Access, Address, ContentRef, EnvValue, FolderPath, Generation, Launch, MountPath, MountSource, NfsMount, ObjectId,
-    Program, Resources, Seat,
+    Access, Address, BucketMount, ContentRef, EnvValue, FolderPath, Generation, Launch, MountPath, MountSource,
+    NfsMount, ObjectId, Program, Resources, Seat, SecretName,
 };
 use wharf_mounts::Copies;
 use wharf_provider::{Owner, ProviderError, SecretValues};
@@ -43,6 +43,8 @@ pub(crate) struct Surroundings<'a> {
     /// The variables that the image sets.
     pub(crate) image_env: &'a BTreeMap<String, String>,
     pub(crate) secrets: &'a SecretValues,
+    /// The volume driver that mounts folders of buckets.
+    pub(crate) fuse: Option<&'a str>,
     pub(crate) net: &'a Net,
     pub(crate) ip: Ipv4Addr,
     /// Which of the instance's containers it is, and the address of rank 0, where there are several.
@@ -75,7 +77,7 @@ pub(crate) fn container(launch: &Launch, around: &Surroundings<'_>) -> Result<Co
         env: Some(environment(launch, around)?),
         labels: Some(around.labels.clone()),
         host_config: Some(HostConfig {
-            mounts: Some(mounts(launch, around)),
+            mounts: Some(mounts(launch, around)?),
             network_mode: Some(around.net.id.clone()),
             device_requests: around.seat.map(|seat| vec![cards(seat)]),
             restart_policy: Some(restarts(labels::is_kept_up(around.labels))),
@@ -154,10 +156,7 @@ fn environment(launch: &Launch, around: &Surroundings<'_>) -> Result<Vec<String>
         let value = match value {
             EnvValue::Plain(text) => text.to_string(),
             EnvValue::Secret(secret) => {
-                around.secrets.expose(secret).map(str::to_owned).ok_or_else(|| ProviderError::Missing {
-                    attempt: format!("cannot start {}: the value of secret {secret} is not known", launch.instance),
-                    help: format!("make the source of secret {secret} available to the one who runs wharf"),
-                })?
+                around.secrets.expose(secret).map(str::to_owned).ok_or_else(|| unknown(launch, secret))?
             }
         };
         env.insert(name.to_string(), value);
@@ -170,6 +169,13 @@ fn environment(launch: &Launch, around: &Surroundings<'_>) -> Result<Vec<String>
         }
     }
     Ok(env.into_iter().map(|(name, value)| format!("{name}={value}")).collect())
+}
+
+fn unknown(launch: &Launch, secret: &SecretName) -> ProviderError {
+    ProviderError::Missing {
+        attempt: format!("cannot start {}: the value of secret {secret} is not known", launch.instance),
+        help: format!("make the source of secret {secret} available to the one who runs wharf"),
+    }
 }
 
 fn host(resources: &Resources, mounts: &BTreeMap<MountPath, wharf_model::Mount>) -> HostConfig {
@@ -190,12 +196,15 @@ fn host(resources: &Resources, mounts: &BTreeMap<MountPath, wharf_model::Mount>)
     }
 }
 
-fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<EngineMount> {
+fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Result<Vec<EngineMount>, ProviderError> {
     let pins = &launch.revision.pins;
     let libraries = pins.packages.map(|digest| volume(around.owner, ContentRef::Packages(digest), LIBRARIES));
     let mounted = launch.revision.template.mounts.iter().filter_map(|(path, mount)| {
         let target = path.as_str();
-        match &mount.source {
+        if let Some(bucket) = mount.as_fuse() {
+            return Some(served(launch, bucket, target, around));
+        }
+        let mount = match &mount.source {
             MountSource::Folder(folder) => Some(match (folder.access, pins.mounts.get(path)) {
                 (Access::Snapshot, Some(digest)) => volume(around.owner, ContentRef::Folder(*digest), target),
                 (access, _) => bind(&place_of(around.project, &folder.folder), target, access),
@@ -229,9 +238,10 @@ fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<EngineMount> {
             }),
             // The plan refuses the others on this runtime.
             _ => None,
-        }
+        };
+        mount.map(Ok)
     });
-    libraries.into_iter().chain(mounted).collect()
+    libraries.into_iter().map(Ok).chain(mounted).collect()
 }
 
 /// A prepared content; read-only.
@@ -274,6 +284,36 @@ fn exported(nfs: &NfsMount, target: &str, labels: &Labels) -> EngineMount {
     let options = options.map(|(key, value)| (key.to_owned(), value)).into();
     let driver = MountVolumeOptionsDriverConfig { name: Some("local".to_owned()), options: Some(options) };
     own_volume(target, labels, Some(driver))
+}
+
+/// A folder of a bucket that a volume driver mounts. The volume is the instance's own, and goes with it.
+fn served(
+    launch: &Launch,
+    mount: &BucketMount,
+    target: &str,
+    around: &Surroundings<'_>,
+) -> Result<EngineMount, ProviderError> {
+    let driver = around.fuse.ok_or_else(|| ProviderError::Missing {
+        attempt: format!("cannot start {}: no volume driver is named that would mount {}", launch.instance, mount.path),
+        help: "write `provider \"docker\" { fuse \"rclone\" }` in the environment".to_owned(),
+    })?;
+    let value = |secret: &SecretName| around.secrets.expose(secret).map(str::to_owned);
+    let settings = wharf_mounts::rclone(mount, None, value).map_err(|secret| unknown(launch, &secret))?;
+    let settings = settings.into_iter().map(|(name, value)| (format!("s3-{}", name.replace('_', "-")), value));
+    let (bucket, folder) = mount.bucket_and_folder();
+    let own = [
+        ("type", "s3".to_owned()),
+        ("path", format!("{bucket}/{folder}")),
+        // Not every program in a container is root's.
+        ("allow-other", "true".to_owned()),
+        ("read-only", mount.read_only.to_string()),
+        ("vfs-cache-mode", "off".to_owned()),
+        ("dir-cache-time", wharf_mounts::REMEMBERED.to_owned()),
+        ("s3-no-check-bucket", "true".to_owned()),
+    ];
+    let options = own.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(settings).collect();
+    let driver = MountVolumeOptionsDriverConfig { name: Some(driver.to_owned()), options: Some(options) };
+    Ok(own_volume(target, around.labels, Some(driver)))
 }
 
 fn bind(source: &Path, target: &str, access: Access) -> EngineMount {

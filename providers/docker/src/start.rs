@@ -174,6 +174,7 @@ impl Start<'_> {
             image: &image.id,
             image_env: &image.env,
             secrets: &cx.secrets,
+            fuse: docker.fuse.as_deref(),
             net: &part.net,
             ip: part.ip,
             member: part.member.map(|member| (member, master)),

@@ -11,15 +11,12 @@ use std::{
     ffi::{OsStr, OsString},
     path::{Path, PathBuf},
 };
-use wharf_model::{BucketMount, FuseClient, Launch, MountPath, ObjectStore, SecretName, oss_host};
+use wharf_model::{BucketMount, FuseClient, Launch, MountPath, SecretName};
+use wharf_mounts::REMEMBERED;
 use wharf_provider::ProviderError;
 
-/// How long what a folder holds may be told from memory: what comes and goes in the bucket is seen that much later.
-const REMEMBERED: &str = "5s";
 /// The name that the client gives the bucket's server.
 const REMOTE: &str = "wharf";
-/// The region that servers which know none are told.
-const ANY_REGION: &str = "us-east-1";
 /// What leads a client to the keys of the one who runs wharf, to servers by way of others, and to those whom TLS trusts.
 const PASSED_ON: [&str; 10] = [
     "HOME",
@@ -160,54 +157,18 @@ fn variables(
     let named = |name| if name == "AWS_CA_BUNDLE" { "RCLONE_CA_CERT" } else { name };
     let mut env: BTreeMap<String, String> =
         passed.map(|(name, value)| (named(name).to_owned(), value.to_owned())).collect();
-    let mut set = |name: &str, value: String| {
-        env.insert(format!("RCLONE_CONFIG_{}_{name}", REMOTE.to_uppercase()), value);
-    };
-    set("TYPE", "s3".to_owned());
-    // As whoever copies folders asks: not every server knows the older way any more.
-    set("LIST_VERSION", "2".to_owned());
-    let (server, alibaba) = (mount.server(), mount.store == ObjectStore::Oss);
-    set(
-        "PROVIDER",
-        if alibaba {
-            "Alibaba"
-        } else if server.is_some() {
-            "Other"
-        } else {
-            "AWS"
-        }
-        .to_owned(),
-    );
-    if let Some(region) = region(mount, around.environment) {
-        set("REGION", region);
-    }
-    set("FORCE_PATH_STYLE", server.as_deref().is_some_and(|server| oss_host(server).is_none()).to_string());
-    if let Some(server) = server {
-        set("ENDPOINT", server);
-    }
-    match &mount.keys {
-        Some(keys) => {
-            set("ACCESS_KEY_ID", value(launch, &keys.access, around)?);
-            set("SECRET_ACCESS_KEY", value(launch, &keys.secret, around)?);
-        }
-        None => set("ENV_AUTH", true.to_string()),
-    }
-    Ok(env)
-}
-
-/// As whoever copies folders finds it.
-fn region(mount: &BucketMount, environment: &BTreeMap<OsString, OsString>) -> Option<String> {
-    let of = |name: &str| environment.get(OsStr::new(name))?.to_str().map(str::to_owned);
-    let said = mount.region.as_deref().map(str::to_owned);
-    let any = || mount.server().is_some().then(|| ANY_REGION.to_owned());
-    said.or_else(|| of("AWS_REGION")).or_else(|| of("AWS_DEFAULT_REGION")).or_else(any)
-}
-
-fn value(launch: &Launch, secret: &SecretName, around: &Surroundings<'_>) -> Result<String, ProviderError> {
-    around.secrets.expose(secret).map(str::to_owned).ok_or_else(|| ProviderError::Missing {
+    let region = env.get("AWS_REGION").or_else(|| env.get("AWS_DEFAULT_REGION")).cloned();
+    let value = |secret: &SecretName| around.secrets.expose(secret).map(str::to_owned);
+    let settings = wharf_mounts::rclone(mount, region, value).map_err(|secret| ProviderError::Missing {
         attempt: format!("cannot start {}: the value of secret {secret} is not known", launch.instance),
         help: format!("make the source of secret {secret} available to the one who runs wharf"),
-    })
+    })?;
+    let kind = ("type", "s3".to_owned());
+    env.extend([kind].into_iter().chain(settings).map(|(name, value)| {
+        let name = format!("RCLONE_CONFIG_{}_{}", REMOTE.to_uppercase(), name.to_uppercase());
+        (name, value)
+    }));
+    Ok(env)
 }
 
 #[cfg(test)]

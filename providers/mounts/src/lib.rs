@@ -4,8 +4,10 @@
 //! Where the name is, who sees the copy, and when the name goes, is for the runtimes. So it is with the copies that
 //! instances write to: this lays them out and sends back what was written.
 
+mod served;
 mod writable;
 
+pub use served::{REMEMBERED, rclone};
 pub use writable::Writable;
 
 use std::{

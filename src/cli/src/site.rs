@@ -223,7 +223,7 @@ fn settings(project: &Project) -> Ends<Settings> {
                 environment,
             }))
         }
-        ProviderSpec::Docker { host, certificates, copying } => Ok(Settings::Docker(DockerSettings {
+        ProviderSpec::Docker { host, certificates, fuse, copying } => Ok(Settings::Docker(DockerSettings {
             host: host
                 .as_ref()
                 .map(ToString::to_string)
@@ -234,6 +234,7 @@ fn settings(project: &Project) -> Ends<Settings> {
             owner,
             content_dir: content_dir(&project.dir),
             copying: *copying,
+            fuse: fuse.map(|client| client.as_str().to_owned()),
             depot: Arc::new(depot(project)),
             program: program?,
             logins: Logins::of_specs(&shared.registries, &project.secrets),

@@ -135,6 +135,7 @@ fn docker() -> Capabilities {
     let settings = DockerSettings {
         host: Some(format!("unix://{}", socket.path().display())),
         certificates: None,
+        fuse: Some("rclone".to_owned()),
         ssh: Vec::new(),
         project_dir: PathBuf::from("/nowhere"),
         owner: Owner { project: "p".parse().unwrap(), environment: "e".parse().unwrap() },

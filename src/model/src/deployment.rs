@@ -69,6 +69,8 @@ pub enum ProviderSpec {
         host: Option<Arc<str>>,
         /// The folder of what it takes to speak TLS with it, relative to the project's folder.
         certificates: Option<Arc<str>>,
+        /// Who mounts folders of buckets as file systems: the engine's volume driver of this name; nobody when absent.
+        fuse: Option<FuseClient>,
         /// What copying may take of this host.
         copying: CopyLimits,
     },

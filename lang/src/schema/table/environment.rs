@@ -21,7 +21,8 @@ pub(super) const ROWS: &[NodeSchema] = &[
     node(
         "environment.provider.fuse",
         Optional,
-        "local: the program of this host that mounts folders of buckets with `mode=\"fuse\"`; it must be installed",
+        "who mounts folders of buckets with `mode=\"fuse\"`: on local, this program of the host; on docker, the engine's volume \
+         driver of this name",
     )
     .takes(&[value("client", Type::Word(&["rclone"]))]),
     node(

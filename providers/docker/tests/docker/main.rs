@@ -8,6 +8,7 @@ mod conformance;
 #[path = "../../../local/tests/support/copied.rs"]
 mod copied;
 mod copies;
+mod file_systems;
 mod gateways;
 mod healing;
 mod instances;

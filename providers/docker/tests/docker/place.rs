@@ -31,6 +31,7 @@ pub(crate) struct Place {
     number: u32,
     pub(crate) host: String,
     pub(crate) certificates: Option<PathBuf>,
+    pub(crate) fuse: Option<String>,
     pub(crate) ssh: Vec<OsString>,
     pub(crate) secrets: SecretValues,
     pub(crate) registries: BTreeMap<wharf_model::RegistryHost, wharf_model::RegistrySpec>,
@@ -53,6 +54,7 @@ impl Place {
             number,
             host,
             certificates: None,
+            fuse: None,
             ssh: Vec::new(),
             secrets: SecretValues::default(),
             registries: BTreeMap::new(),
@@ -72,6 +74,7 @@ impl Place {
         DockerSettings {
             host: Some(self.host.clone()),
             certificates: self.certificates.clone(),
+            fuse: self.fuse.clone(),
             ssh: self.ssh.clone(),
             project_dir: self.project(),
             owner: Owner {

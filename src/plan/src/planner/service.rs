@@ -194,8 +194,12 @@ impl<'a> Planner<'a> {
     fn notices(&mut self, case: &Case<'_>) {
         let new = case.rolls || case.recorded.is_none();
         if let (true, Some(by)) = (new, self.input.capabilities.shows_env()) {
-            let env = case.spec.template.env.values().filter_map(EnvValue::secret);
-            let secrets: Vec<_> = env.cloned().collect::<BTreeSet<_>>().into_iter().collect();
+            let template = &case.spec.template;
+            let env = template.env.values().filter_map(EnvValue::secret);
+            // Who mounts it for the platform is told the keys in the same way.
+            let served = template.mounts.values().filter(|mount| mount.as_fuse().is_some());
+            let keys = served.flat_map(|mount| mount.secrets().map(|(_, secret)| secret));
+            let secrets: Vec<_> = env.chain(keys).cloned().collect::<BTreeSet<_>>().into_iter().collect();
             if !secrets.is_empty() {
                 let address = Address::Service(case.name.clone());
                 self.notices.push(Notice::Shown { address, secrets, by });
