@@ -1,5 +1,7 @@
 //! Folders of buckets that a volume driver of the engine mounts: a real one, with a real client behind it.
 
+#![allow(clippy::print_stderr, reason = "a test that cannot be made says so")]
+
 use crate::{
     copied::bucket,
     place::{Place, launch, script, stop, with_mount},
