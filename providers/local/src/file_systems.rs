@@ -33,6 +33,8 @@ use std::{
 
 /// How long a client may take until what it serves can be read.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How much longer is waited for it to be read, after which whoever starts the instance would hear nothing at all.
+const READ: Duration = Duration::from_secs(5);
 /// How often is looked whether it does.
 const GLANCE: u16 = 20;
 /// The longest pause before a client is started again. The first is none, and one that ran for longer than this begins anew.
@@ -103,17 +105,23 @@ impl FileSystems {
             attempt: format!("cannot mount at {} what is in {}", system.target.display(), system.what),
             source: io::Error::other(said.to_owned()),
         };
+        let (began, most) = (Instant::now(), PATIENCE + READ);
         let mut state = self.shared.lock();
         loop {
+            let late = began.elapsed() >= most;
             for (system, state) in systems.iter().zip(state.iter()) {
-                if let State::Failed(said) = state {
-                    return Err(failed(system, said));
+                match state {
+                    State::Failed(said) => return Err(failed(system, said)),
+                    State::Down(_) if late => return Err(failed(system, "it is mounted, and cannot be read")),
+                    _ => {}
                 }
             }
-            if state.iter().all(|state| matches!(state, State::Up)) {
+            if late || state.iter().all(|state| matches!(state, State::Up)) {
                 return Ok(());
             }
-            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let left = most.saturating_sub(began.elapsed());
+            let waited = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
         }
     }
 
@@ -168,7 +176,8 @@ impl Keeper {
             let mut said = VecDeque::new();
             let ended = self.serve(&mut said);
             let why = ended.unwrap_or_else(|error| error.to_string());
-            let words = if said.is_empty() { why } else { format!("{why}: {}", Vec::from(said).join("; ")) };
+            let last = Vec::from(said).join("; ");
+            let words = if last.is_empty() { why.clone() } else { format!("{why}: {last}") };
             {
                 let mut state = self.shared.lock();
                 came |= matches!(state[self.index], State::Up);
@@ -183,7 +192,7 @@ impl Keeper {
                 return;
             }
             pause = if began.elapsed() > PAUSE { Duration::ZERO } else { pause };
-            self.say(&format!("ended; it is started again in {} s", pause.as_secs()));
+            self.say(&format!("{why}; another is started in {} s", pause.as_secs()));
             thread::sleep(pause);
             pause = (pause * 2).clamp(Duration::from_secs(1), PAUSE);
         }

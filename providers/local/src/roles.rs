@@ -116,7 +116,7 @@ pub(crate) fn tether(program: &OsStr) -> [&OsStr; 3] {
     [OsStr::new(ROLE), OsStr::new(TETHER), program]
 }
 
-/// The arguments that make a client of a file system, before them its program.
+/// The arguments that make a client of a file system of this command.
 pub(crate) fn client(command: &[String]) -> impl Iterator<Item = &OsStr> {
     [ROLE, CLIENT].into_iter().chain(command.iter().map(String::as_str)).map(OsStr::new)
 }

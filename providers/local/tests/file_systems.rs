@@ -133,7 +133,8 @@ async fn a_program_goes_on_when_its_client_was_killed() {
         site.place.line(&format!("again {life}")).await;
     }
     let log = site.place.log().await;
-    assert!(log.contains(&format!("rclone {TARGET}: ended; it is started again in 0 s")), "{log:?}");
+    let killed = format!("rclone {TARGET}: rclone ended with signal: 9 (SIGKILL); another is started in 0 s");
+    assert!(log.contains(&killed), "{log:?}");
     assert_eq!(log.iter().filter(|line| *line == "weights").count(), 3, "{log:?}");
     assert!(site.place.runs(&launch.instance).await);
     assert_eq!(mounted(&site.place), Vec::<String>::new());
