@@ -174,6 +174,13 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("eas", &["region", "workspace"]),
 ];
 
+/// The settings that are nodes, as they are written, and whose they are. Elsewhere the platform knows who brings files.
+const NODES: &[(&str, &str, &[&str])] = &[
+    ("image", "image \"host\"", &["local"]),
+    ("fuse", "fuse", &["local", "docker"]),
+    ("copies", "copies", &["local", "docker"]),
+];
+
 /// A setting of another provider would be read and never used.
 fn check_settings(admit: &mut Admit<'_>, block: &Block) {
     let Some(provider) = block.key() else { return };
@@ -190,11 +197,10 @@ fn check_settings(admit: &mut Admit<'_>, block: &Block) {
         let help = "write for example `provider \"eas\" region=\"cn-hangzhou\"`";
         admit.problems.push(problem.at(block.title_at(), "in which region?").help(help.to_owned()));
     }
-    let of_some = [("image", "`image \"host\"`", "local provider"), ("fuse", "`fuse`", "local and docker providers")];
-    for (node, said, whose) in of_some {
-        let own = whose.contains(provider);
-        let Some(block) = block.child(node).filter(|_| !own) else { continue };
-        let message = format!("{said} is a setting of the {whose}, and this is {provider}");
+    for (node, said, owners) in NODES.iter().filter(|(.., owners)| !owners.contains(&provider)) {
+        let Some(block) = block.child(node) else { continue };
+        let (whose, many) = (owners.join(" and "), if owners.len() > 1 { "s" } else { "" });
+        let message = format!("`{said}` is a setting of the {whose} provider{many}, and this is {provider}");
         admit.problems.push(Problem::error(Code::ForeignSetting, message).at(block.title_at(), "means nothing here"));
     }
     if let (Some(host), Some(certificates)) =
@@ -207,16 +213,12 @@ fn check_settings(admit: &mut Admit<'_>, block: &Block) {
         admit.problems.push(problem.and(host.at, "it answers there").help(help.to_owned()));
     }
     if let Some(copies) = block.child("copies") {
-        check_copies(admit, copies, provider);
+        check_copies(admit, copies);
     }
 }
 
-/// Elsewhere the platform brings the files, and one that makes room up to less than it began at would never be done.
-fn check_copies(admit: &mut Admit<'_>, copies: &Block, provider: &str) {
-    if !matches!(provider, "local" | "docker") {
-        let message = format!("`copies` is a setting of the local and docker providers, and this is {provider}");
-        admit.problems.push(Problem::error(Code::ForeignSetting, message).at(copies.title_at(), "means nothing here"));
-    }
+/// One that makes room up to less than it began at would never be done.
+fn check_copies(admit: &mut Admit<'_>, copies: &Block) {
     let Some(free) = copies.child("free") else { return };
     let (low, high) = (free.argument::<u32>(0), free.property::<u32>("up-to"));
     if let (Some(low), Some(high)) = (low, high)
