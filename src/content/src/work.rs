@@ -331,12 +331,10 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_sum_that_could_not_be_asked_for_is_not_taken_for_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::at(folder.path().join("store"));
+    /// Work for so many connections, which bring so many bytes, with a store in this folder.
+    fn work(folder: &Path, connections: usize, bytes: u64) -> Work {
+        let (store, content) = (Store::at(folder.join("store")), id("folder"));
         store.prepare().unwrap();
-        let content = ContentDigest::of([b"a".as_slice()]);
         let (ledger, _) = Ledger::open(&store.ledger(content), "now").unwrap();
         let order = Fetch {
             store: &store,
@@ -344,14 +342,44 @@ mod tests {
             content,
             listing: None,
             name: Path::new("name"),
-            connections: 1,
+            connections,
             throttle: &Throttle::default(),
             patience: Patience::LONG,
             say: &|_| {},
         };
-        let work = Work::new(&order, ledger, 9);
+        Work::new(&order, ledger, bytes)
+    }
+
+    fn id(name: &str) -> ContentDigest {
+        ContentDigest::of([name.as_bytes()])
+    }
+
+    /// How many workers it takes for so many objects of so many bytes, with two connections.
+    fn workers(count: usize, size: u64) -> usize {
+        let folder = tempfile::tempdir().unwrap();
+        let work = work(folder.path(), 2, size * count as u64);
+        for number in 0..count {
+            let key = number.to_string();
+            let (id, object) = (id(&key), Object { key, size, tag: String::new() });
+            work.ask_for(&Arc::new(Part::new(&work.store, object, id, 8 << 10)));
+        }
+        work.workers(2)
+    }
+
+    #[test]
+    fn short_answers_are_waited_for_together() {
+        assert_eq!(workers(100, 16 << 10), 2 * SHORT);
+        assert_eq!(workers(100, 2 << 20), 2);
+        assert_eq!(workers(3, 16 << 10), 3, "no more than there is to ask for");
+        assert_eq!(workers(0, 1), 1);
+    }
+
+    #[tokio::test]
+    async fn a_sum_that_could_not_be_asked_for_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let work = work(folder.path(), 1, 9);
         let object = Object { key: "a".to_owned(), size: 9, tag: String::new() };
-        let part = Part::new(&store, object, content, 8 << 10);
+        let part = Part::new(&work.store, object, id("a"), 8 << 10);
         work.ask_checksum(&part).await.unwrap_err();
         assert_eq!(part.checksum.get(), None, "others still ask");
         work.ask_checksum(&part).await.unwrap();
