@@ -3,7 +3,10 @@
 //!
 //! A client reads its settings from variables, so no key is among its arguments, which everybody on the host may read.
 
-use crate::{format::FileSystem, launch::Surroundings};
+use crate::{
+    format::FileSystem,
+    launch::{Surroundings, unknown},
+};
 use std::{
     borrow::Cow,
     collections::BTreeMap,
@@ -159,10 +162,7 @@ fn variables(
         passed.map(|(name, value)| (named(name).to_owned(), value.to_owned())).collect();
     let region = env.get("AWS_REGION").or_else(|| env.get("AWS_DEFAULT_REGION")).cloned();
     let value = |secret: &SecretName| around.secrets.expose(secret).map(str::to_owned);
-    let settings = wharf_mounts::rclone(mount, region, value).map_err(|secret| ProviderError::Missing {
-        attempt: format!("cannot start {}: the value of secret {secret} is not known", launch.instance),
-        help: format!("make the source of secret {secret} available to the one who runs wharf"),
-    })?;
+    let settings = wharf_mounts::rclone(mount, region, value).map_err(|secret| unknown(launch, &secret))?;
     let kind = ("type", "s3".to_owned());
     env.extend([kind].into_iter().chain(settings).map(|(name, value)| {
         let name = format!("RCLONE_CONFIG_{}_{}", REMOTE.to_uppercase(), name.to_uppercase());

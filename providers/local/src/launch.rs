@@ -11,7 +11,7 @@ use std::{
     ffi::OsString,
     path::{Path, PathBuf},
 };
-use wharf_model::{Access, ContentRef, EnvValue, FolderMount, FolderPath, Launch, MountPath, Program};
+use wharf_model::{Access, ContentRef, EnvValue, FolderMount, FolderPath, Launch, MountPath, Program, SecretName};
 use wharf_mounts::Writable;
 use wharf_provider::{ProviderError, SecretValues};
 use wharf_serving::Care;
@@ -89,15 +89,20 @@ fn declare(env: &mut BTreeMap<String, String>, launch: &Launch, secrets: &Secret
         let value = match value {
             EnvValue::Plain(text) => text.to_string(),
             EnvValue::Secret(secret) => {
-                secrets.expose(secret).map(str::to_owned).ok_or_else(|| ProviderError::Missing {
-                    attempt: format!("cannot start {}: the value of secret {secret} is not known", launch.instance),
-                    help: format!("make the source of secret {secret} available to the one who runs wharf"),
-                })?
+                secrets.expose(secret).map(str::to_owned).ok_or_else(|| unknown(launch, secret))?
             }
         };
         env.insert(name.to_string(), value);
     }
     Ok(())
+}
+
+/// A secret whose value nobody has.
+pub(crate) fn unknown(launch: &Launch, secret: &SecretName) -> ProviderError {
+    ProviderError::Missing {
+        attempt: format!("cannot start {}: the value of secret {secret} is not known", launch.instance),
+        help: format!("make the source of secret {secret} available to the one who runs wharf"),
+    }
 }
 
 fn mounts(launch: &Launch, around: &Surroundings<'_>) -> Vec<MountPoint> {
