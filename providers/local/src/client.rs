@@ -116,6 +116,7 @@ pub(crate) fn systems(launch: &Launch, around: &Surroundings<'_>) -> Result<Vec<
                 Fuse::Unnamed | Fuse::Unusable { .. } => return Err(missing(launch, path, around.fuse)),
             },
             env: variables(launch, mount, around)?,
+            read_only: mount.read_only,
             served,
             place,
             target: PathBuf::from(path.as_str()),

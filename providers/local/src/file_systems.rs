@@ -240,7 +240,8 @@ impl Keeper {
             }
             if waits && table::layers(&self.system.served)? > 0 {
                 match look(&self.system.served) {
-                    Ok(()) => self.pass_on()?,
+                    Ok(false) if self.system.read_only => ended = Some("there is nothing in it".to_owned()),
+                    Ok(_) => self.pass_on()?,
                     Err(error) => ended = Some(format!("it cannot be listed ({error})")),
                 }
                 up = ended.is_none();
@@ -299,9 +300,9 @@ impl Keeper {
     }
 }
 
-/// Sees whether a folder can be read.
-fn look(folder: &Path) -> io::Result<()> {
-    fs::read_dir(folder)?.next().transpose().map(drop)
+/// Sees whether there is anything in a folder.
+fn look(folder: &Path) -> io::Result<bool> {
+    Ok(fs::read_dir(folder)?.next().transpose()?.is_some())
 }
 
 /// Takes away what is mounted at a folder, until so many layers are left.

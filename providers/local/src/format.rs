@@ -172,6 +172,8 @@ pub(crate) struct FileSystem {
     pub(crate) command: Vec<String>,
     /// Its variables; keys are among them.
     pub(crate) env: BTreeMap<String, String>,
+    /// Whether instances only read it. It must hold something then: a client takes a bucket that is not there for an empty one.
+    pub(crate) read_only: bool,
     /// Where the client mounts it: a folder that is made, and seen by nobody else.
     pub(crate) served: PathBuf,
     /// The folder that passes it on to the instance; it is made.

@@ -238,7 +238,7 @@ async fn expect_started(words: &mut Lines<BufReader<ChildStdout>>, name: &Instan
             let help = match refuser {
                 Refuser::Kernel => NAMESPACES,
                 Refuser::Client => {
-                    "see that the server answers and lets these keys in; when that is mended, apply again"
+                    "see that the server answers, lets these keys in and has such a folder; then apply again"
                 }
                 Refuser::Files => "see that the user who runs wharf may read that, or mount elsewhere",
             };

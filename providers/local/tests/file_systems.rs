@@ -102,6 +102,8 @@ async fn a_bucket_is_read_in_place_and_the_host_knows_nothing_of_it() {
     assert_eq!(mounted(&site.place), Vec::<String>::new());
     let line = processes(&format!("rclone mount wharf:examplebucket/dir {}", site.place.root.path().display()));
     assert!(line.len() == 1 && !line[0].contains(SECRET_KEY) && !line[0].contains(ACCESS_KEY), "{line:?}");
+    let grep = std::process::Command::new("grep").args(["-rlF", "-e", SECRET_KEY]).arg(site.place.root.path()).output();
+    assert_eq!(String::from_utf8(grep.unwrap().stdout).unwrap(), "", "the key is in no file");
     site.place.stop(&launch.instance).await;
     site.client_is_gone().await;
     assert!(!site.place.instance("hello-0-g1").exists());
@@ -178,6 +180,40 @@ async fn a_program_that_is_started_again_sees_it_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_program_is_not_started_again_while_its_files_are_not_there() {
+    let Some(site) = Site::new() else { return };
+    let (end, state) = (site.place.project().join("end"), site.place.state());
+    let text = format!(
+        "test -e {TARGET}/model.txt && echo up || echo empty; until test -e {0}; do sleep 0.02; done; rm {0}; exit 3",
+        end.display()
+    );
+    let launch = site.launch(&text);
+    site.place.start(&launch).await;
+    site.place.line("up").await;
+    fs::write(site.place.instance("hello-0-g1").join("routed.json"), "{}").unwrap();
+    // No other client finds anything to serve.
+    let away = site.server.bucket("examplebucket").with_file_name("away");
+    fs::rename(site.server.bucket("examplebucket"), &away).unwrap();
+    site.kill_client();
+    site.place.line(&format!("rclone {TARGET}: rclone ended")).await;
+    fs::write(&end, "").unwrap();
+    let begin = Instant::now();
+    let told = || fs::read_to_string(state.join("healing.jsonl")).unwrap_or_default();
+    while !told().contains("is not there") {
+        assert!(begin.elapsed() < PATIENCE, "{}", told());
+        pause().await;
+    }
+    fs::remove_dir(site.server.folder().with_file_name("examplebucket")).ok();
+    fs::rename(&away, site.server.folder().with_file_name("examplebucket")).unwrap();
+    let begin = Instant::now();
+    while site.place.log().await.iter().filter(|line| *line == "up").count() < 2 {
+        assert!(begin.elapsed() < PATIENCE * 2, "{:?}\n{}", site.place.log().await, told());
+        pause().await;
+    }
+    assert!(!site.place.log().await.contains(&"empty".to_owned()), "{:?}", site.place.log().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_is_in_the_bucket_when_its_file_is_closed() {
     let Some(site) = Site::new() else { return };
     let mount = BucketMount { read_only: false, ..site.mount() };
@@ -186,6 +222,17 @@ async fn what_is_written_is_in_the_bucket_when_its_file_is_closed() {
     site.place.line("closed").await;
     let written = fs::read_to_string(site.folder().join("out.txt")).unwrap();
     assert_eq!((written.lines().count(), written.lines().last()), (100_000, Some("100000")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_is_not_there_is_no_empty_one() {
+    let Some(site) = Site::new() else { return };
+    let mount = BucketMount { path: "examplebucket/other/".into(), ..site.mount() };
+    let launch = launch(with_bucket(script("exec sleep 600"), mount));
+    let error = site.place.run(&start(&launch)).await.unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("there is nothing in it"), "{error}: {source}");
+    assert!(!site.place.instance("hello-0-g1").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
