@@ -12,7 +12,6 @@ use std::{
 };
 use wharf_bucket_server::{Asked, Habit, Mishap, Moto, Road, Server};
 use wharf_content::{Baseline, Batch, Conflict, Known, SendError, Sent, lay_out, take};
-use wharf_model::ContentDigest;
 
 /// Makes a place with files on some server.
 type Maker<'a> = &'a (dyn Fn(Files<'_>) -> Place + Sync);
@@ -21,29 +20,29 @@ fn smooth(_: &Asked) -> Mishap {
     Mishap::None
 }
 
-/// A copy of what the server holds, for one who writes.
-async fn copy(place: &Place, road: &Road, name: &str) -> (ContentDigest, PathBuf) {
+/// A copy of what the server holds, for one who writes, and what it began with: nothing lends the snapshot any more once
+/// another was brought, so that it goes where the disk is short of room.
+async fn copy(place: &Place, road: &Road, name: &str) -> (Baseline, PathBuf) {
     let content = place.bring(road).await.unwrap();
     let copy = place.name().with_file_name(name);
     lay_out(&place.store(), content, &copy).unwrap();
-    (content, copy)
+    (Baseline::of(&place.store(), content).unwrap(), copy)
 }
 
-async fn send(place: &Place, road: &Road, content: ContentDigest, copy: &Path) -> Result<usize, SendError> {
-    send_after(place, road, content, copy, Sent::default()).await.map(|(count, _)| count)
+async fn send(place: &Place, road: &Road, baseline: &Baseline, copy: &Path) -> Result<usize, SendError> {
+    send_after(place, road, baseline, copy, Sent::default()).await.map(|(count, _)| count)
 }
 
 /// The same of a copy from which something went back before.
 async fn send_after(
     place: &Place,
     road: &Road,
-    content: ContentDigest,
+    baseline: &Baseline,
     copy: &Path,
     sent: Sent,
 ) -> Result<(usize, Sent), SendError> {
-    let baseline = Baseline::of(&place.store(), content).unwrap();
     let sink = sink(&mount(&place.bucket, road.address()));
-    let batch = Batch::look(sink.place(), copy, &baseline, sent)?;
+    let batch = Batch::look(sink.place(), copy, baseline, sent)?;
     let count = batch.len();
     batch.send(sink, CONNECTIONS, SHORT).await.map(|after| (count, after))
 }
@@ -92,9 +91,9 @@ async fn what_was_written_goes_back_to_another_server_as_well() {
 async fn one_who_may_only_read_is_told_which_right_is_missing() {
     let place = Place::on(Server::start(Habit::Denies), &[("a", 10)]);
     let road = place.road(smooth);
-    let (content, copy) = copy(&place, &road, "copy").await;
+    let (baseline, copy) = copy(&place, &road, "copy").await;
     fs::write(copy.join("a"), "changed").unwrap();
-    let error = send(&place, &road, content, &copy).await.unwrap_err();
+    let error = send(&place, &road, &baseline, &copy).await.unwrap_err();
     assert!(matches!(error, SendError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("a cannot be written to s3://examplebucket/dir/"), "{error}");
     assert!(error.help().contains("s3:PutObject"), "{}", error.help());
@@ -103,38 +102,37 @@ async fn one_who_may_only_read_is_told_which_right_is_missing() {
 async fn goes_back(make: Maker<'_>) {
     let place = make(&[("changed", 10), ("deep/same", 20), ("gone", 5), ("untouched", 9)]);
     let road = place.road(smooth);
-    let (content, copy) = copy(&place, &road, "copy").await;
-    assert_eq!(send(&place, &road, content, &copy).await.unwrap(), 0, "nobody has written yet");
+    let (baseline, copy) = copy(&place, &road, "copy").await;
+    assert_eq!(send(&place, &road, &baseline, &copy).await.unwrap(), 0, "nobody has written yet");
     fs::write(copy.join("changed"), "by an instance").unwrap();
     fs::write(copy.join("deep/same"), bytes(20, 2)).unwrap();
     fs::write(copy.join("deep/new"), "made by an instance").unwrap();
     fs::remove_file(copy.join("gone")).unwrap();
     std::os::unix::fs::symlink("changed", copy.join("link")).unwrap();
     let puts = || road.asked().iter().filter(|asked| asked.method == "PUT").count();
-    assert_eq!(send(&place, &road, content, &copy).await.unwrap(), 2);
+    assert_eq!(send(&place, &road, &baseline, &copy).await.unwrap(), 2);
     assert_eq!(puts(), 2);
     assert_eq!(there(&place, &road, "changed").await.unwrap(), b"by an instance");
     assert_eq!(there(&place, &road, "deep/new").await.unwrap(), b"made by an instance");
     assert_eq!(there(&place, &road, "gone").await.unwrap(), bytes(5, 3), "nobody said that it is not needed");
     assert_eq!(there(&place, &road, "link").await, None);
     // One that was cut off and tries again.
-    assert_eq!(send(&place, &road, content, &copy).await.unwrap(), 2);
+    assert_eq!(send(&place, &road, &baseline, &copy).await.unwrap(), 2);
     assert_eq!(puts(), 2, "it was sent twice");
 }
 
 async fn overwrites_nothing(make: Maker<'_>) {
     let place = make(&[("a", 10), ("b", 10)]);
     let road = place.road(smooth);
-    let (content, one) = copy(&place, &road, "one").await;
-    let other = place.name().with_file_name("other");
-    lay_out(&place.store(), content, &other).unwrap();
+    let (baseline, one) = copy(&place, &road, "one").await;
+    let (_, other) = copy(&place, &road, "other").await;
     for (copy, text) in [(&one, "one"), (&other, "other")] {
         fs::write(copy.join("a"), text).unwrap();
         fs::write(copy.join("made"), text).unwrap();
         fs::write(copy.join(text), text).unwrap();
     }
-    assert_eq!(send(&place, &road, content, &one).await.unwrap(), 3);
-    let error = send(&place, &road, content, &other).await.unwrap_err();
+    assert_eq!(send(&place, &road, &baseline, &one).await.unwrap(), 3);
+    let error = send(&place, &road, &baseline, &other).await.unwrap_err();
     let SendError::Conflicts { conflicts, .. } = &error else { panic!("{error}") };
     let conflict = |object: &str, was_there| Conflict { object: object.to_owned(), was_there };
     assert_eq!(conflicts, &[conflict("a", true), conflict("made", false)], "{error}");
@@ -145,14 +143,14 @@ async fn overwrites_nothing(make: Maker<'_>) {
     // Whoever moves theirs away makes room.
     place.putting().remove("a");
     place.putting().remove("made");
-    assert_eq!(send(&place, &road, content, &other).await.unwrap(), 3);
+    assert_eq!(send(&place, &road, &baseline, &other).await.unwrap(), 3);
     assert_eq!(there(&place, &road, "a").await.unwrap(), b"other");
 }
 
 async fn bears_lost_answers(make: Maker<'_>) {
     let place = make(&[("a", 10)]);
     let smooth_road = place.road(smooth);
-    let (content, copy) = copy(&place, &smooth_road, "copy").await;
+    let (baseline, copy) = copy(&place, &smooth_road, "copy").await;
     fs::write(copy.join("a"), "changed").unwrap();
     fs::write(copy.join("b"), "made").unwrap();
     let mut puts = 0;
@@ -165,7 +163,7 @@ async fn bears_lost_answers(make: Maker<'_>) {
             _ => Mishap::None,
         }
     });
-    assert_eq!(send(&place, &road, content, &copy).await.unwrap(), 2);
+    assert_eq!(send(&place, &road, &baseline, &copy).await.unwrap(), 2);
     assert_eq!(there(&place, &smooth_road, "a").await.unwrap(), b"changed");
     assert_eq!(there(&place, &smooth_road, "b").await.unwrap(), b"made");
 }
@@ -173,8 +171,7 @@ async fn bears_lost_answers(make: Maker<'_>) {
 async fn goes_on_writing(make: Maker<'_>) {
     let place = make(&[("a", 10), ("untouched", 10)]);
     let road = place.road(smooth);
-    let (content, copy) = copy(&place, &road, "copy").await;
-    let baseline = Baseline::of(&place.store(), content).unwrap();
+    let (baseline, copy) = copy(&place, &road, "copy").await;
     let taken = |number: usize| {
         let to = place.name().with_file_name(format!("taken-{number}"));
         fs::create_dir(&to).unwrap();
@@ -185,12 +182,12 @@ async fn goes_on_writing(make: Maker<'_>) {
     fs::create_dir(copy.join("deep")).unwrap();
     fs::write(copy.join("deep/made"), "first").unwrap();
     assert!(!taken(0).join("untouched").exists());
-    let (count, sent) = send_after(&place, &road, content, &taken(1), Sent::default()).await.unwrap();
+    let (count, sent) = send_after(&place, &road, &baseline, &taken(1), Sent::default()).await.unwrap();
     assert_eq!(count, 2);
-    let (count, sent) = send_after(&place, &road, content, &taken(2), sent).await.unwrap();
+    let (count, sent) = send_after(&place, &road, &baseline, &taken(2), sent).await.unwrap();
     assert_eq!(count, 0, "nothing is new");
     fs::write(copy.join("a"), "second").unwrap();
-    let (count, sent) = send_after(&place, &road, content, &taken(3), sent).await.unwrap();
+    let (count, sent) = send_after(&place, &road, &baseline, &taken(3), sent).await.unwrap();
     assert_eq!((count, there(&place, &road, "a").await.unwrap()), (1, b"second".to_vec()));
     // One that was cut off has written down what it was about to send.
     fs::write(copy.join("a"), "third").unwrap();
@@ -199,7 +196,7 @@ async fn goes_on_writing(make: Maker<'_>) {
     let intended = batch.intended();
     batch.send(sink, CONNECTIONS, SHORT).await.unwrap();
     fs::write(copy.join("a"), "fourth").unwrap();
-    let (_, sent) = send_after(&place, &road, content, &taken(5), intended).await.unwrap();
+    let (_, sent) = send_after(&place, &road, &baseline, &taken(5), intended).await.unwrap();
     assert_eq!(there(&place, &road, "a").await.unwrap(), b"fourth");
     // What somebody else puts in its place is theirs.
     place.putting().remove("a");
@@ -208,7 +205,7 @@ async fn goes_on_writing(make: Maker<'_>) {
     let other = support::sink(&mount(&place.bucket, road.address()));
     other.put("a", Known { listed: None, ours: &[] }, &theirs, "another").await.unwrap();
     fs::write(copy.join("a"), "fifth").unwrap();
-    let error = send_after(&place, &road, content, &taken(6), sent).await.unwrap_err();
+    let error = send_after(&place, &road, &baseline, &taken(6), sent).await.unwrap_err();
     assert!(matches!(error, SendError::Conflicts { .. }), "{error}");
     assert_eq!(there(&place, &road, "a").await.unwrap(), b"theirs");
 }
