@@ -1,91 +1,11 @@
 //! What instances see as folders.
 
 use super::{
-    DataSpec, Pins,
-    words::{after, words},
+    BucketMode, BucketMount, DataSpec, FolderPath, MountPath, ObjectStore, Pins,
+    words::{after, may, words},
 };
 use crate::{Bytes, Field, SecretName, SourceRef, Value, entries::List};
-use std::{fmt, str::FromStr, sync::Arc};
-
-/// An absolute path inside an instance, without `.` and `..`, not the root and not a folder of the system.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MountPath(Arc<str>);
-
-/// Why a text is no path to mount at.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MountPathError {
-    /// Relative, or with parts that lead elsewhere.
-    #[error("`{0}` is not an absolute path without `.` and `..`")]
-    Shape(String),
-    /// A folder that the system needs.
-    #[error("`{0}` belongs to the system and cannot be mounted over")]
-    System(String),
-}
-
-/// Folders that no mount may hide or lie in.
-const SYSTEM: [&str; 13] =
-    ["/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/root", "/run", "/sbin", "/sys", "/usr"];
-
-impl MountPath {
-    /// The folder through which processes share memory: the one folder of the system that may be mounted over.
-    pub const SHM: &'static str = "/dev/shm";
-
-    /// The path as text; no slash at its end.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether one of the two lies in the other, or both are the same.
-    pub fn overlaps(&self, other: &Self) -> bool {
-        let (short, long) = if self.0.len() <= other.0.len() { (self, other) } else { (other, self) };
-        long.0.strip_prefix(&*short.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }
-}
-
-impl FromStr for MountPath {
-    type Err = MountPathError;
-
-    fn from_str(text: &str) -> Result<Self, MountPathError> {
-        let path = text.strip_suffix('/').unwrap_or(text);
-        let parts = path.strip_prefix('/').ok_or_else(|| MountPathError::Shape(text.to_owned()))?;
-        if parts.split('/').any(|part| matches!(part, "." | "..") || part.contains('\0') || part.is_empty()) {
-            let root = path.is_empty();
-            return Err(if root {
-                MountPathError::System("/".to_owned())
-            } else {
-                MountPathError::Shape(text.to_owned())
-            });
-        }
-        let system =
-            |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if path != Self::SHM && SYSTEM.into_iter().any(system) {
-            return Err(MountPathError::System(path.to_owned()));
-        }
-        Ok(Self(path.into()))
-    }
-}
-
-impl fmt::Display for MountPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for MountPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-/// A folder of the host: absolute, or relative to the project's folder.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FolderPath(pub Arc<str>);
-
-impl fmt::Display for FolderPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use std::{fmt, sync::Arc};
 
 /// What is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -255,10 +175,10 @@ impl fmt::Display for MountSource {
             Self::Bucket(bucket) => bucket.fmt(f),
             // Its resource group is listed as a field of its own.
             Self::Nfs(NfsMount { server, path, read_only, resource_group: _ }) => {
-                write!(f, "{server}:{path}{}", words(*read_only))
+                write!(f, "{server}:{path}{}", may(*read_only))
             }
             Self::Dataset(DatasetMount { id, version, read_only }) => {
-                write!(f, "{id}{}{}", after(" version ", version), words(*read_only))
+                write!(f, "{id}{}{}", after(" version ", version), may(*read_only))
             }
             Self::Git(git) => git.fmt(f),
             Self::CodeSet(id) => f.write_str(id),
@@ -272,10 +192,6 @@ impl fmt::Display for MountSource {
     }
 }
 
-fn words(read_only: bool) -> &'static str {
-    if read_only { " read-only" } else { " read-write" }
-}
-
 /// A folder of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FolderMount {
@@ -283,112 +199,6 @@ pub struct FolderMount {
     pub folder: FolderPath,
     /// What instances may do there, and whether they see later changes of the folder.
     pub access: Access,
-}
-
-/// A folder of a bucket.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BucketMount {
-    /// Which protocol.
-    pub store: ObjectStore,
-    /// The bucket and the folder in it: `bucket/dir/`.
-    pub path: Arc<str>,
-    /// Where the store answers; the runtime's own when absent.
-    pub endpoint: Option<Arc<str>>,
-    /// The region of the bucket.
-    pub region: Option<Arc<str>>,
-    /// How its files reach the instance; the runtime chooses when absent.
-    pub mode: Option<BucketMode>,
-    /// Whether instances may only read it. What they write to a copy is sent to the bucket when they end.
-    pub read_only: bool,
-    /// Whether what it holds later is no change of the service, although instances only read it.
-    pub live: bool,
-    /// With which keys it is opened; with the runtime's own when absent.
-    pub keys: Option<BucketKeys>,
-}
-
-impl BucketMount {
-    /// Whether all its files are copied before instances start. They read one copy; where they write, each has its own.
-    pub fn is_copied(&self) -> bool {
-        matches!(self.mode, None | Some(BucketMode::Sync))
-    }
-
-    /// Whether what it holds later is no change of the service. A copy is then of what it held when its revision was made.
-    /// So it is wherever instances write: what they send back must not make a revision.
-    pub fn is_live(&self) -> bool {
-        self.live || !self.read_only || !self.is_copied()
-    }
-}
-
-/// What the hosts of Alibaba Cloud's object storage end with.
-const OSS_HOSTS: &str = ".aliyuncs.com";
-
-/// What the name of an endpoint's host has before that, if the host is one of Alibaba Cloud's: `oss-cn-hangzhou`.
-pub fn oss_host(endpoint: &str) -> Option<&str> {
-    let (_, rest) = endpoint.split_once("://")?;
-    let authority = rest.split('/').next()?;
-    authority.rsplit_once(':').map_or(authority, |(host, _)| host).strip_suffix(OSS_HOSTS)
-}
-
-impl BucketMount {
-    /// Where its server is, as far as it was said: every region of Alibaba Cloud's has one of its own. Without an answer, it
-    /// is Amazon's, or nobody has said which of Alibaba Cloud's.
-    pub fn server(&self) -> Option<String> {
-        let of_region = |region: &Arc<str>| format!("https://oss-{}{OSS_HOSTS}", bare(region));
-        let region = self.region.as_ref().filter(|_| self.store == ObjectStore::Oss);
-        self.endpoint.as_ref().map(ToString::to_string).or_else(|| region.map(of_region))
-    }
-
-    /// The bucket, and the folder in it: without slashes around it, and empty where the whole bucket is meant.
-    pub fn bucket_and_folder(&self) -> (&str, &str) {
-        let (bucket, folder) = self.path.split_once('/').unwrap_or((&self.path, ""));
-        (bucket, folder.trim_matches('/'))
-    }
-}
-
-/// A region of Alibaba Cloud's, which some write as its hosts have it.
-fn bare(region: &str) -> &str {
-    region.strip_prefix("oss-").unwrap_or(region)
-}
-
-impl fmt::Display for BucketMount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { store: _, path, endpoint, region, mode, read_only, live, keys: _ } = self;
-        let (endpoint, region) = (after(" at ", endpoint), after(" in ", region));
-        let mode = mode.map_or("", |mode| mode.as_str());
-        let gap = if mode.is_empty() { "" } else { " " };
-        let live = if *live { " live" } else { "" };
-        write!(f, "{path}{endpoint}{region}{gap}{mode}{}{live}", words(*read_only))
-    }
-}
-
-words! {
-    /// The protocol of a store of objects.
-    ObjectStore {
-        /// Alibaba Cloud's.
-        Oss => "oss",
-        /// Amazon's, which many others speak.
-        S3 => "s3",
-    }
-}
-
-words! {
-    /// How the files of a bucket reach an instance.
-    BucketMode {
-        /// All are copied before the instance starts.
-        Sync => "sync",
-        /// The program reads them itself, and is told where they are by its variables.
-        Stream => "stream",
-        /// As a file system of its own.
-        Fuse => "fuse",
-    }
-}
-
-words! {
-    /// A program that serves the files of a bucket as a file system of the host.
-    FuseClient {
-        /// The one of this name, which Linux distributions have.
-        Rclone => "rclone",
-    }
 }
 
 words! {
@@ -399,15 +209,6 @@ words! {
         /// Code.
         Code => "code",
     }
-}
-
-/// The keys of a bucket.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BucketKeys {
-    /// Which secret holds the id of the key.
-    pub access: SecretName,
-    /// Which secret holds the key.
-    pub secret: SecretName,
 }
 
 /// A folder that a file server exports.
@@ -507,30 +308,5 @@ impl Access {
             Self::LiveReadOnly => "read-only live",
             Self::LiveReadWrite => "read-write live",
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mount_paths_are_checked() {
-        for (text, path) in [("/mnt/data", "/mnt/data"), ("/mnt/data/", "/mnt/data"), ("/models", "/models")] {
-            assert_eq!(text.parse::<MountPath>().unwrap().as_str(), path);
-        }
-        for bad in ["", "/", "mnt", "/mnt/../etc", "/mnt//x", "/./x", "/usr", "/etc/passwd", "/proc/self"] {
-            assert!(bad.parse::<MountPath>().is_err(), "{bad}");
-        }
-        assert!("/users".parse::<MountPath>().is_ok());
-        assert!("/dev/shm".parse::<MountPath>().is_ok() && "/dev/shm/x".parse::<MountPath>().is_err());
-    }
-
-    #[test]
-    fn overlap_is_by_whole_parts() {
-        let path = |text: &str| text.parse::<MountPath>().unwrap();
-        assert!(path("/a/b").overlaps(&path("/a")));
-        assert!(path("/a").overlaps(&path("/a")));
-        assert!(!path("/a/b").overlaps(&path("/a/bc")));
     }
 }

@@ -32,6 +32,11 @@ pub(crate) fn after<T: fmt::Display>(word: &str, text: &Option<T>) -> String {
     text.as_ref().map(|text| format!("{word}{text}")).unwrap_or_default()
 }
 
+/// What instances may do with what is mounted, after a gap.
+pub(crate) fn may(read_only: bool) -> &'static str {
+    if read_only { " read-only" } else { " read-write" }
+}
+
 /// Words in a row, each as a shell would have to be given it: two lists are the same text only if they are the same.
 pub(crate) fn quoted<T: AsRef<str>>(words: &[T]) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "@%+=:./_-".contains(letter);
