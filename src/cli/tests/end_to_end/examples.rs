@@ -8,13 +8,13 @@ use wharf_bucket_server::{ACCESS_KEY, Habit, SECRET_KEY, Server};
 const TOKEN: &str = "example-token";
 
 fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let (path, target) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
         if path.file_name().is_some_and(|name| name == ".wharf") {
             continue;
         }
         if path.is_dir() {
-            fs::create_dir_all(&target).unwrap();
             copy(&path, &target);
         } else {
             fs::copy(&path, &target).unwrap();
@@ -62,7 +62,8 @@ fn a_program_in_a_bucket_runs_as_it_is() {
     let server = Server::start(Habit::Honours);
     let bucket = server.bucket("examplebucket");
     copy(&example, &site.dir);
-    fs::rename(site.dir.join("code"), bucket.join("code")).unwrap();
+    copy(&site.dir.join("code"), &bucket.join("code"));
+    fs::remove_dir_all(site.dir.join("code")).unwrap();
     site.replace("wharf.kdl", "listen 8603", &format!("listen {}", site.port));
     let own = [
         ("OSS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
