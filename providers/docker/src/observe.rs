@@ -300,7 +300,7 @@ async fn finish(
     };
     let running = matches!(phase, Phase::Running { .. });
     let answer = match &ended {
-        Some(exit) => Some(not_ready(format!("{exit}; it is started again"))),
+        Some(exit) => Some(ProbeAnswer::sure(false, format!("{exit}; it is started again"))),
         None if running => answer(&look, &known),
         None => None,
     };
@@ -369,24 +369,20 @@ fn after_an_end(
 fn answer(look: &Look, known: &Known) -> Option<ProbeAnswer> {
     let told = look.labels.question.as_ref().is_some_and(|question| question.told);
     match (&known.answer, &look.labels.question) {
-        (Some(heard), _) => Some(ProbeAnswer { passed: heard.passed, heard: heard.words.clone(), hint: None }),
+        (Some(heard), _) => Some(ProbeAnswer::once(heard.passed, heard.words.clone())),
         (None, _) if told => {
             let ready = known.health.as_ref().and_then(|health| health.ready.clone());
             Some(match ready {
-                _ if !known.watched => not_ready("its supervisor does not run, which says whether it is ready"),
-                Some(heard) => ProbeAnswer { passed: heard.passed, heard: heard.words, hint: None },
-                None => not_ready("starting"),
+                _ if !known.watched => {
+                    ProbeAnswer::once(false, "its supervisor does not run, which says whether it is ready")
+                }
+                Some(heard) => ProbeAnswer::sure(heard.passed, heard.words),
+                None => ProbeAnswer::sure(false, "starting"),
             })
         }
-        (None, None) => {
-            Some(ProbeAnswer { passed: true, heard: "it runs, and has no port to ask at".to_owned(), hint: None })
-        }
+        (None, None) => Some(ProbeAnswer::once(true, "it runs, and has no port to ask at")),
         (None, _) => None,
     }
-}
-
-fn not_ready(heard: impl Into<String>) -> ProbeAnswer {
-    ProbeAnswer { passed: false, heard: heard.into(), hint: None }
 }
 
 fn marked(marks: &BTreeMap<String, Mark>, id: &InstanceId) -> Marked {
@@ -399,7 +395,7 @@ fn marked(marks: &BTreeMap<String, Mark>, id: &InstanceId) -> Marked {
 
 /// What a supervisor did and heard.
 fn supervised(health: Health) -> Supervised {
-    let answer = |heard: wharf_serving::Heard| ProbeAnswer { passed: heard.passed, heard: heard.words, hint: None };
+    let answer = |heard: wharf_serving::Heard| ProbeAnswer::once(heard.passed, heard.words);
     Supervised {
         between: None,
         restarts: health.restarts.map(Into::into),

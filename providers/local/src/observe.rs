@@ -128,7 +128,7 @@ fn seen(folder: &InstanceFolder, labels: OfInstance) -> io::Result<Look> {
 fn supervised(folder: &InstanceFolder) -> Supervised {
     let restarts = labels::read::<StoredRestarts>(&folder.restarts());
     let health = labels::read::<StoredHealth>(&folder.health());
-    let answer = |heard: Heard| ProbeAnswer { passed: heard.passed, heard: heard.words, hint: None };
+    let answer = |heard: Heard| ProbeAnswer::once(heard.passed, heard.words);
     let checks = health.into_iter().flat_map(|health| health.checks);
     Supervised {
         between: None,
@@ -172,7 +172,9 @@ async fn ask(folder: &InstanceFolder, seen: &ObservedInstance, question: &Questi
         Answer::Refused(_) if old_enough => hint(folder, seen.endpoint.port()).await,
         _ => None,
     };
-    ProbeAnswer { passed: heard.passed(), heard: heard.to_string(), hint }
+    // Only what the supervisor itself has answered: one that is silent has said nothing.
+    let sure = matches!(heard, Answer::Told { .. });
+    ProbeAnswer { sure, hint, ..ProbeAnswer::once(heard.passed(), heard.to_string()) }
 }
 
 async fn hint(folder: &InstanceFolder, expected: u16) -> Option<ListenHint> {

@@ -206,21 +206,24 @@ pub struct Restarts {
 impl Observed {
     /// What was heard of an instance that is not ready; none where it is, was not asked or does not run. A look asks once, and
     /// once can be too little on a machine under load: a gateway that asks all the time, counts in a row and finds it ready
-    /// knows better.
+    /// knows better. It does not know better than a supervisor, from which it has that, and has it later.
     pub fn unready(&self, id: &InstanceId) -> Option<&ProbeAnswer> {
         let seen = self.instances.get(id).filter(|seen| matches!(seen.phase, Phase::Running { .. }))?;
         let heard = seen.answer.as_ref().filter(|answer| !answer.passed)?;
-        (!self.is_found_ready(id)).then_some(heard)
+        (!self.is_found_ready(id, seen)).then_some(heard)
     }
 
-    /// Whether an instance runs and is ready: its last probe passed, or a gateway finds that it is.
+    /// Whether an instance runs and is ready: what was heard of it passed, or a gateway that knows better finds that it is.
     pub fn is_ready(&self, id: &InstanceId) -> bool {
         let runs = |seen: &&ObservedInstance| matches!(seen.phase, Phase::Running { .. });
         let seen = self.instances.get(id).filter(runs);
-        seen.is_some_and(|seen| seen.is_ready() || self.is_found_ready(id))
+        seen.is_some_and(|seen| seen.is_ready() || self.is_found_ready(id, seen))
     }
 
-    fn is_found_ready(&self, id: &InstanceId) -> bool {
+    fn is_found_ready(&self, id: &InstanceId, seen: &ObservedInstance) -> bool {
+        if seen.answer.as_ref().is_some_and(|answer| answer.sure) {
+            return false;
+        }
         let is_ready = |endpoint: &EndpointState| matches!(endpoint, EndpointState::Serving { ready: true, .. });
         let mut routes = self.gateways.values().filter_map(|gateway| gateway.routes.get(&id.service));
         routes.any(|route| route.endpoints.get(id).is_some_and(is_ready))
@@ -294,8 +297,23 @@ pub struct ProbeAnswer {
     pub passed: bool,
     /// In words: `HTTP 500: no model`, `connection refused`.
     pub heard: String,
+    /// Whether nobody knows better: it comes from one who asks all the time and counts in a row, as a supervisor does, or
+    /// there is nobody who could answer. A look asks once, and is not sure.
+    pub sure: bool,
     /// Where the process listens instead, when it does not listen where it should.
     pub hint: Option<ListenHint>,
+}
+
+impl ProbeAnswer {
+    /// What was heard when it was asked once.
+    pub fn once(passed: bool, heard: impl Into<String>) -> Self {
+        Self { passed, heard: heard.into(), sure: false, hint: None }
+    }
+
+    /// What nobody knows better.
+    pub fn sure(passed: bool, heard: impl Into<String>) -> Self {
+        Self { sure: true, ..Self::once(passed, heard) }
+    }
 }
 
 impl fmt::Display for ProbeAnswer {
@@ -487,8 +505,8 @@ mod tests {
     use super::*;
     use crate::{Generation, Slot};
 
-    /// One that a look found like this, behind a gateway that finds it ready or not.
-    fn is_ready(phase: Phase, passed: bool, found: bool) -> bool {
+    /// One of which this was heard, behind a gateway that finds it ready or not.
+    fn is_ready(phase: Phase, answer: ProbeAnswer, found: bool) -> bool {
         let id = InstanceId { service: "hello".parse().unwrap(), slot: Slot(0), generation: Generation(1) };
         let seen = ObservedInstance {
             revision: RevisionNumber(1),
@@ -496,7 +514,7 @@ mod tests {
             fingerprint: None,
             endpoint: ([127, 0, 0, 1], 8000).into(),
             phase,
-            answer: Some(ProbeAnswer { passed, heard: "no answer within 1s".to_owned(), hint: None }),
+            answer: Some(answer),
             last_lines: Vec::new(),
             told: Told::default(),
             supervised: Supervised::default(),
@@ -527,9 +545,21 @@ mod tests {
     #[test]
     fn a_gateway_that_finds_an_instance_ready_knows_better_than_one_look() {
         let runs = || Phase::Running { since: Timestamp(0) };
-        assert!(is_ready(runs(), true, false));
-        assert!(is_ready(runs(), false, true));
-        assert!(!is_ready(runs(), false, false));
-        assert!(!is_ready(Phase::Ended(Exit::Code(1)), false, true), "what has ended is not ready, whoever says so");
+        let look = |passed| ProbeAnswer::once(passed, "no answer within 1s");
+        assert!(is_ready(runs(), look(true), false));
+        assert!(is_ready(runs(), look(false), true));
+        assert!(!is_ready(runs(), look(false), false));
+        assert!(
+            !is_ready(Phase::Ended(Exit::Code(1)), look(false), true),
+            "what has ended is not ready, whoever says so"
+        );
+    }
+
+    #[test]
+    fn a_gateway_does_not_know_better_than_the_supervisor_that_tells_it() {
+        let runs = || Phase::Running { since: Timestamp(0) };
+        let told = |passed| ProbeAnswer::sure(passed, "starting: connection refused");
+        assert!(is_ready(runs(), told(true), false));
+        assert!(!is_ready(runs(), told(false), true), "the gateway has not heard of it yet");
     }
 }

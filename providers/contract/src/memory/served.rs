@@ -291,7 +291,7 @@ impl SeenInstance {
             fingerprint: inner(self.fingerprint),
             endpoint: self.endpoint,
             phase,
-            answer: self.passed.map(|passed| ProbeAnswer { passed, heard: self.heard, hint: None }),
+            answer: self.passed.map(|passed| ProbeAnswer::once(passed, self.heard)),
             last_lines: self.last_lines,
             told: Told::default(),
             supervised: Supervised { marked: Some(Marked::of(self.routed, self.drained)), ..Supervised::default() },

@@ -210,7 +210,7 @@ impl Instance {
         if probe && matches!(seen.phase, Phase::Running { .. }) {
             let passed = !self.never_ready && self.looks > LOOKS_UNTIL_READY;
             let heard = if passed { "HTTP 200" } else { "connection refused" }.to_owned();
-            seen.answer = Some(ProbeAnswer { passed, heard, hint: None });
+            seen.answer = Some(ProbeAnswer::once(passed, heard));
         }
         seen
     }

@@ -249,7 +249,7 @@ impl World {
             fingerprint: None,
             endpoint,
             phase: Phase::Running { since: Timestamp(0) },
-            answer: Some(ProbeAnswer { passed: true, heard: "HTTP 200".to_owned(), hint: None }),
+            answer: Some(ProbeAnswer::once(true, "HTTP 200")),
             last_lines: Vec::new(),
             told: Told::default(),
             supervised: Supervised::default(),

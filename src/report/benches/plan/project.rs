@@ -166,7 +166,7 @@ fn see(record: &Record, observed: &mut Observed) {
         observed.gateways.get_mut(gateway).unwrap().routes.insert(service.clone(), seen);
     }
     for (id, known) in record.services.values().flat_map(|service| &service.instances) {
-        let answer = Some(ProbeAnswer { passed: true, heard: "HTTP 200".to_owned(), hint: None });
+        let answer = Some(ProbeAnswer::once(true, "HTTP 200"));
         let phase = Phase::Running { since: Timestamp(0) };
         let (revision, endpoint) = (known.revision, known.endpoint);
         let seen = ObservedInstance {
