@@ -125,7 +125,7 @@ needs-bench-docker:
 
 # The tests run real programs: Python with pip, setpriv to become an ordinary user, and a Docker Engine of their own with
 # images from busybox and from the system's Python, a registry, and ways to that engine over TLS and ssh; a client that mounts
-# buckets. The example pipelines need curl and jq. Docker's command line is a package of its own in newer releases.
+# buckets, and what holds files in memory. The example pipelines need curl and jq. Docker's command line is a package of its own in newer releases.
 needs:
 	@set -e; missing=; \
 	command -v cc >/dev/null || missing="$$missing gcc libc6-dev"; \
@@ -145,6 +145,7 @@ needs:
 	command -v jq >/dev/null || missing="$$missing jq"; \
 	command -v rclone >/dev/null || missing="$$missing rclone"; \
 	command -v fusermount3 >/dev/null || missing="$$missing fuse3"; \
+	command -v vmtouch >/dev/null || { missing="$$missing vmtouch"; unwanted="$$unwanted vmtouch.service"; }; \
 	if [ -n "$$missing$$cli" ]; then \
 	    if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; \
 	    $$as apt-get update -q; \

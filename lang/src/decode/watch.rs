@@ -72,7 +72,12 @@ impl Decode<'_> {
     }
 
     pub(super) fn weights(&mut self, service: &Block, address: &Address) -> Option<Weights> {
-        let fields = [("weights", Field::Weights), ("tracing", Field::Tracing), ("logs", Field::LogPaths)];
+        let fields = [
+            ("weights", Field::Weights),
+            ("weights", Field::WeightsLive),
+            ("tracing", Field::Tracing),
+            ("logs", Field::LogPaths),
+        ];
         self.note_each(address, service, &fields);
         let block = service.child("weights")?;
         let path = block.argument::<MountPath>(0)?;

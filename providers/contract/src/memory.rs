@@ -120,6 +120,7 @@ fn cost(field: Field) -> Cost {
         | Field::Role
         | Field::Confidential
         | Field::Weights
+        | Field::WeightsLive
         | Field::Tracing
         | Field::LogPaths
         | Field::Content

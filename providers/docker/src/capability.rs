@@ -110,8 +110,8 @@ fn cost(field: Field, is_here: bool, mounts: bool) -> Cost {
         ),
         Field::Role => lacks("there is no platform that could lend a name", "give the program its keys as secrets"),
         Field::Confidential => lacks("an engine cannot prove what it runs on", "write it for eas alone"),
-        Field::Weights => lacks(
-            "no memory is set aside for weights",
+        Field::Weights | Field::WeightsLive => lacks(
+            "nothing holds memory beside the engine's containers",
             "leave it out in this environment: instances that mount the same copy read one file, which is in memory once",
         ),
         Field::Tracing => lacks("there is nobody who would collect traces", "let the program send them itself"),

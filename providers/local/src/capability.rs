@@ -1,6 +1,6 @@
 //! What this runtime can honour, what a change of it costs, and how many calls its host takes at once.
 
-use crate::client::Fuse;
+use crate::{client::Fuse, weights};
 use std::collections::BTreeMap;
 use wharf_model::{Capabilities, Cost, Field, Kind, Verb};
 use wharf_provider::Limits;
@@ -20,15 +20,15 @@ pub(crate) fn limits(cores: usize) -> Limits {
 }
 
 /// The table of this runtime.
-pub(crate) fn capabilities(host_is_image: bool, fuse: &Fuse) -> Capabilities {
+pub(crate) fn capabilities(host_is_image: bool, fuse: &Fuse, holds: bool) -> Capabilities {
     // Two balancers cannot listen on one port.
-    Capabilities::of("local", |field| cost(field, host_is_image, fuse))
+    Capabilities::of("local", |field| cost(field, host_is_image, fuse, holds))
         .exclusive(&[Kind::Nlb])
         .copying_buckets()
         .of_release(wharf_serving::own_release())
 }
 
-fn cost(field: Field, host_is_image: bool, fuse: &Fuse) -> Cost {
+fn cost(field: Field, host_is_image: bool, fuse: &Fuse, holds: bool) -> Cost {
     match field {
         Field::Image | Field::RegistryLogin if !host_is_image => Cost::Unsupported {
             why: "there are no images on this runtime".into(),
@@ -132,9 +132,10 @@ fn cost(field: Field, host_is_image: bool, fuse: &Fuse) -> Cost {
         ),
         Field::Role => lacks("there is no platform that could lend a name", "give the program its keys as secrets"),
         Field::Confidential => lacks("this host cannot prove what it is", "write it for eas alone"),
-        Field::Weights => lacks(
-            "no memory is set aside for weights",
-            "leave it out in this environment: instances that mount the same copy read one file, which is in memory once",
+        Field::Weights if !holds => lacks(weights::LACK.0, weights::LACK.1),
+        Field::WeightsLive => lacks(
+            "only a copy that cannot change is shared, and not every mount there is one",
+            "mount a folder or a bucket `read-only=#true` there, without `live` and another `mode` than `sync`",
         ),
         Field::Tracing => lacks("there is nobody who would collect traces", "let the program send them itself"),
         Field::LogPaths => lacks("only what instances print is kept", "let the program print its logs"),
@@ -187,6 +188,7 @@ fn cost(field: Field, host_is_image: bool, fuse: &Fuse) -> Cost {
         | Field::Liveness
         | Field::Progress
         | Field::CrashBlock
+        | Field::Weights
         | Field::Was => Cost::Roll,
         Field::Instances
         | Field::Rollout

@@ -92,7 +92,7 @@ impl Fuse {
 }
 
 /// Where on `PATH` a program is.
-fn find(name: &OsStr, environment: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
+pub(crate) fn find(name: &OsStr, environment: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
     let path = environment.get(OsStr::new("PATH"))?;
     env::split_paths(path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }

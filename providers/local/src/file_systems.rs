@@ -18,6 +18,7 @@ use nix::{
 };
 use std::{
     collections::VecDeque,
+    ffi::OsStr,
     fs,
     io::{self, Write as _},
     os::{
@@ -47,7 +48,6 @@ const NOTHING: Option<&str> = None;
 /// The file systems of one instance.
 pub(crate) struct FileSystems {
     shared: Arc<Shared>,
-    line: Option<UnixStream>,
 }
 
 struct Shared {
@@ -78,22 +78,21 @@ pub(crate) struct Still<'a> {
 
 impl FileSystems {
     /// Brings all of them, and keeps them up from then on until this process ends. The caller has one thread; where there is
-    /// something to bring, what it mounts from then on is not seen on the host.
-    pub(crate) fn bring(systems: &[FileSystem]) -> Result<Self, Refused> {
+    /// something to bring, what it mounts from then on is not seen on the host. What the clients say goes to the line.
+    pub(crate) fn bring(systems: &[FileSystem], line: &UnixStream) -> Result<Self, Refused> {
         let down = systems.iter().map(|_| State::Down(String::new())).collect();
         let shared = Arc::new(Shared { state: Mutex::new(down), changed: Condvar::new() });
         if systems.is_empty() {
-            return Ok(Self { shared, line: None });
+            return Ok(Self { shared });
         }
         own_mounts()?;
-        let (line, theirs) = UnixStream::pair().map_err(by_files("cannot hear clients"))?;
         for (index, system) in systems.iter().enumerate() {
             let attempt = format!("cannot prepare {}", system.target.display());
-            let keeper = Keeper::new(index, system.clone(), shared.clone(), &theirs).map_err(by_files(&*attempt))?;
+            let keeper = Keeper::new(index, system.clone(), shared.clone(), line).map_err(by_files(&*attempt))?;
             let thread = thread::Builder::new().name("file system".to_owned());
             thread.spawn(move || keeper.keep()).map_err(by_files(attempt))?;
         }
-        let brought = Self { shared, line: Some(line) };
+        let brought = Self { shared };
         brought.wait(systems)?;
         Ok(brought)
     }
@@ -137,11 +136,6 @@ impl FileSystems {
         });
         down.map_or(Ok(Still { _held: held }), Err)
     }
-
-    /// Where what the clients say can be read.
-    pub(crate) fn line(&self) -> io::Result<Option<UnixStream>> {
-        self.line.as_ref().map(UnixStream::try_clone).transpose()
-    }
 }
 
 /// Keeps one file system up.
@@ -156,8 +150,6 @@ impl Keeper {
     /// Makes the place that passes the file system on.
     fn new(index: usize, system: FileSystem, shared: Arc<Shared>, line: &UnixStream) -> io::Result<Self> {
         let line = line.try_clone()?;
-        // A supervisor that does not come to read holds up no client.
-        line.set_nonblocking(true)?;
         for folder in [&system.served, &system.place] {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
@@ -217,7 +209,8 @@ impl Keeper {
 
     fn start(&self) -> io::Result<Child> {
         let mut client = Command::new("/proc/self/exe");
-        client.arg0("wharf").args(roles::client(&self.system.command)).env_clear().envs(&self.system.env);
+        let words = self.system.command.iter().map(OsStr::new);
+        client.arg0("wharf").args(roles::client(words)).env_clear().envs(&self.system.env);
         // By its end of this it knows whether its supervisor is still there.
         client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).current_dir("/");
         client.spawn()

@@ -137,6 +137,8 @@ pub(crate) struct Document {
     pub(crate) mounts: Vec<MountPoint>,
     /// What clients serve, to be kept up for as long as the instance has a supervisor.
     pub(crate) systems: Vec<FileSystem>,
+    /// What is to be held in memory for as long as that.
+    pub(crate) weights: Option<Held>,
     /// Folders that the instance sees where they are, read-only.
     pub(crate) protected: Vec<PathBuf>,
     /// Where it is to listen.
@@ -182,6 +184,21 @@ pub(crate) struct FileSystem {
     pub(crate) target: PathBuf,
 }
 
+/// Files that are to be held in memory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Held {
+    /// What holds them.
+    pub(crate) program: PathBuf,
+    /// Copies on the host, each with the folder in it that is meant; an empty one stands for all of it.
+    pub(crate) folders: Vec<(PathBuf, PathBuf)>,
+    /// How many bytes they may have.
+    pub(crate) most: u64,
+    /// A file that is there once all of them are held.
+    pub(crate) told: PathBuf,
+    /// Where the instance sees them.
+    pub(crate) target: String,
+}
+
 /// Which part of the host does not let us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -192,6 +209,8 @@ pub(crate) enum Refuser {
     Files,
     /// A client that serves a file system.
     Client,
+    /// The limit of memory that may be held.
+    Memory,
 }
 
 /// What a supervisor says to the one who started it, a line each.

@@ -4,7 +4,7 @@ use crate::{
     client::{self, Fuse},
     format::{Document, MountPoint},
     layout::{InstanceFolder, Layout},
-    packages,
+    packages, weights,
 };
 use std::{
     collections::BTreeMap,
@@ -29,6 +29,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) secrets: &'a SecretValues,
     /// Who serves folders of buckets as file systems.
     pub(crate) fuse: &'a Fuse,
+    /// What holds weights in memory, where the host has it.
+    pub(crate) vmtouch: Option<&'a Path>,
 }
 
 /// Where a folder of the file is, as people write it: `./app` adds no dot.
@@ -47,6 +49,7 @@ pub(crate) fn document(launch: &Launch, port: u16, around: &Surroundings<'_>) ->
     if let Some(libraries) = &libraries {
         packages::point_to(&mut env, libraries);
     }
+    let mounts = mounts(launch, around);
     Ok(Document {
         command: match &template.program {
             Program::Command(words) => words.iter().map(ToString::to_string).collect(),
@@ -57,8 +60,9 @@ pub(crate) fn document(launch: &Launch, port: u16, around: &Surroundings<'_>) ->
         env,
         work: folder.work(),
         view: folder.view(),
-        mounts: mounts(launch, around),
         systems: client::systems(launch, around)?,
+        weights: weights::held(launch, &mounts, around)?,
+        mounts,
         protected: libraries.into_iter().chain(copies).collect(),
         port,
         care: Care::of(template),

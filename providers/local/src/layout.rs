@@ -141,6 +141,11 @@ impl InstanceFolder {
         self.path.join(format!("sent-{index}.json"))
     }
 
+    /// There once all weights are held in memory.
+    pub(crate) fn held(&self) -> PathBuf {
+        self.path.join("held")
+    }
+
     /// Where a client mounts what it serves.
     pub(crate) fn served(&self, index: usize) -> PathBuf {
         self.path.join(format!("served-{index}"))

@@ -69,8 +69,10 @@ mod table;
 mod tether;
 mod tree;
 mod view;
+mod weights;
 mod writable;
 
 pub use client::Fuse;
 pub use provider::{LocalProvider, LocalReader, LocalSettings};
 pub use roles::play_role;
+pub use weights::vmtouch;

@@ -50,6 +50,8 @@ pub struct LocalSettings {
     pub host_is_image: bool,
     /// What it can do about folders of buckets that are to be file systems.
     pub fuse: Fuse,
+    /// Where `vmtouch` is, which holds weights in memory; nothing where the host has none.
+    pub vmtouch: Option<PathBuf>,
     /// Where copies of folders of buckets are kept, for all projects of this host; made when something is first kept.
     pub content_dir: PathBuf,
     /// What copying them may take of this host.
@@ -72,6 +74,8 @@ pub struct LocalReader {
     pub(crate) environment: BTreeMap<OsString, OsString>,
     pub(crate) copies: Copies,
     pub(crate) fuse: Fuse,
+    /// What holds weights in memory, where this host has it.
+    pub(crate) vmtouch: Option<PathBuf>,
     capabilities: Capabilities,
 }
 
@@ -84,8 +88,9 @@ impl LocalReader {
             owner: settings.owner,
             environment: settings.environment,
             copies: Copies::new(settings.content_dir, settings.depot, &settings.copying),
-            capabilities: capability::capabilities(settings.host_is_image, &settings.fuse),
+            capabilities: capability::capabilities(settings.host_is_image, &settings.fuse, settings.vmtouch.is_some()),
             fuse: settings.fuse,
+            vmtouch: settings.vmtouch,
         }
     }
 }

@@ -78,7 +78,7 @@ fn become_gateway(folder: &Path, how: &[&str]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Becomes a client of a file system, which ends with its supervisor by whatever means that dies. Comes back only to fail.
+/// Becomes what serves an instance from beside it, and ends with its supervisor by whatever means that dies. Comes back only to fail.
 fn become_client(program: &OsStr, arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let ready = || -> io::Result<bool> {
         set_pdeathsig(Signal::SIGKILL)?;
@@ -116,9 +116,9 @@ pub(crate) fn tether(program: &OsStr) -> [&OsStr; 3] {
     [OsStr::new(ROLE), OsStr::new(TETHER), program]
 }
 
-/// The arguments that make a client of a file system of this command.
-pub(crate) fn client(command: &[String]) -> impl Iterator<Item = &OsStr> {
-    [ROLE, CLIENT].into_iter().chain(command.iter().map(String::as_str)).map(OsStr::new)
+/// The arguments that make a client of this command.
+pub(crate) fn client<'a>(command: impl IntoIterator<Item = &'a OsStr>) -> impl Iterator<Item = &'a OsStr> {
+    [ROLE, CLIENT].map(OsStr::new).into_iter().chain(command)
 }
 
 /// The arguments that make one life of an instance.

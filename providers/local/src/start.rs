@@ -13,7 +13,7 @@ use crate::{
     lock::Lock,
     port::{self, Reservation},
     provider::Local,
-    roles, writable,
+    roles, weights, writable,
 };
 use std::{
     collections::BTreeSet,
@@ -39,6 +39,10 @@ const NAMESPACES: &str = "let the kernel give processes namespaces of their own:
     on Ubuntu `sysctl kernel.apparmor_restrict_unprivileged_userns=0`, and `user.max_user_namespaces` above 0; or run \
     wharf as root; in a container, start that with `--security-opt seccomp=unconfined --cap-add SYS_ADMIN`";
 
+/// What may be needed to let somebody hold memory.
+const MEMORY: &str = "let the user who runs wharf hold as much memory: `ulimit -l unlimited`, `LimitMEMLOCK=infinity` in a \
+    unit; in a container, start that with `--ulimit memlock=-1` or `--cap-add IPC_LOCK`";
+
 /// Starts the instance and tells where it is to listen. One that was started before, and may have ended since, is left
 /// as it is.
 pub(crate) async fn start(local: &Local, launch: &Launch, cx: &OpContext) -> Result<SocketAddr, ProviderError> {
@@ -53,11 +57,16 @@ pub(crate) async fn start(local: &Local, launch: &Launch, cx: &OpContext) -> Res
         environment: &local.environment,
         secrets: &cx.secrets,
         fuse: &local.fuse,
+        vmtouch: local.vmtouch.as_deref(),
     };
     check_sources(launch, &surroundings)?;
     let document = |port| launch::document(launch, port, &surroundings);
     // A secret that is missing is found before anything is made.
-    document(0)?;
+    let wanted = document(0)?.weights;
+    if let Some(wanted) = wanted {
+        let launch = launch.clone();
+        off_the_loop(move || weights::check(&launch, &wanted)).await?;
+    }
     let (endpoint, port) = claim(local, launch, cx, &folder).await?;
     let started = async {
         writable::lay_out(&local.copies, launch, &folder).await?;
@@ -240,6 +249,7 @@ async fn expect_started(words: &mut Lines<BufReader<ChildStdout>>, name: &Instan
                 Refuser::Client => {
                     "see that the server answers, lets these keys in and has such a folder; then apply again"
                 }
+                Refuser::Memory => MEMORY,
                 Refuser::Files => "see that the user who runs wharf may read that, or mount elsewhere",
             };
             let attempt = format!("cannot start {name}: {attempt}");

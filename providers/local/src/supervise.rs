@@ -12,11 +12,12 @@ use crate::{
     files,
     format::{Document, End, FORMAT, Order, Report, StoredExit, Wish, Word},
     healing::{self, Healing},
-    isolate::Refused,
+    isolate::{Refused, by_files},
     layout::InstanceFolder,
     lock::Lock,
     log::{self, Lines, Log},
     roles,
+    weights::Holding,
 };
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
@@ -61,13 +62,13 @@ fn watch(folder: InstanceFolder) -> io::Result<()> {
     say(&Word::Locked)?;
     let document = hear()?;
     let signals = block_signals()?;
-    let systems = match FileSystems::bring(&document.systems) {
-        Ok(systems) => systems,
+    let beside = match Beside::bring(&document) {
+        Ok(beside) => beside,
         Err(Refused { refuser, attempt, source }) => {
             return say(&Word::Refused { refuser, attempt, why: source.to_string() });
         }
     };
-    let mut supervisor = Supervisor::new(&folder, lock, signals, &document, (&systems, undumped));
+    let mut supervisor = Supervisor::new(&folder, lock, signals, &document, (&beside, undumped));
     loop {
         let began = Instant::now();
         let Some(end) = supervisor.see_a_life()? else { return Ok(()) };
@@ -76,6 +77,27 @@ fn watch(folder: InstanceFolder) -> io::Result<()> {
             Some(pause) if supervisor.waits(pause)? => {}
             _ => return supervisor.bury(end),
         }
+    }
+}
+
+/// What is kept up beside the program.
+struct Beside {
+    systems: FileSystems,
+    /// Where those who do that say what becomes of it.
+    line: UnixStream,
+}
+
+impl Beside {
+    /// Brings all of it. The caller has one thread.
+    fn bring(document: &Document) -> Result<Self, Refused> {
+        let (line, theirs) = UnixStream::pair().map_err(by_files("cannot hear clients"))?;
+        // A supervisor that does not come to read holds up nobody.
+        theirs.set_nonblocking(true).map_err(by_files("cannot hear clients"))?;
+        // While file systems come, weights are on their way already.
+        let holding = document.weights.as_ref().map(|held| Holding::begin(held, &theirs)).transpose()?;
+        let systems = FileSystems::bring(&document.systems, &theirs)?;
+        holding.map_or(Ok(()), Holding::keep)?;
+        Ok(Self { systems, line })
     }
 }
 
@@ -181,7 +203,7 @@ struct Supervisor<'a> {
     undumped: Undumped,
     lock: Lock,
     signals: SignalFd,
-    systems: &'a FileSystems,
+    beside: &'a Beside,
     healing: Healing,
     /// Whether the one who started it was told that it runs.
     said: bool,
@@ -195,15 +217,15 @@ impl<'a> Supervisor<'a> {
         lock: Lock,
         signals: SignalFd,
         document: &'a Document,
-        (systems, undumped): (&'a FileSystems, Undumped),
+        (beside, undumped): (&'a Beside, Undumped),
     ) -> Self {
         let healing = Healing::new(document.care.stays_down);
-        Self { folder, document, undumped, lock, signals, systems, healing, said: false, told: false }
+        Self { folder, document, undumped, lock, signals, beside, healing, said: false, told: false }
     }
 
     /// Lives through one life of the program; `None` where the host does not let us, and nobody was told otherwise yet.
     fn see_a_life(&mut self) -> io::Result<Option<End>> {
-        let still = match self.systems.still() {
+        let still = match self.beside.systems.still() {
             Ok(still) => still,
             Err(words) => return Ok(Some(End::NotStarted(words))),
         };
@@ -331,7 +353,7 @@ impl<'w, 's> Watch<'w, 's> {
     ) -> io::Result<Self> {
         let Life { mut process, line } = life;
         let log = Log::open(supervisor.folder.clone(), log::LIMIT);
-        let clients = supervisor.systems.line()?;
+        let clients = Some(supervisor.beside.line.try_clone()?);
         Ok(Self {
             supervisor,
             init: Spoken::new(Some(line)),

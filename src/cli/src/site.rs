@@ -16,7 +16,7 @@ use std::{
 use wharf_bucket::BucketDepot;
 use wharf_docker::{DockerProvider, DockerReader, DockerSettings, Logins};
 use wharf_encrypt::Encrypted;
-use wharf_local::{Fuse, LocalProvider, LocalReader, LocalSettings};
+use wharf_local::{Fuse, LocalProvider, LocalReader, LocalSettings, vmtouch};
 use wharf_model::{
     Deployment, Observed, ProviderSpec, Record, SecretDigest, SecretKey, SecretName, ServiceName, Timestamp,
 };
@@ -216,6 +216,7 @@ fn settings(project: &Project) -> Ends<Settings> {
                 owner,
                 host_is_image: *host_is_image,
                 fuse: Fuse::here(*fuse, &environment),
+                vmtouch: vmtouch(&environment),
                 content_dir: content_dir(&project.dir),
                 copying: *copying,
                 depot: Arc::new(depot(project)),

@@ -120,6 +120,7 @@ fn local() -> Capabilities {
         owner: Owner { project: "p".parse().unwrap(), environment: "e".parse().unwrap() },
         host_is_image: true,
         fuse: Fuse::Ready(FuseClient::Rclone),
+        vmtouch: Some("vmtouch".into()),
         content_dir: PathBuf::new(),
         copying: Default::default(),
         depot: Arc::new(wharf_bucket::BucketDepot::default()),

@@ -93,7 +93,9 @@ impl Template {
         list.some(Field::Network, network.as_ref());
         list.some(Field::Role, role.as_ref());
         list.some(Field::Confidential, confidential.as_ref());
-        list.some(Field::Weights, weights.as_ref());
+        if let Some(weights) = weights {
+            list.value(weights.field(mounts), Value::Text(weights.to_string()));
+        }
         list.flag(Field::Tracing, *tracing);
         list.some(Field::LogPaths, Some(quoted(log_paths)).filter(|paths| !paths.is_empty()));
         if let Some(image) = image {

@@ -100,6 +100,8 @@ fields! {
     GatewayTraceHeader => "gateway.traces.headers",
     /// Shared weights.
     Weights => "weights",
+    /// Weights that instances share in a mount of which this host has no copy, or each has its own.
+    WeightsLive => "weights-live",
     /// Traced calls.
     Tracing => "tracing",
     /// Log files.

@@ -147,6 +147,7 @@ pub(crate) fn settings(root: &Path) -> LocalSettings {
         owner: Owner { project: "chat".parse().unwrap(), environment: "dev".parse().unwrap() },
         host_is_image: true,
         fuse: Fuse::here(Some(FuseClient::Rclone), &env::vars_os().collect()),
+        vmtouch: wharf_local::vmtouch(&env::vars_os().collect()),
         content_dir: root.join("kept"),
         copying: Default::default(),
         depot: Arc::new(copied::depot()),

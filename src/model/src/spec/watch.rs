@@ -1,8 +1,11 @@
 //! What is kept of a service's work, how weights are shared, and how requests for language models are routed.
 
-use super::words::{after, quoted, words};
-use crate::{Bytes, Decimal, MountPath, Sample, print_duration};
-use std::{fmt, sync::Arc, time::Duration};
+use super::{
+    Mount,
+    words::{after, quoted, words},
+};
+use crate::{Bytes, Decimal, Field, MountPath, Sample, print_duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 /// Where requests and answers are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +107,26 @@ pub struct Weights {
     pub memory: Bytes,
 }
 
+impl Weights {
+    /// The mounts that they are in, each with the folder in it that is meant; an empty one stands for all of it.
+    pub fn within<'a, M>(
+        &self,
+        mounts: &'a BTreeMap<MountPath, M>,
+    ) -> impl Iterator<Item = (&'a MountPath, &'a M, &str)> {
+        mounts.iter().filter(|(at, _)| at.overlaps(&self.path)).map(|(at, mount)| {
+            let below = self.path.as_str().strip_prefix(at.as_str()).unwrap_or_default();
+            (at, mount, below.trim_start_matches('/'))
+        })
+    }
+
+    /// The field under which they are listed: what is copied once for a machine is shared there by itself, and what may
+    /// change while instances run is not.
+    pub(crate) fn field(&self, mounts: &BTreeMap<MountPath, Mount>) -> Field {
+        let shared = |mount: &Mount| mount.copied_from().is_some() && mount.as_written().is_none();
+        if self.within(mounts).all(|(_, mount, _)| shared(mount)) { Field::Weights } else { Field::WeightsLive }
+    }
+}
+
 impl fmt::Display for Weights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in {}", self.path, self.memory)
@@ -180,5 +203,29 @@ impl fmt::Display for Router {
         write!(f, "{}{}", after(", queue-size ", queue_size), after(", retries ", retries))?;
         write!(f, "{}{}", after(", patience ", &patience), after(", cpu ", cpu))?;
         write!(f, "{}{}", after(", memory ", memory), after(", ", scheduler))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Access, FolderPath};
+
+    #[test]
+    fn weights_are_shared_where_all_that_is_meant_is_a_copy() {
+        let mount = |access| Mount::folder(FolderPath("models".into()), access);
+        let mounts = BTreeMap::from([
+            ("/mnt/a".parse().unwrap(), mount(Access::Snapshot)),
+            ("/mnt/b".parse().unwrap(), mount(Access::LiveReadOnly)),
+        ]);
+        let check = |path: &str, within: &[(&str, &str)], field| {
+            let weights = Weights { path: path.parse().unwrap(), memory: Bytes(1) };
+            let found: Vec<_> = weights.within(&mounts).map(|(at, _, below)| (at.as_str(), below)).collect();
+            assert_eq!((found.as_slice(), weights.field(&mounts)), (within, field), "{path}");
+        };
+        check("/mnt/a", &[("/mnt/a", "")], Field::Weights);
+        check("/mnt/a/llama/7b", &[("/mnt/a", "llama/7b")], Field::Weights);
+        check("/mnt/b", &[("/mnt/b", "")], Field::WeightsLive);
+        check("/mnt", &[("/mnt/a", ""), ("/mnt/b", "")], Field::WeightsLive);
     }
 }
