@@ -13,6 +13,10 @@ use std::{
 /// How long it may take to start: Python reads many files for that.
 const START: Duration = Duration::from_secs(90);
 
+/// It looks whether an object is there, and then makes it: where Python lets another thread go on in between, two who make one
+/// object at once both do. Here no thread has to let another go on before it waits for something.
+const PROGRAM: &str = "import sys; from moto.server import main; sys.setswitchinterval(600); main(sys.argv[1:])";
+
 /// A running server, for as long as it is held.
 #[derive(Debug)]
 pub struct Moto {
@@ -30,7 +34,7 @@ impl Moto {
         assert!(packages.is_dir(), "there is no {}: `make needs-moto` installs it", packages.display());
         let free = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port is free");
         let child = Command::new("python3")
-            .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &free.port().to_string()])
+            .args(["-c", PROGRAM, "-H", "127.0.0.1", "-p", &free.port().to_string()])
             .env("PYTHONPATH", &packages)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
